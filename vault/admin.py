@@ -1,0 +1,133 @@
+"""`Admin`: upkeep for operators and auditors. Stands outside the core's public names; reached by `Vault.admin`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from vault.types import Principal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from vault.flows.bulk import BulkResult
+    from vault.flows.context import Caller, Stages
+    from vault.flows.tenants import TenantInfo
+    from vault.flows.upkeep import Seen
+
+Progress = Callable[[int, int], None]
+
+
+class Admin:
+    """Every method is decided by the pack and logged: in the tenant's log, or, for the vault itself, in its own."""
+
+    def __init__(self, opened: Callable[[], Stages], principal: Principal, purpose: str, folder: Path) -> None:
+        self._opened = opened
+        self._principal = principal
+        self._purpose = purpose
+        self._folder = folder
+
+    def _tenant_caller(self) -> Caller:
+        from vault.flows.context import Caller
+
+        return Caller(self._principal, self._purpose)
+
+    def _vault_caller(self) -> Caller:
+        from vault.flows.tenants import system_caller
+
+        return system_caller(self._principal, self._purpose)
+
+    # tenants
+
+    def tenants(self) -> list[TenantInfo]:
+        """Every tenant, by name."""
+        from vault.flows import tenants
+
+        return tenants.names(self._opened(), self._principal, self._purpose)
+
+    def create_tenant(self, name: str) -> TenantInfo:
+        """Create a tenant; InvalidInputError when it exists."""
+        from vault.flows import tenants
+
+        return tenants.create(self._opened(), self._principal, self._purpose, name)
+
+    # keys
+
+    def keys_status(self) -> dict[str, Any]:
+        """Provider, epoch, key versions of the principal's tenant, newest backup; no key material."""
+        from vault.flows import rotate
+
+        return rotate.status(self._opened(), self._folder, self._tenant_caller())
+
+    def keys_rotate(self, level: str, *, keep_old: bool = False, progress: Progress | None = None) -> dict[str, Any]:
+        """Replace the keys of one level (see vault.flows.rotate.LEVELS)."""
+        from vault.flows import rotate
+
+        caller = self._vault_caller() if level == "root" else self._tenant_caller()
+        return rotate.rotate(self._opened(), self._folder, caller, level, keep_old=keep_old, progress=progress)
+
+    def keys_backup(self) -> dict[str, Any]:
+        """Copy the keystore to its backup folder and verify the copy."""
+        from vault.flows import rotate
+
+        return rotate.back_up(self._opened(), self._folder, self._vault_caller())
+
+    def keys_verify(self) -> dict[str, Any]:
+        """Unwrap every key of the keystore and of its newest backup."""
+        from vault.flows import rotate
+
+        return rotate.verify(self._opened(), self._folder, self._vault_caller())
+
+    # log
+
+    def audit_verify(self) -> dict[str, Any]:
+        """The tenant's whole log and records; raises IntegrityViolationError on the first break."""
+        from vault.flows import upkeep
+
+        return upkeep.verify(self._opened(), self._tenant_caller())
+
+    def audit_show(
+        self, *, user_id: str | None = None, since: datetime | None = None, limit: int = 1_000
+    ) -> list[Seen]:
+        """Who saw or changed what, when, for what purpose."""
+        from vault.flows import upkeep
+
+        return upkeep.show(self._opened(), self._tenant_caller(), user_id=user_id, since=since, limit=limit)
+
+    def audit_checkpoint(self) -> str:
+        """Sign the log's head now; returns the signed note to keep elsewhere."""
+        from vault.flows import upkeep
+
+        return upkeep.checkpoint(self._opened(), self._tenant_caller())
+
+    # expiry, index, import
+
+    def sweep(self, *, dry_run: bool = False, progress: Progress | None = None) -> int:
+        """Really delete expired memories of the tenant."""
+        from vault.flows import upkeep
+
+        return upkeep.sweep(self._opened(), self._tenant_caller(), dry_run=dry_run, progress=progress)
+
+    def index_verify(self) -> dict[str, Any]:
+        """Compare every sealed point with its record."""
+        from vault.flows import upkeep
+
+        return upkeep.index_verify(self._opened(), self._tenant_caller())
+
+    def index_rebuild(self, *, progress: Progress | None = None) -> int:
+        """Embed every memory of the tenant again."""
+        from vault.flows import upkeep
+
+        return upkeep.index_rebuild(self._opened(), self._tenant_caller(), progress=progress)
+
+    def import_many(
+        self, items: Any, *, batch: int = 256, progress: Callable[[int], None] | None = None
+    ) -> BulkResult:
+        """Store many memories as an import: refused items are reported, not raised."""
+        from vault.flows import bulk
+
+        return bulk.add_many(
+            self._opened(), self._tenant_caller(), items, batch=batch, on_error="collect", progress=progress,
+            action="memory.import",
+        )  # fmt: skip

@@ -1,0 +1,79 @@
+"""`AsyncVault` and `AsyncSession`: the same methods, run in worker threads.
+
+A cancelled await does not stop the thread: "timeout means unknown". Writes are all or nothing, so repeat one with its
+`idempotency_key` to learn what became of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from types import TracebackType
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, Self, TypeVar
+
+from vault.session import PathLike, Session, Vault
+from vault.types import Principal
+
+if TYPE_CHECKING:
+    from vault.admin import Admin
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+def _lift(method: Callable[Concatenate[Session, _P], _R]) -> Callable[Concatenate[AsyncSession, _P], Awaitable[_R]]:
+    """The same call in a worker thread; signature and docstring are the sync method's."""
+
+    @wraps(method)
+    async def lifted(self: AsyncSession, *args: _P.args, **kwargs: _P.kwargs) -> _R:
+        return await asyncio.to_thread(method, self.sync, *args, **kwargs)
+
+    return lifted  # type: ignore[return-value]
+
+
+class AsyncSession:
+    """`Session` for asyncio; `sync` is the session underneath."""
+
+    def __init__(self, session: Session) -> None:
+        self.sync = session
+
+    add = _lift(Session.add)
+    add_many = _lift(Session.add_many)
+    search = _lift(Session.search)
+    get = _lift(Session.get)
+    list = _lift(Session.list)
+    update = _lift(Session.update)
+    delete = _lift(Session.delete)
+    delete_all = _lift(Session.delete_all)
+    history = _lift(Session.history)
+    reveal = _lift(Session.reveal)
+
+
+class AsyncVault:
+    """`Vault` for asyncio; `sync` is the vault underneath."""
+
+    def __init__(self, vault: Vault) -> None:
+        self.sync = vault
+
+    @classmethod
+    async def open(cls, path: PathLike) -> AsyncVault:
+        return cls(await asyncio.to_thread(Vault.open, path))
+
+    async def session(self, principal: Principal, *, purpose: str, user_id: str | None = None) -> AsyncSession:
+        return AsyncSession(await asyncio.to_thread(self.sync.session, principal, purpose=purpose, user_id=user_id))
+
+    def admin(self, principal: Principal, *, purpose: str = "operations") -> Admin:
+        """Upkeep stays synchronous; run it in a thread of its own."""
+        return self.sync.admin(principal, purpose=purpose)
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self.sync.close)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()

@@ -1,0 +1,1 @@
+"""The log: its catalogue of events, entries, Merkle tree, checkpoints and stand-alone verifier."""

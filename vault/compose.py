@@ -1,0 +1,165 @@
+"""The composition root: the only module that names adapters. Everything heavy is imported when a vault opens."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import Final
+
+from vault.config import FILE_NAME, KeysConfig, TenantsConfig, VaultConfig, render
+from vault.crypto.primitives import SecretKey
+from vault.embedding.interface import Embedder
+from vault.embedding.static import StaticEmbedder
+from vault.errors import ConfigError
+from vault.flows.context import SYSTEM_TENANT, Stages
+from vault.flows.sign import sign_on_close
+from vault.flows.stores import Stores
+from vault.index.sealed import SealedIndex
+from vault.keys.interface import KeyProvider
+from vault.keys.keyring import KeyCache, TenantKeys
+from vault.keys.keystore import Keystore
+from vault.keys.local import LocalProvider, PassphraseSource
+from vault.policy.pack import Policy, check_coverage, load
+from vault.records.interface import RecordStore
+from vault.records.sqlcipher import SqlcipherRecords
+from vault.redaction.detect import BuiltinDetector
+from vault.redaction.interface import Detector
+from vault.storage import Lease, convert_os, private_folder, write_private
+
+KEYSTORE_FOLDER: Final = "keystore"
+TENANTS_FOLDER: Final = "tenants"
+
+
+def provider(config: KeysConfig, folder: Path) -> KeyProvider:
+    """The key provider a configuration names."""
+    place = Path(config.provider.removeprefix("file:")).expanduser()
+    place = place if place.is_absolute() else folder / place
+    source = passphrase_source(config.passphrase, folder) if config.passphrase is not None else None
+    return LocalProvider(place, source)
+
+
+def passphrase_source(reference: str, folder: Path) -> PassphraseSource:
+    """Reads a passphrase by reference each time it is needed; the value is never kept."""
+    kind, _, place = reference.partition(":")
+
+    def read() -> bytearray:
+        if kind == "env":
+            value = os.environ.get(place)
+            if not value:
+                raise ConfigError("keys.passphrase_missing", "the environment variable with the passphrase is not set")
+            return bytearray(value.encode())
+        path = Path(place).expanduser()
+        path = path if path.is_absolute() else folder / path
+        try:
+            if path.stat().st_mode & 0o077:
+                raise ConfigError("keys.passphrase_permissions", "the passphrase file is readable by others; make it 0600")
+            return bytearray(path.read_bytes().rstrip(b"\r\n"))
+        except OSError:
+            raise ConfigError("keys.passphrase_missing", "the passphrase file cannot be read") from None
+
+    return read
+
+
+def detector(names: tuple[str, ...]) -> Detector:
+    """The configured detectors as one."""
+    if names == ("builtin",):
+        return BuiltinDetector()
+    from vault.redaction.presidio import PresidioDetector
+    from vault.redaction.union import UnionDetector
+
+    return UnionDetector([BuiltinDetector() if name == "builtin" else PresidioDetector() for name in names])
+
+
+def policy(config: VaultConfig, folder: Path, found_by: Detector) -> Policy:
+    """The configured pack; refuses to start when a class it requires has no detector."""
+    name = config.policy.pack
+    pack = load(folder / name if name.startswith((".", "/")) else name)
+    check_coverage(pack, found_by.entities)
+    return pack
+
+
+def default_key_folder(vault_name: str) -> Path:
+    """Outside the vault folder, so that who copies the data does not copy the key."""
+    base = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+    return Path(base).expanduser() / "memvault" / f"{vault_name}-{secrets.token_hex(4)}"
+
+
+def create(folder: Path, config: VaultConfig) -> None:
+    """Lay out a new vault: folders, key epoch, keystore, configuration; the configuration comes last."""
+    if (folder / FILE_NAME).exists() or (folder / KEYSTORE_FOLDER).exists():
+        raise ConfigError("vault.exists", "there is a vault in this folder already")
+    private_folder(folder)
+    private_folder(folder / TENANTS_FOLDER)
+    keys = provider(config.keys, folder)
+    try:
+        if keys.live_epochs():
+            raise ConfigError("keys.exists", "the key folder already holds a key; every vault needs its own")
+        epoch = keys.new_epoch()
+        Keystore.create(folder / KEYSTORE_FOLDER, keys, epoch=epoch)
+        cache = KeyCache(16, 60)
+        keystore = Keystore(folder / KEYSTORE_FOLDER, keys, cache=cache)
+        try:
+            keystore.create_tenant(SYSTEM_TENANT)
+        finally:
+            keystore.close()
+            cache.wipe()
+    finally:
+        keys.close()
+    write_private(folder / FILE_NAME, render(config).encode())
+
+
+def build(folder: Path) -> Stages:
+    """Open everything a vault folder's configuration names; raises ConfigError or KeyProviderError, never half-open."""
+    folder = folder.absolute()
+    config = VaultConfig.load(folder)
+    found_by = detector(config.detection.detectors)
+    pack = policy(config, folder, found_by)
+    keys = provider(config.keys, folder)
+    cache = KeyCache(config.keys.cache_entries, config.keys.cache_ttl_s)
+    timeout_s = config.limits.lock_timeout_s
+    try:
+        keystore = Keystore(folder / KEYSTORE_FOLDER, keys, cache=cache, timeout_s=timeout_s)
+    except BaseException:
+        keys.close()
+        raise
+
+    def create_records(path: Path, key: SecretKey, tenant: TenantKeys) -> None:
+        private_folder(path.parent)
+        SqlcipherRecords.create(path, key, tenant.tid)
+
+    def connect_records(path: Path, key: SecretKey, tenant: TenantKeys) -> RecordStore:
+        return SqlcipherRecords(path, key, tenant.tid, timeout_s=timeout_s)
+
+    stores = Stores(
+        folder / TENANTS_FOLDER, keystore, open_files=config.tenants.open_files, create=create_records,
+        connect=connect_records,
+    )  # fmt: skip
+    stores.on_close = lambda store: sign_on_close(keystore, store)
+    embedder = StaticEmbedder()
+    return Stages(
+        config=config, policy=pack, detector=found_by, embedder=lambda: _typed(embedder),
+        index=SealedIndex(embedder.dimension, cache_bytes=config.limits.cache_mb << 20), provider=keys,
+        keystore=keystore, cache=cache, stores=stores, lease=Lease(folder / "vault.lock", timeout_s),
+    )  # fmt: skip
+
+
+def _typed(embedder: Embedder) -> Embedder:
+    return embedder
+
+
+def default_config(folder: Path, *, tenant: str, explicit_tenants: bool = False, **keys: str | None) -> VaultConfig:
+    """What `init` writes when nothing else is asked for."""
+    place = Path(keys["key_folder"]) if keys.get("key_folder") else default_key_folder(folder.absolute().name)
+    backup = keys.get("backup") or str(place.absolute() / "keystore-backups")
+    try:
+        place = place.expanduser().absolute()
+    except (OSError, RuntimeError):
+        raise convert_os(OSError()) from None
+    if place.is_relative_to(folder.absolute()):
+        raise ConfigError("keys.inside", "the key folder must lie outside the vault folder")
+    base = VaultConfig(
+        keys=KeysConfig(provider=f"file:{place}", passphrase=keys.get("passphrase"), backup=backup),
+        tenants=TenantsConfig(create="explicit" if explicit_tenants else "implicit"),
+    )
+    return base.model_copy(update={"cli": base.cli.model_copy(update={"tenant": tenant})})

@@ -1,0 +1,167 @@
+"""The configuration: one TOML file into frozen objects; an unknown key stops the start.
+
+Secrets are never values, only references: `file:PATH` or `env:NAME`. The environment can name the vault folder
+(`MEMVAULT_VAULT`) and nothing else: policy, keys and limits cannot be changed from outside the file.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from vault.errors import ConfigError
+
+FILE_NAME: Final = "memvault.toml"
+FORMAT: Final = 1
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class KeysConfig(_Section):
+    """Where the root key lives and where the keystore is backed up."""
+
+    provider: str = Field(description="`file:FOLDER`: a folder of epoch key files, outside the vault folder")
+    passphrase: str | None = Field(
+        default=None, description="`env:NAME` or `file:PATH`: a passphrase (Argon2id) that wraps the key files"
+    )
+    backup: str = Field(description="folder for keystore backups, or `none` to say that none is wanted")
+    cache_ttl_s: int = Field(default=300, ge=1, le=3600, description="how long an unwrapped key may stay in memory")
+    cache_entries: int = Field(default=10_000, ge=16, le=1_000_000, description="unwrapped subject keys in memory")
+
+    @field_validator("provider")
+    @classmethod
+    def _provider(cls, value: str) -> str:
+        if not value.startswith("file:") or not value[5:]:
+            raise ValueError("must be file:FOLDER")
+        return value
+
+    @field_validator("passphrase")
+    @classmethod
+    def _passphrase(cls, value: str | None) -> str | None:
+        if value is not None and not (value.startswith(("env:", "file:")) and value.partition(":")[2]):
+            raise ValueError("must be env:NAME or file:PATH, never the passphrase")
+        return value
+
+
+class TenantsConfig(_Section):
+    """How tenants come to be and how many files stay open."""
+
+    create: Literal["implicit", "explicit"] = Field(
+        default="implicit", description="`implicit`: the first session creates the tenant; `explicit`: only the command"
+    )
+    open_files: int = Field(default=64, ge=1, le=4096, description="records files kept open at once")
+
+
+class PolicyConfig(_Section):
+    """Which pack decides."""
+
+    pack: str = Field(default="baseline", description="name of a shipped pack, or path of a pack folder")
+
+
+class DetectionConfig(_Section):
+    """Which detectors run on every text; their findings are united."""
+
+    detectors: tuple[Literal["builtin", "presidio"], ...] = Field(
+        default=("builtin",), min_length=1, description="`builtin`, and `presidio` where that extra is installed"
+    )
+
+
+class LimitsConfig(_Section):
+    """Bounds on one call; more is refused, never truncated."""
+
+    text_bytes: int = Field(default=65_536, ge=256, le=1_048_576, description="UTF-8 bytes of one text or query")
+    metadata_bytes: int = Field(default=16_384, ge=256, le=262_144, description="JSON bytes of one metadata object")
+    messages: int = Field(default=1_000, ge=1, le=100_000, description="messages in one add")
+    results: int = Field(default=1_000, ge=1, le=10_000, description="memories one search or page may return")
+    lock_timeout_s: float = Field(default=10.0, ge=0.1, le=600, description="wait for another process's write")
+    cache_mb: int = Field(default=256, ge=1, le=65_536, description="unsealed vectors and terms kept in memory")
+
+
+class AuditConfig(_Section):
+    """When the log is signed."""
+
+    checkpoint_entries: int = Field(default=1_000, ge=1, le=100_000, description="sign after so many entries")
+    checkpoint_s: int = Field(default=60, ge=1, le=86_400, description="sign after so many seconds with new entries")
+
+
+class CliConfig(_Section):
+    """Defaults of the command line."""
+
+    tenant: str = Field(default="default", description="tenant of commands without `--tenant`")
+    purpose: str = Field(default="service", description="purpose of commands without `--purpose`")
+    roles: tuple[str, ...] = Field(default=("app",), description="roles of commands without `--role`")
+    user: str | None = Field(default=None, description="user id of commands without `--user`")
+
+
+class VaultConfig(_Section):
+    """The whole of `memvault.toml`."""
+
+    format: Literal[1] = Field(default=1, description="version of the vault folder's layout")
+    keys: KeysConfig
+    tenants: TenantsConfig = TenantsConfig()
+    policy: PolicyConfig = PolicyConfig()
+    detection: DetectionConfig = DetectionConfig()
+    limits: LimitsConfig = LimitsConfig()
+    audit: AuditConfig = AuditConfig()
+    cli: CliConfig = CliConfig()
+
+    @classmethod
+    def load(cls, folder: Path) -> VaultConfig:
+        """Read `memvault.toml` of a vault folder; raises ConfigError naming file position or key, never a value."""
+        path = folder / FILE_NAME
+        try:
+            with path.open("rb") as file:
+                data: dict[str, Any] = tomllib.load(file)
+        except FileNotFoundError:
+            raise ConfigError("config.missing", "no vault here: memvault.toml not found (memvault init makes one)") from None
+        except (OSError, UnicodeDecodeError):
+            raise ConfigError("config.unreadable", "memvault.toml cannot be read") from None
+        except tomllib.TOMLDecodeError:
+            raise ConfigError("config.syntax", "memvault.toml is not valid TOML") from None
+        found = data.get("format", FORMAT)
+        if isinstance(found, int) and found > FORMAT:
+            raise ConfigError("config.newer", "this vault was written by a newer memvault; upgrade to open it")
+        return cls.parse(data)
+
+    @classmethod
+    def parse(cls, data: dict[str, Any]) -> VaultConfig:
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            first = error.errors(include_input=False, include_context=False, include_url=False)[0]
+            key = ".".join(str(part) for part in first["loc"]) or "(top level)"
+            problem = "is not a known key" if first["type"] == "extra_forbidden" else "is missing or not allowed"
+            raise ConfigError("config.invalid", f"memvault.toml: {key} {problem}") from None
+
+
+def render(config: VaultConfig) -> str:
+    """The TOML text of a configuration, with each key's description above it."""
+    lines = ["# memvault configuration; unknown keys stop the start. Reference: docs/configuration.md", ""]
+    lines.append(f"format = {config.format}")
+    for section, _ in type(config).model_fields.items():
+        value = getattr(config, section)
+        if not isinstance(value, BaseModel):
+            continue
+        lines += ["", f"[{section}]"]
+        for name, field in type(value).model_fields.items():
+            entry = getattr(value, name)
+            lines.append(f"# {field.description}")
+            lines.append(f"# {name} = " if entry is None else f"{name} = {_toml(entry)}")
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return str(value)
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_toml(part) for part in value) + "]"
+    escaped = str(value).replace("\\", "\\\\").replace('"', '\\"')
+    escaped = "".join(f"\\u{ord(c):04x}" if ord(c) < 32 or ord(c) == 127 else c for c in escaped)
+    return f'"{escaped}"'

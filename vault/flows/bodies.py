@@ -1,0 +1,145 @@
+"""What is inside the sealed blobs of a row, and how a row becomes a `Memory`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+from vault.crypto.primitives import hmac_sha256
+from vault.crypto.record import RecordContext, open_, read_header, seal
+from vault.errors import DecryptionError
+from vault.flows import ids
+from vault.flows.context import moment
+from vault.index.interface import Point, unpack_point
+from vault.keys.keyring import SubjectKeys, TenantKeys
+from vault.records.interface import MemoryRow, RecordStore
+from vault.types import Memory, Metadata
+
+_SCHEMA: Final = 1
+
+
+@dataclass(slots=True)
+class Body:
+    """The plaintext of a memory version: redacted text and metadata, scope ids, who wrote it under which policy."""
+
+    text: str
+    scope: dict[str, str]
+    metadata: Metadata
+    actor: str
+    pack: str
+    detector: str
+    event: str = "ADD"
+    reason: str | None = None
+    role: str | None = None
+    name: str | None = None
+    tokens: list[str] = field(default_factory=list)
+    embedder: str = ""
+
+
+def record_id(s: int, n: int, nonce: bytes) -> bytes:
+    return s.to_bytes(5, "big") + n.to_bytes(5, "big") + nonce
+
+
+def seal_value(
+    tenant: TenantKeys, subject: SubjectKeys, use: str, identity: bytes, version: int, data: bytes
+) -> bytes:
+    """PMV1 under the subject's current generation, for one use, bound to tenant, subject, record and version."""
+    key = subject.key(use)
+    if key is None:
+        raise DecryptionError("record.unreadable", "a sealed record does not open")
+    context = RecordContext(tenant.tid, subject.sid, identity, version, use, _SCHEMA)
+    return seal(key, subject.kid, subject.generation, context, data)
+
+
+def open_value(
+    tenant: TenantKeys, subject: SubjectKeys, use: str, identity: bytes, version: int, blob: bytes
+) -> bytes:
+    """The reverse; the header names the generation, no other key is tried."""
+    header = read_header(blob)
+    key = subject.key(use, header.generation) if header.kid == subject.kid else None
+    if key is None:
+        raise DecryptionError("record.unreadable", "a sealed record does not open")
+    return open_(key, blob, RecordContext(tenant.tid, subject.sid, identity, version, use, _SCHEMA))
+
+
+def encode(body: Body) -> bytes:
+    data = {k: v for k, v in asdict(body).items() if v not in (None, "", [], {})}
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def decode(data: bytes) -> Body:
+    parsed: dict[str, Any] = json.loads(data)
+    return Body(**{"metadata": {}, "scope": {}, "pack": "", "detector": "", **parsed})
+
+
+def open_body(tenant: TenantKeys, subject: SubjectKeys, row: MemoryRow) -> Body:
+    return decode(
+        open_value(tenant, subject, "record", record_id(row.s, row.n, row.nonce), row.version, row.body)
+    )
+
+
+def seal_actor(
+    tenant: TenantKeys, subject: SubjectKeys, identity: bytes, version: int, actor: str, reason: str | None
+) -> bytes:
+    """Who and why of a revision: outlives the value, dies with the subject."""
+    data = json.dumps({"actor": actor, "reason": reason}, ensure_ascii=False).encode()
+    return seal_value(tenant, subject, "actor", identity, version, data)
+
+
+def open_actor(
+    tenant: TenantKeys, subject: SubjectKeys, identity: bytes, version: int, blob: bytes
+) -> tuple[str, str | None]:
+    parsed = json.loads(open_value(tenant, subject, "actor", identity, version, blob))
+    return parsed["actor"], parsed["reason"]
+
+
+def value_term(subject: SubjectKeys, canonical: str) -> int:
+    """The lexical term under which a redacted value is found again: keyed, 32 bits, inside the sealed point only."""
+    return int.from_bytes(hmac_sha256(subject.secret, b"term", canonical.encode())[:4], "big")
+
+
+def to_memory(tenant: TenantKeys, row: MemoryRow, body: Body) -> Memory:
+    return Memory(
+        id=ids.encode(tenant, row.id_key, row.s, row.n, row.nonce),
+        text=body.text,
+        user_id=body.scope.get("user"),
+        agent_id=body.scope.get("agent"),
+        app_id=body.scope.get("app"),
+        run_id=body.scope.get("run"),
+        metadata=body.metadata,
+        created_at=moment(row.created_ms),
+        updated_at=moment(row.updated_ms),
+        expires_at=moment(row.expires_ms) if row.expires_ms is not None else None,
+        version=row.version,
+        role=body.role,
+        name=body.name,
+    )
+
+
+class StoredPoints:
+    """Reads and unseals one subject's points for the index."""
+
+    def __init__(self, tenant: TenantKeys, subject: SubjectKeys, records: RecordStore) -> None:
+        self._tenant = tenant
+        self._subject = subject
+        self._records = records
+        row = records.subject(subject.sid)
+        self.s = row.s if row else 0
+        self._position = (row.changes, row.next_n) if row else (0, 1)
+
+    @property
+    def key(self) -> tuple[bytes, bytes]:
+        return self._tenant.tid, self._subject.sid
+
+    def position(self) -> tuple[int, int]:
+        return self._position
+
+    def points(self, after_n: int) -> list[Point]:
+        found = []
+        for n, version, blob in self._records.points(self.s, after_n=after_n):
+            identity = self.s.to_bytes(5, "big") + n.to_bytes(5, "big")
+            found.append(
+                unpack_point(n, version, open_value(self._tenant, self._subject, "vector", identity, version, blob))
+            )
+        return found

@@ -1,0 +1,123 @@
+"""Many memories at once: one detection and embedding pass and one transaction per batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, Final
+
+from vault.errors import InvalidInputError, RejectedError
+from vault.flows import validate
+from vault.flows.context import Caller, Stages
+from vault.flows.write import Addition, add_batch
+from vault.types import Content
+
+_FIELDS: Final = frozenset(
+    {"content", "user_id", "agent_id", "app_id", "run_id", "metadata", "expires_at", "idempotency_key"}
+)
+_MOST: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An item that was not stored: its position (from 0) and a stable code; never its content."""
+
+    position: int
+    code: str
+    message: str
+
+
+@dataclass(slots=True)
+class BulkResult:
+    """Ids of what was stored, in order, and what was refused."""
+
+    ids: list[str] = field(default_factory=list)
+    refused: list[Refusal] = field(default_factory=list)
+
+
+def add_many(
+    stages: Stages, caller: Caller, items: Iterable[Mapping[str, Any]], *, batch: object, on_error: object,
+    progress: Callable[[int], None] | None, action: str = "memory.add",
+) -> BulkResult:  # fmt: skip
+    """Store batch by batch; a batch is stored whole or not at all."""
+    size = validate.limit(batch, _MOST, "batch")
+    if on_error not in ("raise", "collect"):
+        raise InvalidInputError("on_error.value", 'on_error must be "raise" or "collect"')
+    result = BulkResult()
+    done = 0
+    for chunk in _chunks(items, size):
+        _add_chunk(stages, caller, chunk, done, result, collect=on_error == "collect", action=action)
+        done += len(chunk)
+        if progress is not None:
+            progress(done)
+    return result
+
+
+def _chunks(items: Iterable[Mapping[str, Any]], size: int) -> Iterator[list[Mapping[str, Any]]]:
+    iterator = iter(items)
+    while chunk := list(islice(iterator, size)):
+        yield chunk
+
+
+def _add_chunk(
+    stages: Stages, caller: Caller, chunk: list[Mapping[str, Any]], start: int, result: BulkResult, *, collect: bool,
+    action: str,
+) -> None:  # fmt: skip
+    additions: list[Addition] = []
+    keys: list[str | None] = []
+    positions: list[int] = []
+    for offset, item in enumerate(chunk):
+        try:
+            checked, key = _checked(stages, item)
+        except InvalidInputError as error:
+            if not collect:
+                raise
+            result.refused.append(Refusal(start + offset, error.code, error.message))
+            continue
+        for number, addition in enumerate(checked):
+            additions.append(addition)
+            keys.append(f"{key}#{number}" if key is not None else None)
+            positions.append(start + offset)
+    if not additions:
+        return
+    try:
+        stored = add_batch(stages, caller, additions, action=action, keys=keys)
+        result.ids.extend(memory.id for memory in stored)
+    except (RejectedError, InvalidInputError) as error:
+        if not collect:
+            raise
+        if len(additions) == 1:
+            result.refused.append(Refusal(positions[0], error.code, error.message))
+            return
+        _one_by_one(stages, caller, additions, keys, positions, result, action)
+
+
+def _one_by_one(
+    stages: Stages, caller: Caller, additions: list[Addition], keys: list[str | None], positions: list[int],
+    result: BulkResult, action: str,
+) -> None:  # fmt: skip
+    """Something in the batch was refused as content: find it without losing its neighbours."""
+    for addition, key, position in zip(additions, keys, positions, strict=True):
+        try:
+            stored = add_batch(stages, caller, [addition], action=action, keys=[key])
+            result.ids.extend(memory.id for memory in stored)
+        except (RejectedError, InvalidInputError) as error:
+            result.refused.append(Refusal(position, error.code, error.message))
+
+
+def _checked(stages: Stages, item: Mapping[str, Any]) -> tuple[list[Addition], str | None]:
+    limits = stages.config.limits
+    if not isinstance(item, Mapping):
+        raise InvalidInputError("item.type", "an item must be an object")
+    unknown = set(item) - _FIELDS
+    if unknown:
+        raise InvalidInputError("item.field", "an item has a field that add does not take")
+    content: Content = item.get("content")  # type: ignore[assignment]
+    scope = validate.scope(**{name: item.get(name) for name in ("user_id", "agent_id", "app_id", "run_id")})
+    metadata = validate.metadata(item.get("metadata"), limits.metadata_bytes)
+    until = validate.expires_at(item.get("expires_at"), stages.now())
+    parts, _ = validate.messages(content, limits.text_bytes, limits.messages)
+    key = validate.idempotency_key(item.get("idempotency_key"))
+    return [Addition(scope, p["content"], p.get("role"), p.get("name"), metadata, until) for p in parts], key
+

@@ -1,0 +1,182 @@
+"""Changing and removing memories: every version is kept until the memory goes, and then no value stays."""
+
+from __future__ import annotations
+
+from vault.errors import ConflictError, NotFoundError
+from vault.flows import ids, validate
+from vault.flows.bodies import (
+    Body,
+    decode,
+    encode,
+    open_body,
+    open_value,
+    record_id,
+    seal_actor,
+    seal_value,
+    to_memory,
+)
+from vault.flows.context import Call, Caller, Stages, calling, milliseconds
+from vault.flows.redact import Finished, finish, preview
+from vault.flows.sign import sign_if_due
+from vault.flows.tokens import TokenMap
+from vault.flows.write import redactor, seal_row
+from vault.keys.keyring import SubjectKeys
+from vault.records.interface import MemoryRow, RevisionRow
+from vault.types import Memory, Scope
+
+# --- update ----------------------------------------------------------------------------------------------------
+
+
+def update(
+    stages: Stages, caller: Caller, memory_id: object, text: object, *, metadata: object, reason: object
+) -> Memory:
+    """Store a new version; the old one moves to the history. The subject's own tokens in the new text stay tokens."""
+    with calling(stages, caller, "memory.update") as call:
+        limits = stages.config.limits
+        why = validate.reason(reason)
+        row, subject = find_visible(call, memory_id)
+        old = open_body(call.tenant, subject, row)
+        tokens = TokenMap(call.tenant, subject, call.records, row.s)
+        new_text = old.text if text is None else validate.text("text", text, limits.text_bytes)
+        changed = old.metadata if metadata is None else validate.metadata(metadata, limits.metadata_bytes)
+        draft = redactor(stages).draft(new_text, metadata=changed, own=tokens.known)
+        vector = stages.embedder().embed([preview(draft)])[0]
+        with call.records.transaction():
+            current = call.records.memory(row.s, row.n)
+            if current is None or current.version != row.version:
+                raise ConflictError("memory.changed", "the memory was changed meanwhile; read it and try again")
+            done = finish(draft, tokens)
+            if draft.name is None and old.name is not None:
+                done = Finished(done.text, old.name, done.metadata, _with_name(done.tokens, old))
+            tokens.refer(done.tokens)
+            body = Body(
+                text=done.text, scope=old.scope, metadata=done.metadata, actor=caller.principal.id,
+                pack=stages.policy.digest[:16], detector=stages.detector.version, event="UPDATE", reason=why,
+                role=old.role, name=done.name, tokens=done.tokens, embedder=stages.embedder().version,
+            )  # fmt: skip
+            new = seal_row(
+                call, subject, s=row.s, n=row.n, nonce=row.nonce, id_key=row.id_key, version=row.version + 1,
+                created_ms=row.created_ms, updated_ms=milliseconds(stages.now()),
+                expires_at=to_memory(call.tenant, row, old).expires_at, body=body, vector=vector,
+            )  # fmt: skip
+            call.records.add_revision(superseded(call, subject, row, old))
+            call.records.replace(row, new)
+            event = call.event(count=1, object_id=str(memory_id), ids=[memory_id], reason=why)
+            call.store.log.append(event, subject, row.s)
+        sign_if_due(call)
+        return to_memory(call.tenant, new, body)
+
+
+def _with_name(tokens: list[str], old: Body) -> list[str]:
+    """A name that stays keeps its tokens alive."""
+    return list(dict.fromkeys([*tokens, *(t for t in old.tokens if old.name and f"[{t}]" in old.name)]))
+
+
+def superseded(call: Call, subject: SubjectKeys, row: MemoryRow, body: Body) -> RevisionRow:
+    """A version on its way into the history: its value sealed under `history`, its author apart."""
+    identity = record_id(row.s, row.n, row.nonce)
+    return RevisionRow(
+        row.s, row.n, row.version, row.nonce, body.event, row.updated_ms,
+        seal_actor(call.tenant, subject, identity, row.version, body.actor, body.reason),
+        seal_value(call.tenant, subject, "history", identity, row.version, encode(body)),
+    )  # fmt: skip
+
+
+def find_visible(call: Call, memory_id: object) -> tuple[MemoryRow, SubjectKeys]:
+    """The live row an id names and its subject's keys; absent, expired, foreign and erased are one NotFoundError."""
+    row = ids.find(call.tenant, call.records, memory_id) if isinstance(memory_id, str) else None
+    subject = subject_of(call, row.s) if row is not None else None
+    expired = row is not None and row.expires_ms is not None and row.expires_ms <= milliseconds(call.stages.now())
+    if row is None or subject is None or expired or not visible(call, subject):
+        call.log_read(call.event(result="not_found"))
+        raise NotFoundError("memory.unknown", "there is no such memory")
+    return row, subject
+
+
+def subject_of(call: Call, s: int) -> SubjectKeys | None:
+    row = call.records.subject_by_number(s)
+    return call.stages.keystore.subject_by_sid(call.tenant, row.sid) if row is not None else None
+
+
+def visible(call: Call, subject: SubjectKeys) -> bool:
+    if call.caller.user_id is None:
+        return True
+    return call.may_see(*call.stages.keystore.identity(call.tenant, subject.sid))
+
+
+# --- removal ---------------------------------------------------------------------------------------------------
+
+
+def delete(stages: Stages, caller: Caller, memory_id: object, *, reason: object) -> int:
+    """Remove a memory: text, vector and the values of its revisions; times and actors stay in the history."""
+    with calling(stages, caller, "memory.delete") as call:
+        why = validate.reason(reason)
+        row, subject = find_visible(call, memory_id)
+        with call.records.transaction():
+            current = call.records.memory(row.s, row.n)
+            if current is None:
+                raise NotFoundError("memory.unknown", "there is no such memory")
+            remove_row(call, subject, current, "DELETE", why)
+            event = call.event(count=1, object_id=str(memory_id), ids=[memory_id], reason=why)
+            call.store.log.append(event, subject, row.s)
+        _forget(call, subject)
+        sign_if_due(call)
+    return 1
+
+
+def delete_all(stages: Stages, caller: Caller, scope: Scope) -> int:
+    """Remove every memory of the subject that carries all the given scope ids; one transaction."""
+    with calling(stages, caller, "memory.delete_all") as call:
+        scope = call.confine(scope)
+        kind, value = scope.subject() or ("user", "")
+        subject = stages.keystore.subject(call.tenant, kind, value)
+        if subject is None or (found := call.records.subject(subject.sid)) is None:
+            call.log_read(call.event(count=0))
+            return 0
+        wanted = [
+            (tag, call.tenant.tag(tag, v)) for tag, v in scope.items() if v is not None and tag not in ("user", kind)
+        ]
+        with call.records.transaction():
+            rows = [r for r in call.records.memories(found.s) if all(getattr(r, k) == v for k, v in wanted)]
+            for row in rows:
+                remove_row(call, subject, row, "DELETE", None)
+            call.store.log.append(call.event(count=len(rows)), subject, found.s)
+        _forget(call, subject)
+        sign_if_due(call)
+    return len(rows)
+
+
+def remove_row(call: Call, subject: SubjectKeys, row: MemoryRow, event: str, reason: str | None) -> None:
+    """Inside a transaction: take a memory out, empty its history, and leave a valueless mark."""
+    identity = record_id(row.s, row.n, row.nonce)
+    body = open_body(call.tenant, subject, row)
+    tokens = TokenMap(call.tenant, subject, call.records, row.s)
+    for revision in call.records.revisions(row.s, row.n):
+        if revision.body is not None:
+            old = decode(open_value(call.tenant, subject, "history", identity, revision.version, revision.body))
+            tokens.refer(old.tokens, -1)
+            call.records.replace_revision(
+                revision,
+                RevisionRow(revision.s, revision.n, revision.version, revision.nonce, revision.event, revision.at_ms,
+                            revision.actor, None),
+            )  # fmt: skip
+    tokens.refer(body.tokens, -1)
+    last = superseded(call, subject, row, body)
+    call.records.add_revision(
+        RevisionRow(last.s, last.n, last.version, last.nonce, last.event, last.at_ms, last.actor, None)
+    )
+    call.records.add_revision(
+        RevisionRow(
+            row.s, row.n, row.version + 1, row.nonce, event, milliseconds(call.stages.now()),
+            seal_actor(call.tenant, subject, identity, row.version + 1, call.caller.principal.id, reason), None,
+        )  # fmt: skip
+    )
+    call.records.remove(row)
+
+
+def _forget(call: Call, subject: SubjectKeys) -> None:
+    """Caches and the write-ahead log follow a removal at once; a busy reader only delays the latter."""
+    call.stages.index.forget(call.tenant.tid, subject.sid)
+    call.records.purge_free_space()
+
+

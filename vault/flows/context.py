@@ -1,0 +1,149 @@
+"""What one call may use: the stages, the caller, the tenant's keys and store, the decision, and the log."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from vault.audit.log import Event
+from vault.config import VaultConfig
+from vault.embedding.interface import Embedder
+from vault.errors import AuditWriteError, DeniedError, InvalidInputError, NotFoundError, StorageError
+from vault.flows.stores import OpenStore, Stores
+from vault.index.interface import VectorIndex
+from vault.keys.interface import KeyProvider
+from vault.keys.keyring import KeyCache, SubjectKeys, TenantKeys
+from vault.keys.keystore import Keystore
+from vault.policy.decide import Decision, Policy, Request
+from vault.records.interface import RecordStore
+from vault.redaction.interface import Detector
+from vault.storage import Lease
+from vault.types import Principal, Scope
+
+SYSTEM_TENANT: Final = "memvault:system"
+
+
+@dataclass(slots=True, eq=False)
+class Stages:
+    """Everything `compose` built for one open vault."""
+
+    config: VaultConfig
+    policy: Policy
+    detector: Detector
+    embedder: Callable[[], Embedder]
+    index: VectorIndex
+    provider: KeyProvider
+    keystore: Keystore
+    cache: KeyCache
+    stores: Stores
+    lease: Lease
+    now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+
+    def tenant(self, name: str, *, create: bool = False) -> TenantKeys:
+        """The tenant's keys; raises NotFoundError where it does not exist and may not be created."""
+        keys = self.keystore.tenant(name)
+        if keys is None and create:
+            keys = self.keystore.create_tenant(name)
+        if keys is None:
+            raise NotFoundError("tenant.unknown", "there is no such tenant")
+        return keys
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls and why; `user_id` confines the session to one user."""
+
+    principal: Principal
+    purpose: str
+    user_id: str | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """One decided operation of one caller inside one tenant."""
+
+    stages: Stages
+    caller: Caller
+    tenant: TenantKeys
+    store: OpenStore
+    action: str
+    decision: Decision
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def records(self) -> RecordStore:
+        return self.store.records
+
+    def event(
+        self, *, result: str = "ok", count: int = 0, object_id: str = "", action: str | None = None, **detail: Any
+    ) -> Event:
+        """The log event of this call; `detail` is sealed under the subject (or the tenant)."""
+        return Event(
+            action=action or self.action,
+            purpose=self.caller.purpose,
+            actor=self.caller.principal.id,
+            result=result,
+            count=count,
+            object_id=object_id,
+            detail={"roles": list(self.caller.principal.roles), **{k: v for k, v in detail.items() if v is not None}},
+        )
+
+    def log_read(self, event: Event, subject: SubjectKeys | None = None, s: int | None = None) -> None:
+        """Commit the entry of a read before its answer leaves; what cannot be logged is not answered."""
+        try:
+            with self.records.transaction(durable=False):
+                self.store.log.append(event, subject, s)
+        except StorageError as error:
+            raise AuditWriteError(
+                "audit.unwritable", f"the log entry could not be written, so nothing is answered ({error.code})"
+            ) from None
+
+    def confine(self, scope: Scope) -> Scope:
+        """A session bound to one user asks about that user only; another id is answered as absent."""
+        bound = self.caller.user_id
+        if bound is None or scope.user_id == bound:
+            return scope
+        if scope.user_id is None:
+            return Scope(bound, scope.agent_id, scope.app_id, scope.run_id)
+        raise InvalidInputError("scope.bound", "this session is bound to another user_id")
+
+    def may_see(self, kind: str, identity: str) -> bool:
+        """Whether a by-id call of a bound session may touch a memory of this subject."""
+        return self.caller.user_id is None or (kind == "user" and identity == self.caller.user_id)
+
+
+@contextmanager
+def calling(stages: Stages, caller: Caller, action: str) -> Iterator[Call]:
+    """Decide, and hand out what the call may use. A denial is logged before it is raised."""
+    with stages.lease.shared():
+        stages.keystore.refresh()
+        tenant = stages.tenant(caller.principal.tenant)
+        with stages.stores.use(tenant) as store:
+            store.log.pack = stages.policy.digest[:16]
+            request = Request(action=action, purpose=caller.purpose, roles=caller.principal.roles)
+            decision = stages.policy.decide(request)
+            call = Call(stages, caller, tenant, store, action, decision)
+            if not decision.permit:
+                call.log_read(call.event(result="denied"))
+                raise _denied(stages.policy, request, decision)
+            yield call
+
+
+def _denied(policy: Policy, request: Request, decision: Decision) -> DeniedError:
+    try:
+        policy.require(request)
+    except DeniedError as error:
+        return error
+    return DeniedError("policy.denied", f"the policy pack does not permit this action ({decision.rule})")
+
+
+def milliseconds(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
+
+
+def moment(value: int) -> datetime:
+    return datetime.fromtimestamp(value / 1000, UTC)

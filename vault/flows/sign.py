@@ -1,0 +1,41 @@
+"""Signing the log: after so many entries, after so many seconds, and when a store closes."""
+
+from __future__ import annotations
+
+import time
+
+from vault.audit.log import SignedHead, tree_root
+from vault.flows.context import Call
+from vault.flows.stores import OpenStore
+from vault.keys.keystore import Keystore, StoredCheckpoint
+
+
+def sign(keystore: Keystore, store: OpenStore) -> SignedHead:
+    """Append a `state` entry, sign the head, and keep it in the keystore, which detects a rollback by it."""
+    tenant = store.tenant
+    state: dict[str, str | int] = {
+        "keystore": tree_root(keystore.leaves(tenant.tid)).hex(),
+        "epoch": keystore.epoch,
+        "memories": store.records.count(),
+    }
+    head = store.log.checkpoint(state)
+    keystore.put_checkpoint(
+        tenant.tid, StoredCheckpoint(head.size, head.root, head.note, time.time_ns() // 1_000_000)
+    )
+    return head
+
+
+def sign_if_due(call: Call) -> None:
+    """After an operation: sign when enough entries or enough time have passed since the last checkpoint."""
+    limits = call.stages.config.audit
+    unsigned = call.store.log.unsigned()
+    if unsigned >= limits.checkpoint_entries or (
+        unsigned and time.monotonic() - call.store.log.signed_at >= limits.checkpoint_s
+    ):
+        sign(call.stages.keystore, call.store)
+
+
+def sign_on_close(keystore: Keystore, store: OpenStore) -> None:
+    """A store that closes leaves no unsigned entry behind, but for the `state` entry itself."""
+    if store.log.unsigned():
+        sign(keystore, store)

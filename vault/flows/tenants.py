@@ -1,0 +1,91 @@
+"""Tenants: who may enter, and how a tenant comes to be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from vault.errors import InvalidInputError, NotFoundError
+from vault.flows import validate
+from vault.flows.context import SYSTEM_TENANT, Caller, Stages, calling, moment
+from vault.types import Principal
+
+_RESERVED = "memvault:"
+
+
+@dataclass(frozen=True, slots=True)
+class TenantInfo:
+    """A tenant as an operator sees it."""
+
+    name: str
+    created_at: datetime
+
+
+def check_name(name: object) -> str:
+    """A tenant's name: the rules of a scope id, and not one of memvault's own."""
+    checked = validate.identifier("tenant", name)
+    if checked is None:
+        raise InvalidInputError("tenant.missing", "name a tenant")
+    if checked.casefold().startswith(_RESERVED):
+        raise InvalidInputError("tenant.reserved", "tenant names must not begin with memvault:")
+    return checked
+
+
+def check_principal(principal: object) -> Principal:
+    """A principal whose parts are plain ids; roles are words."""
+    if not isinstance(principal, Principal):
+        raise InvalidInputError("principal.type", "principal must be a vault.Principal")
+    identity = validate.identifier("principal.id", principal.id)
+    if identity is None:
+        raise InvalidInputError("principal.missing", "a principal needs an id")
+    roles = principal.roles
+    if not isinstance(roles, tuple) or not all(
+        isinstance(role, str) and 0 < len(role) <= 64 and role.isascii() and role.isprintable() for role in roles
+    ):
+        raise InvalidInputError("principal.roles", "roles must be a tuple of short ASCII words")
+    return Principal(check_name(principal.tenant), identity, roles)
+
+
+def enter(stages: Stages, principal: Principal) -> None:
+    """Make sure the session's tenant exists; creates it where the configuration allows."""
+    with stages.lease.shared():
+        stages.keystore.refresh()
+        if stages.keystore.tenant(principal.tenant) is not None:
+            return
+        if stages.config.tenants.create == "explicit":
+            raise NotFoundError("tenant.unknown", "there is no such tenant")
+        tenant = stages.keystore.create_tenant(principal.tenant)
+        system = stages.tenant(SYSTEM_TENANT)
+        with stages.stores.use(system) as store, store.records.transaction():
+            store.log.append_system("tenant.create", count=1)
+        with stages.stores.use(tenant) as store, store.records.transaction():
+            store.log.append_system("tenant.create", count=1)
+
+
+def create(stages: Stages, principal: Principal, purpose: str, name: object) -> TenantInfo:
+    """Create a tenant on purpose; InvalidInputError when it exists."""
+    checked = check_name(name)
+    with calling(stages, system_caller(principal, purpose), "tenant.create") as call:
+        if stages.keystore.tenant(checked) is not None:
+            raise InvalidInputError("tenant.exists", "there is a tenant of that name already")
+        tenant = stages.keystore.create_tenant(checked)
+        with call.records.transaction():
+            call.store.log.append(call.event(count=1, tenant=checked))
+        return TenantInfo(checked, moment(tenant.created_ms))
+
+
+def names(stages: Stages, principal: Principal, purpose: str) -> list[TenantInfo]:
+    """Every tenant, by name."""
+    with calling(stages, system_caller(principal, purpose), "tenant.list") as call:
+        found = [
+            TenantInfo(name, moment(created))
+            for name, _, created in stages.keystore.tenant_names()
+            if not name.startswith(_RESERVED)
+        ]
+        call.log_read(call.event(count=len(found)))
+    return found
+
+
+def system_caller(principal: Principal, purpose: str) -> Caller:
+    """The same person, acting on the vault itself: its log is the system tenant's."""
+    return Caller(Principal(SYSTEM_TENANT, principal.id, principal.roles), purpose)

@@ -1,0 +1,238 @@
+"""Upkeep: the expiry sweep, verification of log and records, who saw what, and the index made anew."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from vault.audit.events import b64u
+from vault.audit.jcs import strict_loads
+from vault.errors import AuditChainError, InvalidInputError, NotFoundError
+from vault.flows import validate
+from vault.flows.bodies import open_body, open_value, record_id, seal_value
+from vault.flows.change import remove_row, subject_of
+from vault.flows.context import Call, Caller, Stages, calling, milliseconds
+from vault.flows.sign import sign
+from vault.flows.write import point_terms
+from vault.index.interface import pack_point, unpack_point
+from vault.index.quantise import quantise
+from vault.keys.keyring import SubjectKeys
+from vault.records.interface import LogRow, MemoryRow
+
+Progress = Callable[[int, int], None]
+_SWEEP_BATCH: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One log entry with its sealed detail opened, for who may read it."""
+
+    seq: int
+    at: str
+    action: str
+    purpose: str
+    result: str
+    count: int
+    actor: str | None
+    roles: tuple[str, ...]
+    memory_ids: tuple[str, ...]
+    reason: str | None
+    about: str | None
+
+
+def sweep(stages: Stages, caller: Caller, *, dry_run: bool = False, progress: Progress | None = None) -> int:
+    """Really delete what has expired: text, vector, values of the history; returns how many."""
+    total = 0
+    with calling(stages, caller, "memory.expire") as call:
+        now = milliseconds(stages.now())
+        if dry_run:
+            total = len(call.records.expired(now, 1_000_000_000))
+            call.log_read(call.event(count=0, dry_run=total))
+            return total
+        while rows := call.records.expired(now, _SWEEP_BATCH):
+            with call.records.transaction():
+                for row in rows:
+                    subject = subject_of(call, row.s)
+                    if subject is None:
+                        raise NotFoundError("subject.unknown", "there is no such subject")
+                    current = call.records.memory(row.s, row.n)
+                    if current is not None:
+                        remove_row(call, subject, current, "EXPIRE", None)
+                    stages.index.forget(call.tenant.tid, subject.sid)
+                call.store.log.append(call.event(count=len(rows)))
+            total += len(rows)
+            if progress is not None:
+                progress(total, total)
+        call.records.purge_free_space()
+    return total
+
+
+# --- log ---------------------------------------------------------------------------------------------------------
+
+
+def verify(stages: Stages, caller: Caller) -> dict[str, Any]:
+    """The whole log, every checkpoint, and every record against the multiset hash; raises on the first break."""
+    with calling(stages, caller, "audit.verify") as call:
+        counts = call.store.log.verify()
+        known = stages.keystore.checkpoint(call.tenant.tid)
+        call.store.log.verify_extends(known.size if known else 0, known.root if known else None)
+        if not hmac.compare_digest(call.records.recount(), call.records.digest()):
+            raise AuditChainError("records.changed", "the stored records are not the ones the vault wrote")
+        opened = _open_everything(call)
+        call.log_read(call.event(count=counts["entries"]))
+    return {**counts, "records": opened, "vkeys": call.store.log.vkeys()}
+
+
+def _open_everything(call: Call) -> int:
+    """Every sealed value opens under its key, context and version."""
+    opened = 0
+    for row in call.records.subjects():
+        subject = subject_of(call, row.s)
+        if subject is None:
+            raise NotFoundError("subject.unknown", "there is no such subject")
+        for memory in call.records.memories(row.s):
+            identity = record_id(memory.s, memory.n, memory.nonce)
+            open_value(call.tenant, subject, "record", identity, memory.version, memory.body)
+            open_value(call.tenant, subject, "vector", identity[:10], memory.version, memory.point)
+            opened += 1
+        for past in call.records.all_revisions(row.s):
+            identity = record_id(past.s, past.n, past.nonce)
+            open_value(call.tenant, subject, "actor", identity, past.version, past.actor)
+            if past.body is not None:
+                open_value(call.tenant, subject, "history", identity, past.version, past.body)
+        for token in call.records.tokens(row.s):
+            open_value(call.tenant, subject, "tokens", token.token.encode(), 1, token.value)
+    return opened
+
+
+def checkpoint(stages: Stages, caller: Caller) -> str:
+    """Sign the head now; returns the signed note to keep elsewhere."""
+    with calling(stages, caller, "audit.checkpoint") as call:
+        with call.records.transaction():
+            call.store.log.append(call.event(count=1))
+        return sign(stages.keystore, call.store).note.decode()
+
+
+def show(
+    stages: Stages, caller: Caller, *, user_id: object = None, since: object = None, limit: object = 1_000
+) -> list[Seen]:
+    """Who saw or changed what, when, for what purpose; with `user_id`, about that person only. Newest last."""
+    with calling(stages, caller, "audit.show") as call:
+        most = validate.limit(limit, 1_000_000)
+        start = _since(since)
+        person = validate.identifier("user_id", user_id)
+        subject = stages.keystore.subject(call.tenant, "user", person) if person is not None else None
+        found: list[Seen] = []
+        if person is None or subject is not None:
+            wanted = _pseudonyms(subject, start, stages.now()) if subject is not None else None
+            with call.records.reading():
+                found = [_opened(call, row, entry) for row, entry in _matching(call, wanted, start)][-most:]
+        call.log_read(call.event(count=len(found)))
+    return found
+
+
+def _since(value: object) -> datetime | None:
+    if value is None:
+        return None
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        raise InvalidInputError("since.type", "since must be a datetime with a time zone")
+    return value.astimezone(UTC)
+
+
+def _pseudonyms(subject: SubjectKeys, start: datetime | None, now: datetime) -> frozenset[bytes]:
+    """The subject's stand-ins, one per month of the span asked for (ten years back by default)."""
+    months = set()
+    moment = (start or now - timedelta(days=3653)).replace(day=1)
+    while moment <= now + timedelta(days=1):
+        months.add(moment.strftime("%Y-%m"))
+        moment = (moment + timedelta(days=32)).replace(day=1)
+    months.add(now.strftime("%Y-%m"))
+    return frozenset(subject.pseudonym("subj", month.encode()) for month in months)
+
+
+def _matching(
+    call: Call, wanted: frozenset[bytes] | None, start: datetime | None
+) -> Iterator[tuple[LogRow, dict[str, Any]]]:
+    texts = frozenset(b64u(pseudonym) for pseudonym in wanted) if wanted is not None else None
+    earliest = start.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z" if start is not None else ""
+    for row in call.records.log():
+        entry = strict_loads(row.entry)
+        if entry["t"] < earliest or (texts is not None and entry["subj"] not in texts):
+            continue
+        yield row, entry
+
+
+def _opened(call: Call, row: LogRow, entry: dict[str, Any]) -> Seen:
+    subject = subject_of(call, row.s) if row.s is not None else None
+    detail = call.store.log.open_detail(row, subject) or {}
+    about = None
+    if subject is not None:
+        about = ":".join(call.stages.keystore.identity(call.tenant, subject.sid))
+    return Seen(
+        seq=row.seq, at=entry["t"], action=entry["act"], purpose=entry["pur"], result=entry["res"], count=entry["n"],
+        actor=detail.get("actor"), roles=tuple(detail.get("roles", ())), memory_ids=tuple(detail.get("ids", ())),
+        reason=detail.get("reason"), about=about,
+    )  # fmt: skip
+
+
+# --- index -------------------------------------------------------------------------------------------------------
+
+
+def index_verify(stages: Stages, caller: Caller) -> dict[str, Any]:
+    """Compare every sealed point with what its record would give now."""
+    with calling(stages, caller, "index.verify") as call:
+        checked, stale = 0, 0
+        for subject, row in _rows(call):
+            checked += 1
+            stale += _fresh_point(call, subject, row) != _stored_point(call, subject, row)
+        call.log_read(call.event(count=checked, stale=stale))
+    return {**stages.index.describe(), "checked": checked, "stale": stale}
+
+
+def index_rebuild(stages: Stages, caller: Caller, *, progress: Progress | None = None) -> int:
+    """Embed every memory of the tenant again and replace its sealed point."""
+    with calling(stages, caller, "index.rebuild") as call:
+        done, total = 0, call.records.count()
+        for subjects in call.records.subjects():
+            subject = subject_of(call, subjects.s)
+            if subject is None:
+                raise NotFoundError("subject.unknown", "there is no such subject")
+            with call.records.transaction():
+                for row in call.records.memories(subjects.s):
+                    identity = record_id(row.s, row.n, row.nonce)
+                    point = _fresh_point(call, subject, row)
+                    sealed = seal_value(call.tenant, subject, "vector", identity[:10], row.version, point)
+                    call.records.replace(row, replace(row, point=sealed))
+                    done += 1
+            stages.index.forget(call.tenant.tid, subject.sid)
+            if progress is not None:
+                progress(done, total)
+        with call.records.transaction():
+            call.store.log.append(call.event(count=done))
+    return done
+
+
+def _rows(call: Call) -> Iterator[tuple[SubjectKeys, MemoryRow]]:
+    for row in call.records.subjects():
+        subject = subject_of(call, row.s)
+        if subject is None:
+            raise NotFoundError("subject.unknown", "there is no such subject")
+        for memory in call.records.memories(row.s):
+            yield subject, memory
+
+
+def _stored_point(call: Call, subject: SubjectKeys, row: MemoryRow) -> bytes:
+    identity = record_id(row.s, row.n, row.nonce)[:10]
+    return open_value(call.tenant, subject, "vector", identity, row.version, row.point)
+
+
+def _fresh_point(call: Call, subject: SubjectKeys, row: MemoryRow) -> bytes:
+    body = open_body(call.tenant, subject, row)
+    stored = unpack_point(row.n, row.version, _stored_point(call, subject, row))
+    vector, scale = quantise(call.stages.embedder().embed([body.text])[0])
+    counts = point_terms(call, subject, row.s, body)
+    return pack_point(vector, scale, counts, (row.agent, row.app, row.run), stored.expires_ms or None)
+

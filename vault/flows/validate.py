@@ -1,0 +1,221 @@
+"""Argument rules, in one place: each error names the argument and the rule, never the value."""
+
+from __future__ import annotations
+
+import json
+import math
+import unicodedata
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from vault.errors import InvalidInputError
+from vault.types import Content, Message, Metadata, Scope
+
+ID_BYTES: Final = 256
+ROLES: Final = frozenset({"user", "assistant", "tool", "system", "developer"})
+SYSTEM_ROLES: Final = frozenset({"system", "developer"})
+# Names that answers use for system fields: metadata that carried them could pass for scope, time or identity.
+SYSTEM_FIELDS: Final = frozenset(
+    "id memory_id user_id agent_id app_id run_id actor_id tenant tenant_id principal purpose created_at updated_at"
+    " expires_at expiration_date version hash score text memory data role name event deleted is_deleted sid kid".split()
+)
+_ALLOWED_CONTROLS: Final = frozenset("\t\n\r")
+_WILDCARDS: Final = frozenset("*%")
+
+
+def identifier(name: str, value: object) -> str | None:
+    """A scope id: NFC, at most 256 bytes, no control or format characters, no wildcard; None stays None."""
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise InvalidInputError("scope.type", f"{name} must be a text; lists and operators are not scope values")
+    if not value or value.isspace():
+        raise InvalidInputError("scope.empty", f"{name} is empty; leave it out instead")
+    if value in _WILDCARDS or value.strip() in _WILDCARDS:
+        raise InvalidInputError("scope.wildcard", f"{name} is a wildcard; name one id")
+    try:
+        size = len(value.encode())
+    except UnicodeEncodeError:
+        raise InvalidInputError("scope.unicode", f"{name} is not valid Unicode") from None
+    if size > ID_BYTES:
+        raise InvalidInputError("scope.length", f"{name} is longer than {ID_BYTES} bytes")
+    if any(unicodedata.category(c) in {"Cc", "Cf", "Cs", "Zl", "Zp"} for c in value):
+        raise InvalidInputError("scope.control", f"{name} contains control or invisible characters")
+    return unicodedata.normalize("NFC", value)
+
+
+def scope(
+    *, user_id: object = None, agent_id: object = None, app_id: object = None, run_id: object = None
+) -> Scope:
+    """The four scope ids; at least one must be given."""
+    checked = Scope(
+        identifier("user_id", user_id),
+        identifier("agent_id", agent_id),
+        identifier("app_id", app_id),
+        identifier("run_id", run_id),
+    )
+    if checked.subject() is None:
+        raise InvalidInputError("scope.missing", "give at least one of user_id, agent_id, app_id, run_id")
+    return checked
+
+
+def text(name: str, value: object, limit: int) -> str:
+    """A text: not blank, valid Unicode, no control characters but tab and line ends, at most `limit` UTF-8 bytes."""
+    if not isinstance(value, str):
+        raise InvalidInputError("text.type", f"{name} must be a text")
+    if not value or value.isspace():
+        raise InvalidInputError("text.empty", f"{name} is empty")
+    try:
+        size = len(value) if value.isascii() else len(value.encode())
+    except UnicodeEncodeError:
+        raise InvalidInputError("text.unicode", f"{name} is not valid Unicode") from None
+    if size > limit:
+        raise InvalidInputError("text.length", f"{name} is longer than {limit} bytes")
+    if not value.isprintable() and any(
+        c not in _ALLOWED_CONTROLS and unicodedata.category(c) == "Cc" for c in value
+    ):
+        raise InvalidInputError("text.control", f"{name} contains control characters")
+    return value
+
+
+def reason(value: object) -> str | None:
+    if value is None:
+        return None
+    return text("reason", value, 1_024)
+
+
+def required_reason(value: object) -> str:
+    if value is None:
+        raise InvalidInputError("reason.missing", "give a reason; it is kept in the log")
+    return text("reason", value, 1_024)
+
+
+def messages(content: Content, limit: int, most: int) -> tuple[list[Message], int]:
+    """Messages to store, and how many system messages were left out."""
+    if isinstance(content, str):
+        return [{"content": text("content", content, limit)}], 0
+    parts = [content] if isinstance(content, dict) else content
+    if not isinstance(parts, list):
+        raise InvalidInputError("content.type", "content must be a text, a message or a list of messages")
+    if not parts:
+        raise InvalidInputError("content.empty", "content holds no message")
+    if len(parts) > most:
+        raise InvalidInputError("content.count", f"content holds more than {most} messages")
+    found: list[Message] = []
+    skipped = 0
+    for part in parts:
+        checked = _message(part, limit)
+        if checked.get("role") in SYSTEM_ROLES:
+            skipped += 1
+        else:
+            found.append(checked)
+    if not found:
+        raise InvalidInputError("content.empty", "content holds only system messages")
+    return found, skipped
+
+
+def _message(part: object, limit: int) -> Message:
+    if not isinstance(part, dict):
+        raise InvalidInputError("content.message", "a message must be an object with role and content")
+    if set(part) - {"role", "content", "name"}:
+        raise InvalidInputError("content.field", "a message has fields other than role, content and name")
+    if part.get("role") is not None and part["role"] not in ROLES:
+        raise InvalidInputError("content.role", "a message's role is not one of user, assistant, tool, system, developer")
+    checked: Message = {"content": text("content", part.get("content"), limit)}
+    if part.get("role") is not None:
+        checked["role"] = part["role"]
+    if part.get("name") is not None:
+        checked["name"] = text("name", part["name"], ID_BYTES)
+    return checked
+
+
+def metadata(value: object, limit: int) -> Metadata:
+    """A JSON object whose keys do not imitate system fields; at most `limit` bytes as JSON."""
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise InvalidInputError("metadata.type", "metadata must be an object")
+    _metadata_value(value, depth=0)
+    for key in value:
+        if _folded(key) in SYSTEM_FIELDS:
+            raise InvalidInputError("metadata.system", "a metadata key names a system field")
+    try:
+        size = len(json.dumps(value, ensure_ascii=False, allow_nan=False).encode())
+    except UnicodeEncodeError:
+        raise InvalidInputError("metadata.unicode", "metadata is not valid Unicode") from None
+    if size > limit:
+        raise InvalidInputError("metadata.length", f"metadata is longer than {limit} bytes as JSON")
+    return value
+
+
+def _metadata_value(value: Any, depth: int) -> None:
+    if depth > 8:
+        raise InvalidInputError("metadata.depth", "metadata is nested deeper than 8 levels")
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str) or not key or len(key) > ID_BYTES:
+                raise InvalidInputError("metadata.key", "a metadata key must be a text of 1 to 256 characters")
+            if any(unicodedata.category(c) in {"Cc", "Cs"} for c in key):
+                raise InvalidInputError("metadata.control", "a metadata key contains control characters")
+            _metadata_value(item, depth + 1)
+    elif isinstance(value, list):
+        for item in value:
+            _metadata_value(item, depth + 1)
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            raise InvalidInputError("metadata.number", "a metadata number is not finite")
+    elif isinstance(value, str):
+        if any(c not in _ALLOWED_CONTROLS and unicodedata.category(c) in {"Cc", "Cs"} for c in value):
+            raise InvalidInputError("metadata.control", "a metadata text contains control characters")
+    elif isinstance(value, int) and not isinstance(value, bool):
+        if abs(value) > 2**63 - 1:
+            raise InvalidInputError("metadata.number", "a metadata number is too large")
+    elif value is not None and not isinstance(value, bool):
+        raise InvalidInputError("metadata.value", "metadata values must be texts, numbers, booleans, null, lists or objects")
+
+
+def _folded(key: str) -> str:
+    plain = unicodedata.normalize("NFKC", key)
+    plain = "".join(c for c in plain if unicodedata.category(c) != "Cf")
+    return plain.strip().casefold().replace("-", "_").replace(" ", "_").lstrip("_")
+
+
+def expires_at(value: object, now: datetime) -> datetime | None:
+    """An aware time in the future."""
+    if value is None:
+        return None
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        raise InvalidInputError("expires_at.type", "expires_at must be a datetime with a time zone")
+    try:
+        moment = value.astimezone(UTC)
+    except (OverflowError, ValueError):
+        raise InvalidInputError("expires_at.range", "expires_at is out of range") from None
+    if moment <= now:
+        raise InvalidInputError("expires_at.past", "expires_at is not in the future")
+    return moment
+
+
+def idempotency_key(value: object) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or not 8 <= len(value) <= 128 or not value.isprintable():
+        raise InvalidInputError("idempotency_key.form", "idempotency_key must be 8 to 128 printable characters")
+    return value
+
+
+def limit(value: object, most: int, name: str = "limit") -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
+        raise InvalidInputError(f"{name}.range", f"{name} must be a whole number from 1 to {most}")
+    return value
+
+
+def threshold(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise InvalidInputError("threshold.range", "threshold must be a number from 0 to 1")
+    return float(value)
+
+
+def flag(name: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise InvalidInputError(f"{name}.type", f"{name} must be true or false")
+    return value

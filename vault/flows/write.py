@@ -1,0 +1,305 @@
+"""The write path: decide > validate > detect > plan > embed > [ replay? > tokens > seal > row + revision + log ] > sign.
+
+Everything in brackets is one transaction with `synchronous=FULL`: a write is all or nothing across text, vector,
+terms, tokens, history and log. Detection and embedding run before it, on redacted text only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from vault.crypto.primitives import hmac_sha256
+from vault.errors import ConflictError, NotFoundError
+from vault.flows import ids, validate
+from vault.flows.bodies import (
+    Body,
+    decode,
+    encode,
+    open_body,
+    open_value,
+    record_id,
+    seal_actor,
+    seal_value,
+    to_memory,
+    value_term,
+)
+from vault.flows.context import Call, Caller, Stages, calling, milliseconds
+from vault.flows.redact import Draft, Finished, Redactor, finish, preview
+from vault.flows.sign import sign_if_due
+from vault.flows.tokens import TokenMap
+from vault.index.interface import FloatVector, pack_point
+from vault.index.quantise import quantise
+from vault.index.terms import canonical, terms
+from vault.keys.keyring import SubjectKeys
+from vault.records.interface import MemoryRow, ReplayRow, RevisionRow
+from vault.types import AddResult, Content, Memory, Metadata, Scope
+
+REPLAY_MS: Final = 24 * 3600 * 1000  # a repeated write is recognised for a day
+
+
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """One validated memory to add."""
+
+    scope: Scope
+    text: str
+    role: str | None
+    name: str | None
+    metadata: Metadata
+    expires_at: datetime | None
+
+
+@dataclass(slots=True)
+class Prepared:
+    """An addition after detection and embedding, before the transaction."""
+
+    addition: Addition
+    draft: Draft
+    vector: FloatVector
+
+
+def redactor(stages: Stages) -> Redactor:
+    return Redactor(stages.detector, stages.policy.operators, stages.policy.default_operator)
+
+
+def add(
+    stages: Stages, caller: Caller, content: Content, *, scope: Scope, metadata: object, expires_at: object,
+    idempotency_key: object,
+) -> AddResult:  # fmt: skip
+    """Store one memory per message; returns them as stored."""
+    with calling(stages, caller, "memory.add") as call:
+        scope = call.confine(scope)
+        limits = stages.config.limits
+        key = validate.idempotency_key(idempotency_key)
+        checked = validate.metadata(metadata, limits.metadata_bytes)
+        until = validate.expires_at(expires_at, stages.now())
+        parts, skipped = validate.messages(content, limits.text_bytes, limits.messages)
+        additions = [
+            Addition(scope, part["content"], part.get("role"), part.get("name"), checked, until) for part in parts
+        ]
+        request = _request_digest(additions) if key is not None else b""
+        result = _store(call, prepare(stages, additions), [(key, request)] if key is not None else [])
+        sign_if_due(call)
+    return AddResult(tuple(result.memories), dict(result.found), skipped)
+
+
+def add_batch(
+    stages: Stages, caller: Caller, additions: Sequence[Addition], *, action: str = "memory.add",
+    keys: Sequence[str | None] = (),
+) -> list[Memory]:  # fmt: skip
+    """Store many validated memories, one transaction for all of them; a remembered key skips its memory."""
+    with calling(stages, caller, action) as call:
+        bound = [
+            Addition(call.confine(a.scope), a.text, a.role, a.name, a.metadata, a.expires_at) for a in additions
+        ]
+        replays = [(key, _request_digest([a])) for key, a in zip(keys, bound, strict=True)] if any(keys) else []
+        result = _store(call, prepare(stages, bound), replays)
+        sign_if_due(call)
+    return result.memories
+
+
+def prepare(stages: Stages, additions: Sequence[Addition]) -> list[Prepared]:
+    """Detect, plan, embed: outside the transaction, in one batch; any failure refuses the whole batch."""
+    engine = redactor(stages)
+    drafts = [engine.draft(a.text, name=a.name, metadata=a.metadata) for a in additions]
+    vectors = stages.embedder().embed([preview(draft) for draft in drafts])
+    return [Prepared(a, d, v) for a, d, v in zip(additions, drafts, vectors, strict=True)]
+
+
+@dataclass(slots=True)
+class _Stored:
+    memories: list[Memory]
+    found: Counter[str]
+
+
+def _store(call: Call, items: list[Prepared], replays: list[tuple[str | None, bytes]]) -> _Stored:
+    groups: dict[Scope, list[tuple[int, Prepared]]] = {}
+    for position, item in enumerate(items):
+        groups.setdefault(_subject_scope(item.addition.scope), []).append((position, item))
+    subjects = {scope: _subject_keys(call, scope) for scope in groups}
+    memories: dict[int, Memory] = {}
+    found: Counter[str] = Counter()
+    with call.records.transaction():
+        for scope, members in groups.items():
+            subject, created = subjects[scope]
+            row = call.records.ensure_subject(subject.sid, subject.kid)
+            if created:
+                call.store.log.append(call.event(action="subject.create", object_id=subject.kid.hex()), subject, row.s)
+            fresh = _without_replayed(call, subject, members, replays, memories)
+            if fresh:
+                _insert(call, subject, row.s, fresh, memories, found)
+                _remember(call, subject, row.s, fresh, replays, memories)
+    return _Stored([memories[position] for position in sorted(memories)], found)
+
+
+def _subject_scope(scope: Scope) -> Scope:
+    kind, value = scope.subject() or ("user", "")
+    return Scope(**{f"{kind}_id": value})
+
+
+def _subject_keys(call: Call, scope: Scope) -> tuple[SubjectKeys, bool]:
+    kind, value = scope.subject() or ("user", "")
+    known = call.stages.keystore.subject(call.tenant, kind, value)
+    if known is not None:
+        return known, False
+    return call.stages.keystore.create_subject(call.tenant, kind, value), True
+
+
+def _insert(
+    call: Call, subject: SubjectKeys, s: int, members: list[tuple[int, Prepared]], memories: dict[int, Memory],
+    found: Counter[str],
+) -> None:  # fmt: skip
+    now = milliseconds(call.stages.now())
+    first = call.records.allocate(s, len(members))
+    tokens = TokenMap(call.tenant, subject, call.records, s)
+    rows = []
+    for offset, (position, item) in enumerate(members):
+        done = finish(item.draft, tokens)
+        tokens.refer(done.tokens)
+        body = _body(call, item, done)
+        row = seal_row(
+            call, subject, s=s, n=first + offset, nonce=ids.new_nonce(), id_key=call.tenant.current["ids"], version=1,
+            created_ms=now, updated_ms=now, expires_at=item.addition.expires_at, body=body, vector=item.vector,
+        )  # fmt: skip
+        rows.append(row)
+        memories[position] = to_memory(call.tenant, row, body)
+        found.update(item.draft.found)
+    call.records.insert(rows)
+    written = [memories[position].id for position, _ in members]
+    for chunk in range(0, len(written), 100):
+        part = written[chunk : chunk + 100]
+        event = call.event(count=len(part), object_id=part[0] if len(part) == 1 else "", ids=part)
+        call.store.log.append(event, subject, s)
+
+
+def _body(call: Call, item: Prepared, done: Finished) -> Body:
+    scope = {kind: value for kind, value in item.addition.scope.items() if value is not None}
+    return Body(
+        text=done.text,
+        scope=scope,
+        metadata=done.metadata,
+        actor=call.caller.principal.id,
+        pack=call.stages.policy.digest[:16],
+        detector=call.stages.detector.version,
+        role=item.addition.role,
+        name=done.name,
+        tokens=done.tokens,
+        embedder=call.stages.embedder().version,
+    )
+
+
+def seal_row(
+    call: Call, subject: SubjectKeys, *, s: int, n: int, nonce: bytes, id_key: int, version: int, created_ms: int,
+    updated_ms: int, expires_at: datetime | None, body: Body, vector: FloatVector,
+) -> MemoryRow:  # fmt: skip
+    """Seal one version of a memory: body and point, each under its own key and context."""
+    expires_ms = milliseconds(expires_at) if expires_at is not None else None
+    tags = [call.tenant.tag(k, body.scope[k]) if k in body.scope else None for k in ("agent", "app", "run")]
+    counts = point_terms(call, subject, s, body)
+    quantised, scale = quantise(vector)
+    point = pack_point(quantised, scale, counts, tags, expires_ms)
+    identity = record_id(s, n, nonce)
+    return MemoryRow(
+        s, n, nonce, id_key, version, created_ms, updated_ms, expires_ms, *tags,
+        body=seal_value(call.tenant, subject, "record", identity, version, encode(body)),
+        point=seal_value(call.tenant, subject, "vector", identity[:10], version, point),
+    )  # fmt: skip
+
+
+def point_terms(call: Call, subject: SubjectKeys, s: int, body: Body) -> dict[int, int]:
+    """Lexical terms of a memory: words of its redacted text, and keyed terms of the values its tokens stand for."""
+    counts = terms(body.text)
+    tokens = TokenMap(call.tenant, subject, call.records, s)
+    for token in body.tokens:
+        known = tokens.value(token)
+        if known is not None:
+            counts[value_term(subject, canonical(known[1]))] = 1
+    return counts
+
+
+# --- repeated writes -------------------------------------------------------------------------------------------
+
+
+def _request_digest(additions: Sequence[Addition]) -> bytes:
+    parts: list[Any] = [
+        [*(v for _, v in a.scope.items()), a.text, a.role, a.name, a.metadata,
+         a.expires_at.isoformat() if a.expires_at else None]
+        for a in additions
+    ]  # fmt: skip
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).digest()
+
+
+def _replay_mac(call: Call, key: str, number: int | None = None) -> bytes:
+    """Where a remembered write is found; by an earlier version of the key too, since old versions stay readable."""
+    secret = call.tenant.versions["detail"][call.tenant.current["detail"] if number is None else number]
+    return hmac_sha256(secret, b"replay", call.caller.principal.id.encode(), key.encode())
+
+
+def _without_replayed(
+    call: Call, subject: SubjectKeys, members: list[tuple[int, Prepared]], replays: list[tuple[str | None, bytes]],
+    memories: dict[int, Memory],
+) -> list[tuple[int, Prepared]]:  # fmt: skip
+    """Answer remembered writes from what they stored; raises ConflictError for the same key with another request."""
+    if not replays:
+        return members
+    if len(replays) == 1 and len(members) >= 1:  # one key covers the whole add
+        stored = _replayed(call, subject, *replays[0])
+        if stored is None:
+            return members
+        memories.update(enumerate(stored))
+        return []
+    fresh = []
+    for position, item in members:
+        stored = _replayed(call, subject, *replays[position])
+        if stored is None:
+            fresh.append((position, item))
+        elif stored:
+            memories[position] = stored[0]
+    return fresh
+
+
+def _replayed(call: Call, subject: SubjectKeys, key: str | None, request: bytes) -> list[Memory] | None:
+    if key is None:
+        return None
+    macs = [_replay_mac(call, key, number) for number in call.tenant.versions["detail"]]
+    row = next((found for mac in macs if (found := call.records.replay(mac)) is not None), None)
+    if row is None or row.at_ms < milliseconds(call.stages.now()) - REPLAY_MS:
+        return None
+    if row.digest != _replay_digest(subject, request):
+        raise ConflictError("idempotency.mismatch", "this idempotency_key was used with another request")
+    stored = json.loads(open_value(call.tenant, subject, "replay", row.mac, 1, row.result))
+    found = []
+    for text in stored:
+        memory = ids.find(call.tenant, call.records, text)
+        if memory is not None:
+            found.append(to_memory(call.tenant, memory, open_body(call.tenant, subject, memory)))
+    return found
+
+
+def _replay_digest(subject: SubjectKeys, request: bytes) -> bytes:
+    return hmac_sha256(subject.secret, b"replay", request)
+
+
+def _remember(
+    call: Call, subject: SubjectKeys, s: int, members: list[tuple[int, Prepared]],
+    replays: list[tuple[str | None, bytes]], memories: dict[int, Memory],
+) -> None:  # fmt: skip
+    if not replays:
+        return
+    now = milliseconds(call.stages.now())
+    call.records.forget_replays(now - REPLAY_MS)
+    whole = len(replays) == 1
+    groups = [(replays[0], [p for p, _ in members])] if whole else [(replays[p], [p]) for p, _ in members]
+    for (key, request), positions in groups:
+        if key is None:
+            continue
+        mac = _replay_mac(call, key)
+        stored = json.dumps([memories[position].id for position in positions]).encode()
+        sealed = seal_value(call.tenant, subject, "replay", mac, 1, stored)
+        call.records.remember(ReplayRow(mac, _replay_digest(subject, request), s, sealed, now))

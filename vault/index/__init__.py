@@ -1,0 +1,1 @@
+"""Lexical terms, quantised vectors and the scoring of one scope."""

@@ -1,0 +1,131 @@
+"""What every vector index must do. A reader is bound to one subject of one tenant before the index sees it.
+
+An index never widens a scope: it ranks what the reader gives, and a hit is only a row number for the caller to open.
+"""
+
+from __future__ import annotations
+
+import struct
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from vault.errors import VectorIndexError
+
+Int8Vector = npt.NDArray[np.int8]
+FloatVector = npt.NDArray[np.float32]
+
+TAG_BYTES: Final = 8
+_HEAD: Final = struct.Struct("<BHHfq")  # format, dimension, terms, scale, expiry in ms (0: none)
+_FORMAT: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """What a search needs of one memory: the int8 vector with its scale, terms with counts, scope tags, expiry."""
+
+    n: int
+    version: int
+    vector: Int8Vector
+    scale: float
+    terms: dict[int, int]
+    agent: bytes
+    app: bytes
+    run: bytes
+    expires_ms: int
+
+
+def pack_point(
+    vector: Int8Vector, scale: float, terms: dict[int, int], tags: Sequence[bytes | None], expires_ms: int | None
+) -> bytes:
+    """The plaintext of a sealed point."""
+    ids = np.fromiter(terms.keys(), dtype="<u4", count=len(terms))
+    counts = np.fromiter((min(c, 255) for c in terms.values()), dtype=np.uint8, count=len(terms))
+    head = _HEAD.pack(_FORMAT, len(vector), len(terms), scale, expires_ms or 0)
+    return b"".join(
+        (head, *((tag or b"")[:TAG_BYTES].ljust(TAG_BYTES, b"\0") for tag in tags), vector.tobytes(), ids.tobytes(),
+         counts.tobytes())
+    )  # fmt: skip
+
+
+def unpack_point(n: int, version: int, data: bytes) -> Point:
+    """The reverse of `pack_point`; raises VectorIndexError for another layout."""
+    if len(data) < _HEAD.size or data[0] != _FORMAT:
+        raise VectorIndexError("index.layout", "a sealed point has an unknown layout; run memvault index rebuild")
+    _, dimension, count, scale, expires_ms = _HEAD.unpack_from(data)
+    tags = _HEAD.size
+    start = tags + 3 * TAG_BYTES
+    middle = start + dimension
+    end = middle + 4 * count
+    if len(data) != end + count:
+        raise VectorIndexError("index.layout", "a sealed point has an unknown layout; run memvault index rebuild")
+    vector = np.frombuffer(data, dtype=np.int8, count=dimension, offset=start)
+    ids = np.frombuffer(data, dtype="<u4", count=count, offset=middle).tolist()
+    counts = data[end:]
+    agent, app, run = (data[tags + i * TAG_BYTES : tags + (i + 1) * TAG_BYTES] for i in range(3))
+    return Point(n, version, vector, scale, dict(zip(ids, counts, strict=True)), agent, app, run, expires_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question: unit vector, weighted lexical terms, the scope tags that must match (None: any), and the time now in ms."""
+
+    vector: FloatVector
+    terms: dict[int, float]
+    agent: bytes | None
+    app: bytes | None
+    run: bytes | None
+    now_ms: int
+
+    def admits(self, agent: bytes, app: bytes, run: bytes, expires_ms: int) -> bool:
+        """Scope tags match and the memory has not expired."""
+        return (
+            (self.agent is None or self.agent == agent)
+            and (self.app is None or self.app == app)
+            and (self.run is None or self.run == run)
+            and (expires_ms == 0 or expires_ms > self.now_ms)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A ranked row number with its score in [0, 1] and the parts of the score."""
+
+    n: int
+    score: float
+    explain: dict[str, float]
+
+
+class PointReader(Protocol):
+    """Reads and unseals the points of one subject; made by the flow that holds its keys."""
+
+    @property
+    def key(self) -> tuple[bytes, bytes]:
+        """(tenant id, subject id): the cache key."""
+
+    def position(self) -> tuple[int, int]:
+        """(changes, next row number): equal values mean equal points."""
+
+    def points(self, after_n: int) -> list[Point]: ...
+
+
+class VectorIndex(ABC):
+    """Ranks the points of one subject; bounded in memory; forgets when told."""
+
+    @abstractmethod
+    def search(self, reader: PointReader, query: Query, limit: int) -> list[Hit]:
+        """The best `limit` admitted points, best first; fewer means there are no more."""
+
+    @abstractmethod
+    def forget(self, tenant: bytes, sid: bytes | None = None) -> None:
+        """Drop what is cached of a subject, or of a whole tenant."""
+
+    @abstractmethod
+    def clear(self) -> None: ...
+    @abstractmethod
+    def describe(self) -> dict[str, int | str]:
+        """Facts for `status`: adapter, cached scopes, bytes."""

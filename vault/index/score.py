@@ -1,0 +1,278 @@
+"""Scoring of one scope in memory: cosine over int8 vectors, BM25 over term ids, and their fusion.
+
+Everything is exact and deterministic: no approximate structure, ties go to the newer row. A caller that
+shares an index between threads brings its own lock.
+
+Both parts are normalised on absolute scales, not against the other rows: the cosine as it is, BM25 as a share
+of what the query could get. So a score means the same in a scope of one row and of 20,000, a threshold has a
+meaning, and hits of several scopes can be merged. Normalising by the distribution of the scope's own scores
+ranked worse when clipped at 3 sigma and no better unclipped (figures: docs/model-card-embedder.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from vault.errors import VectorIndexError
+
+# BM25 (Robertson and Zaragoza 2009): how slowly a term's count saturates; how much a row's length matters.
+# Below the usual 1.2 and 0.75, because memories are short: a coarse grid over benchmarks/locomo.py.
+K1: Final = 0.8
+B: Final = 0.4
+# The weights of the two parts; they sum to 1, so a score is in [0, 1].
+DENSE_WEIGHT: Final = 0.5
+LEXICAL_WEIGHT: Final = 0.5
+
+_FIRST_CAPACITY: Final = 64
+# Rows turned to float32 at once: 512 rows of 256 numbers are 512 KB, which stays in a core's cache.
+_BLOCK: Final = 512
+_DIGITS: Final = 6
+_LOW_BITS: Final = 0xFFFF
+_NONE: Final = np.zeros(0, dtype=np.intp)
+_MAX_COUNT: Final = np.iinfo(np.uint16).max
+
+_T = TypeVar("_T", bound=np.generic)
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Postings:
+    """Terms of all rows, row after row: three arrays of one length; and each row's length in terms."""
+
+    terms: npt.NDArray[np.uint32]
+    counts: npt.NDArray[np.uint16]
+    rows: npt.NDArray[np.int32]
+    lengths: npt.NDArray[np.int32]
+
+
+def dense(matrix: npt.NDArray[np.int8], scales: Floats, query: Floats) -> Floats:
+    """Cosines (n,) of the unit `query` (d,) with the unit rows `scales[i] * matrix[i]`, within [-1, 1].
+
+    Memory beyond the result is one block, whatever n is.
+    """
+    rows = len(matrix)
+    out = np.empty(rows, dtype=np.float32)
+    block = np.empty((min(rows, _BLOCK), matrix.shape[1]), dtype=np.float32)
+    for start in range(0, rows, _BLOCK):
+        part = matrix[start : start + _BLOCK]
+        block[: len(part)] = part
+        np.dot(block[: len(part)], query, out=out[start : start + len(part)])
+    out *= scales
+    return np.clip(out, -1.0, 1.0, out=out)
+
+
+def bm25(postings: Postings, query: Mapping[int, float]) -> tuple[Floats, float]:
+    """BM25 scores (n,) of the weighted term ids `query`, and what a row with each term once would get.
+
+    IDF is over these rows alone. Terms that no row holds are left out of both: after redaction a query's
+    names are absent from every row, and must not make the other words count less.
+    """
+    rows = len(postings.lengths)
+    near = _near(postings.terms, query) if rows else _NONE
+    if not near.size:
+        return np.zeros(rows, dtype=np.float32), 0.0
+    ids = np.array(sorted(query), dtype=np.uint32)
+    place = np.searchsorted(ids, postings.terms[near]).clip(max=len(ids) - 1)
+    exact = ids[place] == postings.terms[near]
+    near, place = near[exact], place[exact]
+    holders = postings.rows[near]
+    # A row holds a term once, so a term's occurrences in `place` are its document frequency.
+    frequency = np.bincount(place, minlength=len(ids))
+    idf = np.log1p((rows - frequency + 0.5) / (frequency + 0.5))
+    value = idf * np.array([query[term] for term in ids.tolist()])
+    length = postings.lengths[holders] / max(float(postings.lengths.mean()), 1.0)
+    count = postings.counts[near].astype(np.float64)
+    gain = value[place] * (K1 + 1.0) * count / (count + K1 * (1.0 - B + B * length))
+    scores = np.bincount(holders, weights=gain, minlength=rows).astype(np.float32)
+    return scores, float(value[frequency > 0].sum())
+
+
+def _near(terms: npt.NDArray[np.uint32], query: Mapping[int, float]) -> npt.NDArray[np.intp]:
+    """Positions whose low 16 bits are a query term's: one look at each posting, however many terms."""
+    wanted = np.zeros(_LOW_BITS + 1, dtype=np.bool_)
+    for term in query:
+        wanted[term & _LOW_BITS] = True
+    return np.flatnonzero(wanted[terms & np.uint32(_LOW_BITS)])
+
+
+def share(scores: Floats, ideal: float) -> Floats:
+    """BM25 scores as a share of `ideal`, at most 1: a row of mean length with each term once has 1."""
+    if ideal <= 0.0:
+        return np.zeros_like(scores)
+    shares: Floats = np.minimum(scores / np.float32(ideal), np.float32(1.0))
+    return shares
+
+
+class ScopeIndex:
+    """The vectors and terms of one scope's rows, ready to be searched.
+
+    Rows are named by `n`, a number that grows with time and is unique within the scope. Arrays double when
+    they are full; `remove` closes the gap and overwrites what it freed.
+    """
+
+    def __init__(self, dimension: int) -> None:
+        self._dimension = dimension
+        self._size = 0
+        self._used = 0
+        self._n = np.zeros(_FIRST_CAPACITY, dtype=np.int64)
+        self._matrix = np.zeros((_FIRST_CAPACITY, dimension), dtype=np.int8)
+        self._scales = np.zeros(_FIRST_CAPACITY, dtype=np.float32)
+        self._lengths = np.zeros(_FIRST_CAPACITY, dtype=np.int32)
+        self._terms = np.zeros(_FIRST_CAPACITY * 8, dtype=np.uint32)
+        self._counts = np.zeros(_FIRST_CAPACITY * 8, dtype=np.uint16)
+        self._rows = np.zeros(_FIRST_CAPACITY * 8, dtype=np.int32)
+
+    def __len__(self) -> int:
+        return self._size
+
+    @property
+    def dimension(self) -> int:
+        """The length of each vector."""
+        return self._dimension
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes that the arrays hold, spare capacity included."""
+        return sum(array.nbytes for array in (*self._by_row(), *self._by_term()))
+
+    def append(self, n: int, vector: npt.NDArray[np.int8], scale: float, terms: Mapping[int, int]) -> None:
+        """Add row `n`: its quantised unit vector (dimension,), scale, and term counts.
+
+        Raises VectorIndexError for a vector of another length. That `n` is new is the caller's promise.
+        """
+        if vector.shape != (self._dimension,):
+            raise VectorIndexError("index.dimension", "a vector has another length than the index")
+        row, used = self._size, self._used
+        self._reserve(row + 1, used + len(terms))
+        self._n[row] = n
+        self._matrix[row] = vector
+        self._scales[row] = scale
+        self._lengths[row] = sum(terms.values())
+        if terms:
+            end = used + len(terms)
+            self._terms[used:end] = np.fromiter(terms.keys(), dtype=np.uint32, count=len(terms))
+            counts = np.fromiter(terms.values(), dtype=np.int64, count=len(terms))
+            self._counts[used:end] = np.minimum(counts, _MAX_COUNT)
+            self._rows[used:end] = row
+            self._used = end
+        self._size = row + 1
+
+    def remove(self, n: int) -> bool:
+        """Take row `n` out and overwrite its place; False if it is not here."""
+        found = np.flatnonzero(self._n[: self._size] == n)
+        if not found.size:
+            return False
+        row, last = int(found[0]), self._size - 1
+        start, end = np.searchsorted(self._rows[: self._used], [row, row + 1])
+        for array in self._by_row():
+            array[row:last] = array[row + 1 : self._size]
+            array[last] = 0
+        kept = self._used - int(end - start)
+        for array in self._by_term():
+            array[start:kept] = array[end : self._used]
+            array[kept : self._used] = 0
+        self._rows[start:kept] -= 1
+        self._size, self._used = last, kept
+        return True
+
+    def clear(self) -> None:
+        """Drop every row and overwrite the arrays."""
+        for array in (*self._by_row(), *self._by_term()):
+            array.fill(0)
+        self._size = self._used = 0
+
+    def search(
+        self,
+        query_vec: Floats,
+        query_terms: Mapping[int, float] | Iterable[int],
+        limit: int,
+        threshold: float = 0.0,
+    ) -> list[tuple[int, float, dict[str, float]]]:
+        """The `limit` best rows as (n, score, explain), best first, newer first among equals.
+
+        `query_vec` is a unit vector, or zero for none. `query_terms` are term ids, or term ids with weights,
+        such as their counts in the query. A score is in [0, 1], rounded to 6 digits; rows below `threshold`
+        are left out. `explain` holds `dense` (the cosine), `lexical` (BM25), and `dense_part` and
+        `lexical_part`, which sum to the score before rounding. Raises VectorIndexError for a query vector of
+        another length.
+        """
+        if query_vec.shape != (self._dimension,):
+            raise VectorIndexError("index.dimension", "the query vector has another length than the index")
+        if self._size == 0 or limit < 1:
+            return []
+        cosines = dense(self._matrix[: self._size], self._scales[: self._size], query_vec)
+        weights = query_terms if isinstance(query_terms, Mapping) else dict.fromkeys(query_terms, 1.0)
+        lexical, ideal = bm25(self._postings(), weights)
+        dense_part = np.float32(DENSE_WEIGHT) * np.maximum(cosines, np.float32(0.0))
+        lexical_part = np.float32(LEXICAL_WEIGHT) * share(lexical, ideal)
+        # The last bits of a product depend on a row's place in its block; equal rows must tie.
+        scores: Floats = (dense_part + lexical_part).round(_DIGITS)
+        best = _best(scores, self._n[: self._size], limit, threshold)
+        return [
+            (
+                int(self._n[row]),
+                float(scores[row]),
+                {
+                    "dense": float(cosines[row]),
+                    "lexical": float(lexical[row]),
+                    "dense_part": float(dense_part[row]),
+                    "lexical_part": float(lexical_part[row]),
+                },
+            )
+            for row in best
+        ]
+
+    def _by_row(self) -> tuple[npt.NDArray[Any], ...]:
+        return self._n, self._matrix, self._scales, self._lengths
+
+    def _by_term(self) -> tuple[npt.NDArray[Any], ...]:
+        return self._terms, self._counts, self._rows
+
+    def _postings(self) -> Postings:
+        used = self._used
+        return Postings(
+            self._terms[:used], self._counts[:used], self._rows[:used], self._lengths[: self._size]
+        )
+
+    def _reserve(self, rows: int, used: int) -> None:
+        """Double the arrays until they hold `rows` rows and `used` terms; what they leave is overwritten."""
+        if rows > len(self._n):
+            capacity = _doubled(len(self._n), rows)
+            self._n = _grown(self._n, capacity)
+            self._matrix = _grown(self._matrix, capacity)
+            self._scales = _grown(self._scales, capacity)
+            self._lengths = _grown(self._lengths, capacity)
+        if used > len(self._terms):
+            capacity = _doubled(len(self._terms), used)
+            self._terms = _grown(self._terms, capacity)
+            self._counts = _grown(self._counts, capacity)
+            self._rows = _grown(self._rows, capacity)
+
+
+def _best(scores: Floats, n: npt.NDArray[np.int64], limit: int, threshold: float) -> list[int]:
+    """The rows of the `limit` highest scores at or above `threshold`, by score, then by newer n."""
+    rows = np.flatnonzero(scores >= threshold) if threshold > 0.0 else np.arange(len(scores))
+    if rows.size > limit:
+        kept = scores[rows]
+        floor = np.partition(kept, rows.size - limit)[rows.size - limit]
+        rows = rows[kept >= floor]
+    order = np.lexsort((-n[rows], -scores[rows]))
+    return [int(row) for row in rows[order[:limit]]]
+
+
+def _doubled(capacity: int, needed: int) -> int:
+    while capacity < needed:
+        capacity *= 2
+    return capacity
+
+
+def _grown(array: npt.NDArray[_T], capacity: int) -> npt.NDArray[_T]:
+    larger = np.zeros((capacity, *array.shape[1:]), dtype=array.dtype)
+    larger[: len(array)] = array
+    array.fill(0)
+    return larger

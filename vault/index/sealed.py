@@ -1,0 +1,88 @@
+"""The embedded index: points live sealed in the records file and are unsealed into a bounded in-process cache.
+
+There is no index file: nothing to open, to vacuum, or to disagree with the records. A cached scope is valid while the
+subject's counters have not moved; added rows are read from where the cache ends, any other change reloads the scope.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from vault.index.interface import Hit, PointReader, Query, VectorIndex
+from vault.index.score import ScopeIndex
+
+
+@dataclass(slots=True, eq=False)
+class _Scope:
+    changes: int
+    next_n: int
+    index: ScopeIndex
+    facts: dict[int, tuple[bytes, bytes, bytes, int]] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+class SealedIndex(VectorIndex):
+    """Scores unsealed points with numpy; least recently used scopes leave when `cache_bytes` is passed."""
+
+    def __init__(self, dimension: int, *, cache_bytes: int) -> None:
+        self._dimension = dimension
+        self._cache_bytes = cache_bytes
+        self._lock = threading.Lock()
+        self._scopes: OrderedDict[tuple[bytes, bytes], _Scope] = OrderedDict()
+
+    def search(self, reader: PointReader, query: Query, limit: int) -> list[Hit]:
+        scope = self._current(reader)
+        with scope.lock:
+            total = len(scope.facts)
+            wanted = limit
+            while True:
+                ranked = scope.index.search(query.vector, query.terms, min(wanted, total))
+                hits = [Hit(n, score, explain) for n, score, explain in ranked if query.admits(*scope.facts[n])]
+                if len(hits) >= limit or wanted >= total:
+                    return hits[:limit]
+                wanted *= 4
+
+    def _current(self, reader: PointReader) -> _Scope:
+        changes, next_n = reader.position()
+        with self._lock:
+            scope = self._scopes.get(reader.key)
+            if scope is None or scope.changes != changes:
+                scope = self._scopes[reader.key] = _Scope(changes, 0, ScopeIndex(self._dimension))
+            self._scopes.move_to_end(reader.key)
+        with scope.lock:
+            grew = scope.next_n != next_n
+            if grew:
+                for point in reader.points(max(0, scope.next_n - 1)):
+                    scope.index.append(point.n, point.vector, point.scale, point.terms)
+                    scope.facts[point.n] = (point.agent, point.app, point.run, point.expires_ms)
+                scope.next_n = next_n
+        if grew:
+            self._evict(reader.key)
+        return scope
+
+    def _evict(self, keep: tuple[bytes, bytes]) -> None:
+        with self._lock:
+            used = sum(scope.index.nbytes + 200 * len(scope.facts) for scope in self._scopes.values())
+            while used > self._cache_bytes and len(self._scopes) > 1:
+                oldest = next(key for key in self._scopes if key != keep)
+                gone = self._scopes.pop(oldest)
+                used -= gone.index.nbytes + 200 * len(gone.facts)
+
+    def forget(self, tenant: bytes, sid: bytes | None = None) -> None:
+        with self._lock:
+            for key in [k for k in self._scopes if k[0] == tenant and (sid is None or k[1] == sid)]:
+                del self._scopes[key]
+
+    def clear(self) -> None:
+        with self._lock:
+            self._scopes.clear()
+
+    def describe(self) -> dict[str, int | str]:
+        with self._lock:
+            return {
+                "adapter": "sealed",
+                "scopes": len(self._scopes),
+                "bytes": sum(scope.index.nbytes for scope in self._scopes.values()),
+            }

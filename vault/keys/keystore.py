@@ -1,0 +1,421 @@
+"""The keystore: one SQLCipher file per epoch with everything wrapped below the provider.
+
+Only it knows which person a `sid` is: the user id is stored sealed, and found by a tenant-keyed HMAC. It is
+never in a data backup. A roll writes `keystore-<n+1>.db` completely, then marks the old file `retired` inside
+itself (the commit point; open handles move over), and unlinks last. Never rename over an open keystore.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from vault.crypto.primitives import SecretKey, hmac_sha256
+from vault.crypto.record import RecordContext, open_, seal
+from vault.crypto.wrap import WrapContext, unwrap, wrap
+from vault.errors import (
+    ConfigError,
+    IntegrityViolationError,
+    KeyProviderError,
+    NotFoundError,
+)
+from vault.keys.interface import KeyProvider
+from vault.keys.keyring import TENANT_USES, KeyCache, SubjectKeys, TenantKeys
+from vault.storage import Database, private_folder, sync_folder, write_private
+from vault.types import Kid, Sid, SubjectKind, TenantId
+
+SCHEMA: Final = 1
+ZERO: Final = bytes(16)
+_TABLES: Final = (
+    "CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID",
+    "CREATE TABLE tenants(tid BLOB PRIMARY KEY, ref BLOB NOT NULL UNIQUE, name BLOB NOT NULL, kek_no INTEGER NOT NULL,"
+    " kek BLOB NOT NULL, created_ms INTEGER NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE tenant_keys(tid BLOB NOT NULL, use TEXT NOT NULL, no INTEGER NOT NULL, current INTEGER NOT NULL,"
+    " wrapped BLOB NOT NULL, PRIMARY KEY(tid, use, no)) WITHOUT ROWID",
+    "CREATE TABLE subjects(tid BLOB NOT NULL, ref BLOB NOT NULL, sid BLOB NOT NULL, kid BLOB NOT NULL,"
+    " generation INTEGER NOT NULL, secret BLOB NOT NULL, ident BLOB NOT NULL, PRIMARY KEY(tid, ref)) WITHOUT ROWID",
+    "CREATE UNIQUE INDEX subjects_sid ON subjects(tid, sid)",
+    "CREATE TABLE deks(tid BLOB NOT NULL, sid BLOB NOT NULL, generation INTEGER NOT NULL, wrapped BLOB NOT NULL,"
+    " PRIMARY KEY(tid, sid, generation)) WITHOUT ROWID",
+    "CREATE TABLE tombstones(tid BLOB NOT NULL, kid BLOB NOT NULL, generation INTEGER NOT NULL, erase_id BLOB NOT NULL,"
+    " at_ms INTEGER NOT NULL, PRIMARY KEY(tid, kid, generation)) WITHOUT ROWID",
+    "CREATE TABLE checkpoints(tid BLOB PRIMARY KEY, size INTEGER NOT NULL, root BLOB NOT NULL, note BLOB NOT NULL,"
+    " at_ms INTEGER NOT NULL) WITHOUT ROWID",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCheckpoint:
+    """The newest signed head of one tenant's log, as the keystore knows it."""
+
+    size: int
+    root: bytes
+    note: bytes
+    at_ms: int
+
+
+class Keystore:
+    """Everything wrapped: tenants, their keys, subjects, their data keys, tombstones, newest checkpoints."""
+
+    def __init__(self, folder: Path, provider: KeyProvider, *, cache: KeyCache, timeout_s: float = 10.0) -> None:
+        self._folder = folder
+        self.provider = provider
+        self._cache = cache
+        self._timeout_s = timeout_s
+        self._seen_version = -1
+        self._seen_changes = -1
+        self.epoch, self.database = self._open_active()
+
+    # --- files -------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def create(cls, folder: Path, provider: KeyProvider, *, epoch: int) -> None:
+        """Write an empty keystore for `epoch`; raises ConfigError when one is there already."""
+        private_folder(folder)
+        if any(folder.glob("keystore-*.db")):
+            raise ConfigError("keystore.exists", "there is a keystore in this folder already")
+        write_keystore_file(folder, provider, epoch, [])
+        database = Database(folder / f"keystore-{epoch}.db", read_file_key(folder, provider, epoch))
+        try:
+            with database.transaction():
+                names = SecretKey.random()
+                wrapped = provider.wrap(epoch, names, WrapContext(ZERO, "names", b"", epoch))
+                database.execute_many(
+                    "INSERT INTO meta(key, value) VALUES(?, ?)",
+                    [("schema", SCHEMA), ("epoch", epoch), ("state", "active"), ("changes", 0), ("names", wrapped)],
+                )
+        finally:
+            database.close()
+
+    def _open_active(self) -> tuple[int, Database]:
+        epochs = sorted(keystore_epochs(self._folder))
+        if not epochs:
+            raise ConfigError("keystore.missing", "the keystore is missing; restore it from its own backup")
+        live = self.provider.live_epochs()
+        if not live & set(epochs):
+            raise KeyProviderError("keys.epoch_missing", "the key provider does not hold the epoch this vault needs")
+        for epoch in epochs:
+            if epoch not in live:
+                continue  # rolled: its secret is destroyed, the file is waiting to be unlinked
+            database = Database(
+                self._folder / f"keystore-{epoch}.db", read_file_key(self._folder, self.provider, epoch),
+                timeout_s=self._timeout_s,
+            )  # fmt: skip
+            meta: dict[str, Any] = dict(database.query("SELECT key, value FROM meta"))
+            if int(meta.get("schema", 0)) > SCHEMA:
+                database.close()
+                raise ConfigError("keystore.newer", "this keystore was written by a newer memvault; upgrade to open it")
+            if meta.get("state") == "active" and int(meta.get("epoch", 0)) == epoch:
+                return epoch, database
+            database.close()
+        raise IntegrityViolationError("keystore.retired", "every keystore here is retired: an older copy was restored")
+
+    def refresh(self, *, force: bool = False) -> None:
+        """Once per operation: follow a roll, and forget cached keys when another process erased or rotated."""
+        version = self.database.data_version
+        if version == self._seen_version and not force:
+            return
+        meta: dict[str, Any] = dict(self.database.query("SELECT key, value FROM meta WHERE key IN ('state', 'changes')"))
+        if meta.get("state") != "active":
+            self._cache.flush()
+            self.database.close()
+            self.epoch, self.database = self._open_active()
+            self._seen_version, self._seen_changes = -1, -1
+            self.refresh()
+            return
+        changes = int(meta["changes"])
+        if changes != self._seen_changes:
+            self._cache.flush()
+            self._seen_changes = changes
+        self._seen_version = version
+
+    def touch(self) -> None:
+        """Inside a transaction: make every process drop its cached keys at its next operation."""
+        self.database.execute("UPDATE meta SET value = value + 1 WHERE key = 'changes'")
+        self._cache.flush()
+
+    def close(self) -> None:
+        self.database.close()
+
+    # --- tenants -----------------------------------------------------------------------------------------------
+
+    def names_key(self) -> SecretKey:
+        row = self.database.one("SELECT value FROM meta WHERE key = 'names'")
+        if row is None:
+            raise IntegrityViolationError("keystore.damaged", "the keystore lacks an entry every keystore has")
+        return self.provider.unwrap(self.epoch, row[0], WrapContext(ZERO, "names", b"", self.epoch))
+
+    def tenant_names(self) -> list[tuple[str, TenantId, int]]:
+        """(name, tid, creation time in ms) of every tenant, by name."""
+        with self.names_key() as names:
+            rows = self.database.query("SELECT tid, name, created_ms FROM tenants")
+            return sorted((open_name(names, tid, blob), TenantId(tid), at) for tid, blob, at in rows)
+
+    def tenant(self, name: str) -> TenantKeys | None:
+        """The keys of a tenant, or None where there is no such tenant."""
+        cached = self._cache.tenant(name)
+        if cached is not None:
+            return cached
+        with self.names_key() as names:
+            row = self.database.one(
+                "SELECT tid, name, kek_no, kek, created_ms FROM tenants WHERE ref = ?", (name_ref(names, name),)
+            )
+            if row is None:
+                return None
+            tid, blob, kek_no, wrapped_kek, created = row
+            if open_name(names, tid, blob) != name:
+                raise IntegrityViolationError("keystore.damaged", "a tenant's row does not hold its own name")
+        kek = self.provider.unwrap(self.epoch, wrapped_kek, kek_context(tid, kek_no, self.epoch))
+        versions: dict[str, dict[int, SecretKey]] = {use: {} for use in TENANT_USES}
+        current: dict[str, int] = {}
+        for use, number, in_force, wrapped in self.database.query(
+            "SELECT use, no, current, wrapped FROM tenant_keys WHERE tid = ?", (tid,)
+        ):
+            versions[use][number] = unwrap(kek, wrapped, tenant_key_context(tid, use, number, kek_no))
+            if in_force:
+                current[use] = number
+        if set(current) != set(TENANT_USES):
+            raise IntegrityViolationError("keystore.damaged", "the keystore lacks an entry every tenant has")
+        keys = TenantKeys(TenantId(tid), name, kek, kek_no, versions, current, created)
+        self._cache.put_tenant(keys)
+        return keys
+
+    def create_tenant(self, name: str) -> TenantKeys:
+        """Create a tenant with fresh keys, durably; returns the existing one when another process was faster."""
+        tid = os.urandom(16)
+        with self.database.transaction(), self.names_key() as names:
+            ref = name_ref(names, name)
+            if self.database.one("SELECT 1 FROM tenants WHERE ref = ?", (ref,)) is None:
+                kek = SecretKey.random()
+                self.database.execute(
+                    "INSERT INTO tenants(tid, ref, name, kek_no, kek, created_ms) VALUES(?, ?, ?, 1, ?, ?)",
+                    (tid, ref, seal_name(names, tid, name),
+                     self.provider.wrap(self.epoch, kek, kek_context(tid, 1, self.epoch)), _now_ms()),
+                )  # fmt: skip
+                for use in TENANT_USES:
+                    with SecretKey.random() as key:
+                        self.database.execute(
+                            "INSERT INTO tenant_keys(tid, use, no, current, wrapped) VALUES(?, ?, 1, 1, ?)",
+                            (tid, use, wrap(kek, key, tenant_key_context(tid, use, 1, 1))),
+                        )
+                kek.close()
+        keys = self.tenant(name)
+        if keys is None:
+            raise IntegrityViolationError("keystore.damaged", "a tenant just created cannot be found")
+        return keys
+
+    # --- subjects ----------------------------------------------------------------------------------------------
+
+    def subject(self, tenant: TenantKeys, kind: SubjectKind, value: str) -> SubjectKeys | None:
+        """The keys of a data subject, or None: absent and erased look the same."""
+        ref = subject_ref(tenant, kind, value)
+        cached = self._cache.subject(tenant.tid, ref)
+        if cached is not None:
+            return cached
+        row = self.database.one(
+            "SELECT sid, kid, generation, secret, ident FROM subjects WHERE tid = ? AND ref = ?", (tenant.tid, ref)
+        )
+        if row is None:
+            return None
+        keys = self._load_subject(tenant, row)
+        self._cache.put_subject(tenant.tid, ref, keys)
+        return keys
+
+    def subject_by_sid(self, tenant: TenantKeys, sid: bytes) -> SubjectKeys | None:
+        """The keys of a subject whose rows carry `sid`, or None."""
+        cached = self._cache.subject(tenant.tid, sid)
+        if cached is not None:
+            return cached
+        row = self.database.one(
+            "SELECT sid, kid, generation, secret, ident FROM subjects WHERE tid = ? AND sid = ?", (tenant.tid, sid)
+        )
+        if row is None:
+            return None
+        keys = self._load_subject(tenant, row)
+        self._cache.put_subject(tenant.tid, sid, keys)
+        return keys
+
+    def _load_subject(self, tenant: TenantKeys, row: tuple[bytes, bytes, int, bytes, bytes]) -> SubjectKeys:
+        sid, kid, generation, wrapped_secret, ident = row
+        secret = unwrap(tenant.kek, wrapped_secret, subject_context(tenant, "secret", sid, 0))
+        deks = {
+            number: unwrap(tenant.kek, wrapped, subject_context(tenant, "dek", sid, number))
+            for number, wrapped in self.database.query(
+                "SELECT generation, wrapped FROM deks WHERE tid = ? AND sid = ?", (tenant.tid, sid)
+            )
+        }
+        if generation not in deks:
+            raise IntegrityViolationError("keystore.damaged", "a subject lacks its current data key")
+        kind = open_ident(tenant, sid, ident)[0]
+        return SubjectKeys(Sid(sid), Kid(kid), generation, deks, secret, kind)
+
+    def create_subject(self, tenant: TenantKeys, kind: SubjectKind, value: str) -> SubjectKeys:
+        """Fresh random keys for a subject, durable before its first row."""
+        ref = subject_ref(tenant, kind, value)
+        sid, kid = os.urandom(16), os.urandom(16)
+        with self.database.transaction():
+            if self.database.one("SELECT 1 FROM subjects WHERE tid = ? AND ref = ?", (tenant.tid, ref)) is None:
+                with SecretKey.random() as dek, SecretKey.random() as secret:
+                    self.database.execute(
+                        "INSERT INTO subjects(tid, ref, sid, kid, generation, secret, ident) VALUES(?, ?, ?, ?, 1, ?, ?)",
+                        (tenant.tid, ref, sid, kid,
+                         wrap(tenant.kek, secret, subject_context(tenant, "secret", sid, 0)),
+                         seal_ident(tenant, sid, kind, value)),
+                    )  # fmt: skip
+                    self.database.execute(
+                        "INSERT INTO deks(tid, sid, generation, wrapped) VALUES(?, ?, 1, ?)",
+                        (tenant.tid, sid, wrap(tenant.kek, dek, subject_context(tenant, "dek", sid, 1))),
+                    )
+        keys = self.subject(tenant, kind, value)
+        if keys is None:
+            raise IntegrityViolationError("keystore.damaged", "a subject just created cannot be found")
+        return keys
+
+    def identity(self, tenant: TenantKeys, sid: bytes) -> tuple[str, str]:
+        """(kind, id) of a subject; raises NotFoundError once erased."""
+        row = self.database.one("SELECT ident FROM subjects WHERE tid = ? AND sid = ?", (tenant.tid, sid))
+        if row is None:
+            raise NotFoundError("subject.unknown", "there is no such subject")
+        return open_ident(tenant, sid, row[0])
+
+    # --- what openers and checkpoints compare ------------------------------------------------------------------
+
+    def live_kids(self, tid: TenantId) -> set[tuple[bytes, int]]:
+        """(kid, generation) of every data key of a tenant."""
+        return {
+            (kid, generation)
+            for kid, generation in self.database.query(
+                "SELECT s.kid, d.generation FROM deks d JOIN subjects s ON s.tid = d.tid AND s.sid = d.sid"
+                " WHERE d.tid = ?", (tid,),
+            )
+        }  # fmt: skip
+
+    def tombstones(self, tid: TenantId) -> set[tuple[bytes, int]]:
+        """(kid, generation) of every data key that was destroyed on purpose."""
+        return {(k, g) for k, g in self.database.query("SELECT kid, generation FROM tombstones WHERE tid = ?", (tid,))}
+
+    def leaves(self, tid: TenantId) -> list[bytes]:
+        """Sorted live (kid, generation) between sentinels: an RFC 6962 tree over them proves non-membership."""
+        live = sorted(kid + generation.to_bytes(4, "big") for kid, generation in self.live_kids(tid))
+        return [b"\x00" * 20, *live, b"\xff" * 20]
+
+    def checkpoint(self, tid: TenantId) -> StoredCheckpoint | None:
+        row = self.database.one("SELECT size, root, note, at_ms FROM checkpoints WHERE tid = ?", (tid,))
+        return StoredCheckpoint(*row) if row else None
+
+    def put_checkpoint(self, tid: TenantId, checkpoint: StoredCheckpoint) -> None:
+        """Remember a newer signed head; an older or equal one is ignored."""
+        with self.database.transaction():
+            self.database.execute(
+                "INSERT INTO checkpoints(tid, size, root, note, at_ms) VALUES(?, ?, ?, ?, ?) ON CONFLICT(tid) DO UPDATE"
+                " SET size = excluded.size, root = excluded.root, note = excluded.note, at_ms = excluded.at_ms"
+                " WHERE excluded.size > checkpoints.size",
+                (tid, checkpoint.size, checkpoint.root, checkpoint.note, checkpoint.at_ms),
+            )
+
+
+# --- pieces shared with rotation -------------------------------------------------------------------------------
+
+
+def keystore_epochs(folder: Path) -> list[int]:
+    found = []
+    for path in folder.glob("keystore-*.db"):
+        digits = path.name[len("keystore-") : -len(".db")]
+        if digits.isascii() and digits.isdigit():
+            found.append(int(digits))
+    return found
+
+
+def read_file_key(folder: Path, provider: KeyProvider, epoch: int) -> SecretKey:
+    try:
+        blob = (folder / f"keystore-{epoch}.key").read_bytes()
+    except FileNotFoundError:
+        raise ConfigError("keystore.key_missing", "the keystore's wrapped file key is missing; restore it") from None
+    return provider.unwrap(epoch, blob, WrapContext(ZERO, "keystore", b"", epoch))
+
+
+def write_keystore_file(
+    folder: Path, provider: KeyProvider, epoch: int, rows: list[tuple[str, list[tuple[object, ...]]]]
+) -> None:
+    """Write a complete keystore under a temporary name with a fresh file key, then give it its name; durable."""
+    temporary = folder / f"keystore-{epoch}.db.new"
+    for leftover in folder.glob(temporary.name + "*"):
+        leftover.unlink()
+    key = SecretKey.random()
+    write_private(
+        folder / f"keystore-{epoch}.key", provider.wrap(epoch, key, WrapContext(ZERO, "keystore", b"", epoch))
+    )
+    database = Database(temporary, key, create=True)
+    try:
+        with database.transaction():
+            for statement in _TABLES:
+                database.execute(statement)
+            for sql, values in rows:
+                database.execute_many(sql, values)
+        database.truncate_wal()
+    finally:
+        database.close()
+        key.close()
+    temporary.replace(folder / f"keystore-{epoch}.db")
+    for leftover in folder.glob(temporary.name + "*"):
+        leftover.unlink()
+    sync_folder(folder)
+
+
+def subject_ref(tenant: TenantKeys, kind: str, value: str) -> bytes:
+    return hmac_sha256(tenant.key("refs"), kind.encode(), value.encode())
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def name_ref(names: SecretKey, name: str) -> bytes:
+    return hmac_sha256(names, b"tenant", name.encode())
+
+
+def _name_context(tid: bytes) -> RecordContext:
+    return RecordContext(tenant=tid, sid=ZERO, record_id=b"name", version=1, use="name")
+
+
+def seal_name(names: SecretKey, tid: bytes, name: str) -> bytes:
+    with names.derive("name") as key:
+        return seal(key, tid, 1, _name_context(tid), name.encode())
+
+
+def open_name(names: SecretKey, tid: bytes, blob: bytes) -> str:
+    with names.derive("name") as key:
+        return open_(key, blob, _name_context(tid)).decode()
+
+
+def _ident_context(tenant: TenantKeys, sid: bytes) -> RecordContext:
+    return RecordContext(tenant=tenant.tid, sid=sid, record_id=b"ident", version=1, use="ident")
+
+
+def seal_ident(tenant: TenantKeys, sid: bytes, kind: str, value: str) -> bytes:
+    with tenant.key("refs").derive("ident") as key:
+        return seal(key, tenant.tid, tenant.current["refs"], _ident_context(tenant, sid), f"{kind}\n{value}".encode())
+
+
+def open_ident(tenant: TenantKeys, sid: bytes, blob: bytes) -> tuple[str, str]:
+    with tenant.key("refs").derive("ident") as key:
+        kind, _, value = open_(key, blob, _ident_context(tenant, sid)).decode().partition("\n")
+    return kind, value
+
+
+def kek_context(tid: bytes, number: int, epoch: int) -> WrapContext:
+    return WrapContext(tenant=tid, level="kek", id=number.to_bytes(4, "big"), epoch=epoch)
+
+
+def tenant_key_context(tid: bytes, use: str, number: int, kek_no: int) -> WrapContext:
+    return WrapContext(tenant=tid, level="tenant", id=use.encode() + b"\x00" + number.to_bytes(4, "big"), epoch=kek_no)
+
+
+def subject_context(
+    tenant: TenantKeys, level: str, sid: bytes, generation: int, kek_no: int | None = None
+) -> WrapContext:
+    number = tenant.kek_no if kek_no is None else kek_no
+    return WrapContext(tenant=tenant.tid, level=level, id=sid + generation.to_bytes(4, "big"), epoch=number)

@@ -1,0 +1,342 @@
+"""One pack and the policies it extends become one policy that is nowhere weaker than any of them.
+
+A pack that extends others has no permits: it adds forbids, shortens retention, strengthens operators, lowers
+the threshold, requires more classes. Several extended packs hold together: each has to permit, and the
+strictest operator and period win. What relaxes or contradicts is a load error (policy.relaxed,
+policy.conflict) naming both sides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final, TypeVar
+
+from vault.errors import PolicyInvalidError
+from vault.policy.decide import ACTIONS, OPERATORS, REVEAL, DataClass, Operator, Policy, Retention, Rule
+from vault.policy.model import (
+    AccessFile,
+    AccessRule,
+    DetectionFile,
+    PackFile,
+    PurposesFile,
+    RetentionFile,
+    RetentionRule,
+    TaxonomyFile,
+    TestsFile,
+)
+
+RECORDS: Final = ("memory", "history", "audit")
+_STRENGTH: Final = {operator: rank for rank, operator in enumerate(OPERATORS)}
+
+_V = TypeVar("_V")
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """The parsed files of one pack folder; `digest` covers them and the digests of the packs it extends."""
+
+    manifest: PackFile
+    taxonomy: TaxonomyFile | None
+    detection: DetectionFile | None
+    purposes: PurposesFile | None
+    access: AccessFile | None
+    retention: RetentionFile | None
+    tests: Mapping[str, TestsFile]
+    digest: str
+
+    @property
+    def name(self) -> str:
+        return self.manifest.id
+
+
+def combine(pack: Pack, parents: Sequence[Policy]) -> Policy:
+    """The policy of a pack over its extended packs. Raises PolicyInvalidError naming file and key path."""
+    classes = _merged("taxonomy.yaml: classes", pack, [p.classes for p in parents], _classes(pack))
+    _check_entities(classes)
+    purposes = _merged("purposes.yaml: purposes", pack, [p.purposes for p in parents], _purposes(pack))
+    roles = _merged("access.yaml: roles", pack, [p.roles for p in parents], _roles(pack))
+    controls = _merged("pack.yaml: controls", pack, [p.controls for p in parents], pack.manifest.controls)
+    own = _Access(pack, purposes, roles, classes, controls, extends=bool(parents)).rules()
+    permits = tuple(dict.fromkeys(group for parent in parents for group in parent.permits))
+    if not parents:
+        permits = (tuple(rule for rule in own if rule.permit),)
+    inherited = dict.fromkeys(rule for parent in parents for rule in parent.forbids)
+    forbids = (*inherited, *(rule for rule in own if not rule.permit))
+    _check_rule_ids([*(rule for group in permits for rule in group), *forbids])
+    _check_controls(pack, controls)
+    operators, default, threshold = _detection(pack, parents, classes)
+    required = frozenset(pack.detection.required if pack.detection else ())
+    return Policy(
+        name=pack.name,
+        version=pack.manifest.version,
+        digest=pack.digest,
+        title=pack.manifest.title,
+        disclaimer=pack.manifest.disclaimer,
+        packs=tuple(dict.fromkeys([pack.name, *(name for parent in parents for name in parent.packs)])),
+        not_covered=tuple(
+            dict.fromkeys([*(line for p in parents for line in p.not_covered), *pack.manifest.not_covered])
+        ),
+        controls=MappingProxyType(controls),
+        purposes=MappingProxyType(purposes),
+        roles=MappingProxyType(roles),
+        classes=MappingProxyType(classes),
+        permits=permits,
+        forbids=forbids,
+        operators=MappingProxyType(operators),
+        default_operator=default,
+        required_classes=required.union(*(parent.required_classes for parent in parents)),
+        threshold=threshold,
+        retention=MappingProxyType(_retention(pack, parents)),
+    )
+
+
+def _classes(pack: Pack) -> dict[str, DataClass]:
+    entries = pack.taxonomy.classes if pack.taxonomy else {}
+    return {
+        name: DataClass(entry.title, entry.sensitivity, frozenset(entry.entities), entry.controls)
+        for name, entry in entries.items()
+    }
+
+
+def _purposes(pack: Pack) -> dict[str, str]:
+    return {name: p.title for name, p in pack.purposes.purposes.items()} if pack.purposes else {}
+
+
+def _roles(pack: Pack) -> dict[str, str]:
+    return {name: role.title for name, role in pack.access.roles.items()} if pack.access else {}
+
+
+def _merged(
+    where: str, pack: Pack, inherited: Iterable[Mapping[str, _V]], own: Mapping[str, _V]
+) -> dict[str, _V]:
+    """One vocabulary out of several; the same name with another meaning is a conflict."""
+    merged: dict[str, _V] = {}
+    for vocabulary in (*inherited, own):
+        for name, meaning in vocabulary.items():
+            if merged.setdefault(name, meaning) != meaning:
+                raise PolicyInvalidError(
+                    "policy.conflict",
+                    f"{where}.{name}: pack {pack.name} or two packs it extends disagree on it",
+                )
+    return merged
+
+
+def _check_entities(classes: Mapping[str, DataClass]) -> None:
+    owner: dict[str, str] = {}
+    for name, data_class in classes.items():
+        for entity in data_class.entities:
+            if owner.setdefault(entity, name) != name:
+                raise PolicyInvalidError(
+                    "policy.conflict", f"taxonomy.yaml: {entity} is in both {owner[entity]} and {name}"
+                )
+
+
+def _check_rule_ids(rules: Iterable[Rule]) -> None:
+    seen: dict[str, Rule] = {}
+    for rule in rules:
+        other = seen.setdefault(rule.id, rule)
+        if other is not rule:
+            raise PolicyInvalidError(
+                "policy.conflict",
+                f"access.yaml: rule {rule.id} is in pack {rule.pack} and in pack {other.pack}",
+            )
+
+
+def _check_controls(pack: Pack, controls: Mapping[str, str]) -> None:
+    """Every control that anything in the pack names is one of pack.yaml's."""
+    named: list[tuple[str, tuple[str, ...]]] = []
+    if pack.taxonomy:
+        named += [(f"taxonomy.yaml: classes.{k}", v.controls) for k, v in pack.taxonomy.classes.items()]
+    if pack.purposes:
+        named += [(f"purposes.yaml: purposes.{k}", v.controls) for k, v in pack.purposes.purposes.items()]
+    if pack.access:
+        named += [(f"access.yaml: rules.{rule.id}", rule.controls) for rule in pack.access.rules]
+    if pack.retention:
+        named += [(f"retention.yaml: rules.{rule.id}", rule.controls) for rule in pack.retention.rules]
+    for where, ids in named:
+        _known(f"{where}.controls", ids, controls)
+
+
+def _known(where: str, names: Iterable[str], vocabulary: Iterable[str]) -> None:
+    known = set(vocabulary)
+    for index, name in enumerate(names):
+        if name not in known:
+            raise PolicyInvalidError("policy.unknown", f"{where}[{index}]: declared nowhere in the pack")
+
+
+class _Access:
+    """Compiles access.yaml against the vocabularies of the pack."""
+
+    def __init__(
+        self,
+        pack: Pack,
+        purposes: Mapping[str, str],
+        roles: Mapping[str, str],
+        classes: Mapping[str, DataClass],
+        controls: Mapping[str, str],
+        *,
+        extends: bool,
+    ) -> None:
+        self._pack = pack
+        self._purposes = purposes
+        self._roles = roles
+        self._classes = classes
+        self._controls = controls
+        self._extends = extends
+        self._entities = {entity for data_class in classes.values() for entity in data_class.entities}
+
+    def rules(self) -> list[Rule]:
+        entries = self._pack.access.rules if self._pack.access else ()
+        return [self._rule(f"access.yaml: rules[{index}]", entry) for index, entry in enumerate(entries)]
+
+    def _rule(self, where: str, entry: AccessRule) -> Rule:
+        permit = entry.effect == "permit"
+        if permit and self._extends:
+            raise PolicyInvalidError(
+                "policy.relaxed", f"{where}: rule {entry.id} permits; a pack that extends others only forbids"
+            )
+        if permit and not (entry.purposes and entry.roles):
+            raise PolicyInvalidError("policy.rule", f"{where}: a permit names its purposes and roles")
+        actions = frozenset(
+            action
+            for index, pattern in enumerate(entry.actions)
+            for action in _expanded(f"{where}.actions[{index}]", pattern, permit=permit)
+        )
+        if entry.classes and actions != {REVEAL}:
+            raise PolicyInvalidError("policy.rule", f"{where}: classes belong to {REVEAL} alone")
+        if permit and REVEAL in actions and not entry.classes:
+            raise PolicyInvalidError("policy.rule", f"{where}: a permit of {REVEAL} names its classes")
+        _known(f"{where}.purposes", entry.purposes, self._purposes)
+        _known(f"{where}.roles", entry.roles, self._roles)
+        return Rule(
+            id=entry.id,
+            pack=self._pack.name,
+            permit=permit,
+            actions=actions,
+            purposes=frozenset(entry.purposes) or None,
+            roles=frozenset(entry.roles) or None,
+            classes=self._resolved(f"{where}.classes", entry.classes),
+            controls=entry.controls,
+            why=entry.why,
+        )
+
+    def _resolved(self, where: str, names: Sequence[str]) -> frozenset[str]:
+        _known(where, names, [*self._classes, *self._entities])
+        return frozenset(
+            entity
+            for name in names
+            for entity in (self._classes[name].entities if name in self._classes else {name})
+        )
+
+
+def _expanded(where: str, pattern: str, *, permit: bool) -> set[str]:
+    """The actions of a pattern. Revealing is never permitted by a wildcard, and `*` never permits."""
+    if pattern == "*" and permit:
+        raise PolicyInvalidError("policy.rule", f"{where}: only a forbid may name every action")
+    if "*" not in pattern:
+        matching = {pattern} & set(ACTIONS)
+    else:
+        matching = {action for action in ACTIONS if action.startswith(pattern.removesuffix("*"))}
+        if permit:
+            matching.discard(REVEAL)
+    if not matching:
+        raise PolicyInvalidError("policy.unknown", f"{where}: not an action of this engine")
+    return matching
+
+
+def _detection(
+    pack: Pack, parents: Sequence[Policy], classes: Mapping[str, DataClass]
+) -> tuple[dict[str, Operator], Operator, float]:
+    """Operators, the default one and the threshold: the strictest of what is inherited, or stricter still."""
+    entities = {entity for data_class in classes.values() for entity in data_class.entities}
+    own = pack.detection or DetectionFile()
+    _known("detection.yaml: required", own.required, entities)
+    for entity in own.operators:
+        if entity not in entities:
+            raise PolicyInvalidError(
+                "policy.unknown", f"detection.yaml: operators.{entity}: not in the taxonomy"
+            )
+    if not parents:
+        if own.default_operator is None or own.threshold is None:
+            raise PolicyInvalidError(
+                "policy.schema",
+                "detection.yaml: a pack that extends none sets threshold and default_operator",
+            )
+        return dict(own.operators), own.default_operator, own.threshold
+    names = " and ".join(parent.name for parent in parents)
+    default = _strictest(parent.default_operator for parent in parents)
+    if own.default_operator is not None:
+        _refuse_weaker(f"default_operator of pack {pack.name}", own.default_operator, default, names)
+    threshold = min(parent.threshold for parent in parents)
+    if own.threshold is not None and own.threshold > threshold:
+        raise PolicyInvalidError(
+            "policy.relaxed", f"detection.yaml: threshold of pack {pack.name} is higher than that of {names}"
+        )
+    listed = {entity for parent in parents for entity in parent.operators}
+    operators = {entity: _strictest(p.operator_for(entity) for p in parents) for entity in sorted(listed)}
+    for entity, operator in own.operators.items():
+        _refuse_weaker(
+            f"operators.{entity} of pack {pack.name}", operator, operators.get(entity, default), names
+        )
+        operators[entity] = operator
+    return operators, own.default_operator or default, threshold if own.threshold is None else own.threshold
+
+
+def _strictest(operators: Iterable[Operator]) -> Operator:
+    return max(operators, key=_STRENGTH.__getitem__)
+
+
+def _refuse_weaker(what: str, own: Operator, inherited: Operator, names: str) -> None:
+    if _STRENGTH[own] < _STRENGTH[inherited]:
+        raise PolicyInvalidError("policy.relaxed", f"detection.yaml: {what} is weaker than that of {names}")
+
+
+def _retention(pack: Pack, parents: Sequence[Policy]) -> dict[str, Retention]:
+    """The longest minimum and the shortest maximum; a rule that relaxes or contradicts is an error."""
+    merged: dict[str, Retention] = {}
+    for record in RECORDS:
+        inherited = Retention()
+        for parent in parents:
+            inherited = _tightened(inherited, parent.retention[record])
+        kept = inherited
+        for index, rule in enumerate(pack.retention.rules if pack.retention else ()):
+            if rule.record == record:
+                _check_period(f"retention.yaml: rules[{index}]", rule, inherited)
+                label = f"{pack.name}/{rule.id}"
+                kept = _tightened(kept, Retention(rule.min_days, rule.max_days, label, label))
+        if kept.min_days is not None and kept.max_days is not None and kept.min_days > kept.max_days:
+            raise PolicyInvalidError(
+                "policy.conflict",
+                f"retention.yaml: {record}: rule {kept.min_rule} keeps longer than {kept.max_rule} allows",
+            )
+        merged[record] = kept
+    return merged
+
+
+def _check_period(where: str, rule: RetentionRule, kept: Retention) -> None:
+    if rule.min_days is None and rule.max_days is None:
+        raise PolicyInvalidError("policy.rule", f"{where}: a retention rule sets min_days or max_days")
+    if kept.min_days is not None and rule.min_days is not None and rule.min_days < kept.min_days:
+        raise PolicyInvalidError(
+            "policy.relaxed", f"{where}: rule {rule.id} keeps shorter than {kept.min_rule}"
+        )
+    if kept.max_days is not None and rule.max_days is not None and rule.max_days > kept.max_days:
+        raise PolicyInvalidError(
+            "policy.relaxed", f"{where}: rule {rule.id} keeps longer than {kept.max_rule}"
+        )
+
+
+def _tightened(one: Retention, other: Retention) -> Retention:
+    least, least_rule = _tighter(one.min_days, one.min_rule, other.min_days, other.min_rule, max)
+    most, most_rule = _tighter(one.max_days, one.max_rule, other.max_days, other.max_rule, min)
+    return Retention(least, most, least_rule, most_rule)
+
+
+def _tighter(
+    one: int | None, one_rule: str, other: int | None, other_rule: str, pick: Callable[[int, int], int]
+) -> tuple[int | None, str]:
+    if other is None or (one is not None and pick(one, other) == one):
+        return one, one_rule
+    return other, other_rule

@@ -1,0 +1,1 @@
+"""Records: one tenant's memories, revisions, tokens and log, sealed row by row."""

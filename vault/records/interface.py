@@ -1,0 +1,239 @@
+"""What every record store must do. A handle is bound to one tenant when it is opened; no method takes a tenant.
+
+A store holds sealed blobs and keyed tags; it never sees a subject key or a text. Every change of a row also changes
+the multiset hash of the store inside the same transaction (`digest`), which checkpoints sign.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+from vault.types import TenantId
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectRow:
+    """A data subject inside one store: local number, random ids, and two counters that tell caches what changed.
+
+    `next_n` grows with each added memory; `changes` with each update or removal.
+    """
+
+    s: int
+    sid: bytes
+    kid: bytes
+    next_n: int
+    changes: int
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryRow:
+    """The current version of a memory; times in ms since the epoch, tags of 16 bytes, `body` and `point` are PMV1."""
+
+    s: int
+    n: int
+    nonce: bytes
+    id_key: int
+    version: int
+    created_ms: int
+    updated_ms: int
+    expires_ms: int | None
+    agent: bytes | None
+    app: bytes | None
+    run: bytes | None
+    body: bytes
+    point: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionRow:
+    """A superseded version, or the end of a memory; `body` is None once its value was erased."""
+
+    s: int
+    n: int
+    version: int
+    nonce: bytes
+    event: str
+    at_ms: int
+    actor: bytes
+    body: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRow:
+    """One token of a subject: found by `mac`, its value sealed, dead when no row or revision refers to it."""
+
+    s: int
+    token: str
+    mac: bytes
+    value: bytes
+    refs: int
+
+
+@dataclass(frozen=True, slots=True)
+class LogRow:
+    """One log entry: canonical bytes, keyed chain value, and a detail sealed under the subject (or the tenant)."""
+
+    seq: int
+    entry: bytes
+    mac: bytes
+    s: int | None
+    detail: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayRow:
+    """A remembered write: digest of the request and the sealed result."""
+
+    mac: bytes
+    digest: bytes
+    s: int
+    result: bytes
+    at_ms: int
+
+
+class RecordStore(ABC):
+    """One tenant's records. Changes happen inside `transaction()`: all of them, or none."""
+
+    tid: TenantId
+
+    @abstractmethod
+    def transaction(self, *, durable: bool = True) -> AbstractContextManager[None]: ...
+    @abstractmethod
+    def reading(self) -> AbstractContextManager[None]: ...
+    @abstractmethod
+    def close(self) -> None: ...
+
+    # subjects
+    @abstractmethod
+    def subject(self, sid: bytes) -> SubjectRow | None: ...
+    @abstractmethod
+    def subject_by_number(self, s: int) -> SubjectRow | None: ...
+    @abstractmethod
+    def subjects(self) -> list[SubjectRow]: ...
+    @abstractmethod
+    def ensure_subject(self, sid: bytes, kid: bytes) -> SubjectRow: ...
+    @abstractmethod
+    def allocate(self, s: int, count: int) -> int:
+        """Reserve `count` numbers; returns the first."""
+
+    @abstractmethod
+    def remove_subject(self, s: int) -> int:
+        """Delete every row of a subject whose key is gone; returns how many memories that were."""
+
+    # memories
+    @abstractmethod
+    def insert(self, rows: Sequence[MemoryRow]) -> None: ...
+    @abstractmethod
+    def memory(self, s: int, n: int) -> MemoryRow | None: ...
+    @abstractmethod
+    def memories(self, s: int, *, after_n: int = 0, limit: int | None = None) -> list[MemoryRow]:
+        """Rows of a subject in the order they were added, after number `after_n`."""
+
+    @abstractmethod
+    def order(self, s: int) -> list[tuple[int, int, int]]:
+        """(n, created_ms, updated_ms) of every memory of a subject, without opening a body."""
+
+    @abstractmethod
+    def points(self, s: int, *, after_n: int = 0) -> list[tuple[int, int, bytes]]:
+        """(n, version, sealed point) after number `after_n`: a small clustered read, no bodies."""
+
+    @abstractmethod
+    def replace(self, old: MemoryRow, new: MemoryRow) -> None:
+        """Put a new version in the place of `old`."""
+
+    @abstractmethod
+    def remove(self, row: MemoryRow) -> None: ...
+    @abstractmethod
+    def expired(self, now_ms: int, limit: int) -> list[MemoryRow]: ...
+    @abstractmethod
+    def count(self) -> int: ...
+
+    # revisions
+    @abstractmethod
+    def add_revision(self, row: RevisionRow) -> None: ...
+    @abstractmethod
+    def revisions(self, s: int, n: int) -> list[RevisionRow]: ...
+    @abstractmethod
+    def all_revisions(self, s: int) -> list[RevisionRow]: ...
+    @abstractmethod
+    def replace_revision(self, old: RevisionRow, new: RevisionRow) -> None: ...
+
+    # tokens
+    @abstractmethod
+    def token_by_mac(self, s: int, mac: bytes) -> TokenRow | None: ...
+    @abstractmethod
+    def token(self, s: int, token: str) -> TokenRow | None: ...
+    @abstractmethod
+    def tokens(self, s: int) -> list[TokenRow]: ...
+    @abstractmethod
+    def add_token(self, row: TokenRow) -> None: ...
+    @abstractmethod
+    def refer_token(self, s: int, token: str, change: int) -> None:
+        """Count one reference more or less; at zero the token and its value are gone."""
+
+    @abstractmethod
+    def replace_token(self, old: TokenRow, new: TokenRow) -> None: ...
+
+    # remembered writes
+    @abstractmethod
+    def replay(self, mac: bytes) -> ReplayRow | None: ...
+    @abstractmethod
+    def remember(self, row: ReplayRow) -> None: ...
+    @abstractmethod
+    def replays(self, s: int) -> list[ReplayRow]: ...
+    @abstractmethod
+    def replace_replay(self, row: ReplayRow) -> None: ...
+    @abstractmethod
+    def forget_replays(self, before_ms: int) -> None: ...
+
+    # log
+    @abstractmethod
+    def log_head(self) -> tuple[int, bytes]:
+        """(number of entries, chain value of the last one)."""
+
+    @abstractmethod
+    def append_entry(self, seq: int, entry: bytes, mac: bytes, s: int | None, detail: bytes | None) -> None: ...
+    @abstractmethod
+    def log(self, start: int = 0, end: int | None = None) -> Iterator[LogRow]:
+        """Entries with start <= seq < end, in order."""
+
+    @abstractmethod
+    def rechain_log(self, rows: Iterable[tuple[int, bytes]]) -> None:
+        """Write new chain values (seq, mac), when the key of the chain is rotated."""
+
+    @abstractmethod
+    def details(self, s: int) -> list[tuple[int, bytes]]:
+        """(seq, sealed detail) of the entries about one subject."""
+
+    @abstractmethod
+    def replace_detail(self, seq: int, detail: bytes) -> None: ...
+    @abstractmethod
+    def checkpoints(self) -> list[tuple[int, bytes, bytes]]:
+        """(size, note, frontier) in order."""
+
+    @abstractmethod
+    def last_checkpoint(self) -> tuple[int, bytes, bytes] | None: ...
+    @abstractmethod
+    def add_checkpoint(self, size: int, note: bytes, frontier: bytes) -> None: ...
+
+    # integrity
+    @abstractmethod
+    def setting(self, key: str) -> int:
+        """A small number kept with the rows (which tenant key is in force); 1 when never set."""
+
+    @abstractmethod
+    def set_setting(self, key: str, value: int) -> None: ...
+    @abstractmethod
+    def digest(self) -> bytes:
+        """SHA-256 of the multiset hash as the last transaction left it."""
+
+    @abstractmethod
+    def recount(self) -> bytes:
+        """The same digest computed from every row: differs when a row was changed behind the vault's back."""
+
+    @abstractmethod
+    def purge_free_space(self) -> bool:
+        """Make removed bytes unreadable in every file; False while another process reads."""

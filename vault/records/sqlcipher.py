@@ -1,0 +1,386 @@
+"""The embedded record store: one SQLCipher file per tenant, rows of a subject lying together."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import astuple
+from pathlib import Path
+from typing import Any, Final
+
+from vault.crypto.lthash import LtHash
+from vault.crypto.primitives import SecretKey, length_prefixed
+from vault.errors import ConfigError, IntegrityViolationError
+from vault.records.interface import (
+    LogRow,
+    MemoryRow,
+    RecordStore,
+    ReplayRow,
+    RevisionRow,
+    SubjectRow,
+    TokenRow,
+)
+from vault.storage import Database
+from vault.types import TenantId
+
+SCHEMA: Final = 1
+_TABLES: Final = (
+    "CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID",
+    "CREATE TABLE subjects(s INTEGER PRIMARY KEY AUTOINCREMENT, sid BLOB NOT NULL UNIQUE, kid BLOB NOT NULL,"
+    " next_n INTEGER NOT NULL, changes INTEGER NOT NULL)",
+    "CREATE TABLE memories(s INTEGER NOT NULL, n INTEGER NOT NULL, nonce BLOB NOT NULL, id_key INTEGER NOT NULL,"
+    " version INTEGER NOT NULL, created_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL, expires_ms INTEGER,"
+    " agent BLOB, app BLOB, run BLOB, body BLOB NOT NULL, PRIMARY KEY(s, n)) WITHOUT ROWID",
+    "CREATE INDEX memories_expiry ON memories(expires_ms) WHERE expires_ms IS NOT NULL",
+    "CREATE TABLE points(s INTEGER NOT NULL, n INTEGER NOT NULL, version INTEGER NOT NULL, point BLOB NOT NULL,"
+    " PRIMARY KEY(s, n)) WITHOUT ROWID",
+    "CREATE TABLE revisions(s INTEGER NOT NULL, n INTEGER NOT NULL, version INTEGER NOT NULL, nonce BLOB NOT NULL,"
+    " event TEXT NOT NULL, at_ms INTEGER NOT NULL, actor BLOB NOT NULL, body BLOB, PRIMARY KEY(s, n, version))"
+    " WITHOUT ROWID",
+    "CREATE TABLE tokens(s INTEGER NOT NULL, token TEXT NOT NULL, mac BLOB NOT NULL, value BLOB NOT NULL,"
+    " refs INTEGER NOT NULL, PRIMARY KEY(s, token)) WITHOUT ROWID",
+    "CREATE UNIQUE INDEX tokens_mac ON tokens(s, mac)",
+    "CREATE TABLE replays(mac BLOB PRIMARY KEY, digest BLOB NOT NULL, s INTEGER NOT NULL, result BLOB NOT NULL,"
+    " at_ms INTEGER NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE log(seq INTEGER PRIMARY KEY, entry BLOB NOT NULL, mac BLOB NOT NULL, s INTEGER, detail BLOB)",
+    "CREATE TABLE checkpoints(size INTEGER PRIMARY KEY, note BLOB NOT NULL, frontier BLOB NOT NULL)",
+)
+_MEMORY: Final = (
+    "SELECT m.s, m.n, m.nonce, m.id_key, m.version, m.created_ms, m.updated_ms, m.expires_ms, m.agent, m.app, m.run,"
+    " m.body, p.point FROM memories m JOIN points p ON p.s = m.s AND p.n = m.n AND p.version = m.version"
+)
+
+
+class SqlcipherRecords(RecordStore):
+    """One tenant's file. Opening it verifies the schema; a foreign tenant's file is refused."""
+
+    def __init__(self, path: Path, key: SecretKey, tid: TenantId, *, timeout_s: float = 10.0) -> None:
+        self.tid = tid
+        self._db = Database(path, key, timeout_s=timeout_s)
+        self._hash: LtHash | None = None  # loaded at the first change inside a transaction
+        meta: dict[str, Any] = dict(self._db.query("SELECT key, value FROM meta"))
+        if int(meta.get("schema", 0)) > SCHEMA:
+            self._db.close()
+            raise ConfigError("records.newer", "this store was written by a newer memvault; upgrade to open it")
+        if meta.get("tid") != tid:
+            self._db.close()
+            raise IntegrityViolationError("records.foreign", "the file belongs to another tenant")
+
+    @staticmethod
+    def create(path: Path, key: SecretKey, tid: TenantId) -> None:
+        """Write an empty store under a temporary name, then give it its name."""
+        temporary = path.with_name(path.name + ".new")
+        for leftover in path.parent.glob(temporary.name + "*"):
+            leftover.unlink()
+        database = Database(temporary, key, create=True)
+        try:
+            with database.transaction():
+                for statement in _TABLES:
+                    database.execute(statement)
+                database.execute_many(
+                    "INSERT INTO meta(key, value) VALUES(?, ?)",
+                    [("schema", SCHEMA), ("tid", tid), ("state", LtHash().state())],
+                )
+            database.truncate_wal()
+        finally:
+            database.close()
+        temporary.replace(path)
+        for leftover in path.parent.glob(temporary.name + "*"):
+            leftover.unlink()
+
+    @property
+    def database(self) -> Database:
+        """The file below, for rotation of its key."""
+        return self._db
+
+    def transaction(self, *, durable: bool = True) -> AbstractContextManager[None]:
+        return self._transaction(durable)
+
+    @contextmanager
+    def _transaction(self, durable: bool) -> Iterator[None]:
+        with self._db.transaction(durable=durable):
+            self._hash = None
+            try:
+                yield
+                self._write_state()
+            finally:
+                self._hash = None
+
+    def reading(self) -> AbstractContextManager[None]:
+        return self._db.reading()
+
+    def close(self) -> None:
+        self._db.close()
+
+    # --- multiset hash -----------------------------------------------------------------------------------------
+
+    def _write_state(self) -> None:
+        if self._hash is not None:
+            self._db.execute("UPDATE meta SET value = ? WHERE key = 'state'", (self._hash.state(),))
+
+    def _state(self) -> LtHash:
+        if self._hash is None:
+            row = self._db.one("SELECT value FROM meta WHERE key = 'state'")
+            if row is None:
+                raise IntegrityViolationError("records.damaged", "the store lacks an entry every store has")
+            self._hash = LtHash(row[0])
+        return self._hash
+
+    def _enter(self, row: MemoryRow | RevisionRow | TokenRow) -> None:
+        self._state().add(_item(row))
+
+    def _leave(self, row: MemoryRow | RevisionRow | TokenRow) -> None:
+        self._state().remove(_item(row))
+
+    def digest(self) -> bytes:
+        row = self._db.one("SELECT value FROM meta WHERE key = 'state'")
+        if row is None:
+            raise IntegrityViolationError("records.damaged", "the store lacks an entry every store has")
+        return LtHash(row[0]).digest()
+
+    def recount(self) -> bytes:
+        fresh = LtHash()
+        with self.reading():
+            for subject in self.subjects():
+                for memory in self.memories(subject.s):
+                    fresh.add(_item(memory))
+                for revision in self.all_revisions(subject.s):
+                    fresh.add(_item(revision))
+                for token in self.tokens(subject.s):
+                    fresh.add(_item(token))
+        return fresh.digest()
+
+    def setting(self, key: str) -> int:
+        row = self._db.one("SELECT value FROM meta WHERE key = ?", (f"setting.{key}",))
+        return int(row[0]) if row else 1
+
+    def set_setting(self, key: str, value: int) -> None:
+        self._db.execute("INSERT OR REPLACE INTO meta(key, value) VALUES(?, ?)", (f"setting.{key}", value))
+
+    def purge_free_space(self) -> bool:
+        return self._db.truncate_wal()
+
+    # --- subjects ----------------------------------------------------------------------------------------------
+
+    def subject(self, sid: bytes) -> SubjectRow | None:
+        row = self._db.one("SELECT s, sid, kid, next_n, changes FROM subjects WHERE sid = ?", (sid,))
+        return SubjectRow(*row) if row else None
+
+    def subject_by_number(self, s: int) -> SubjectRow | None:
+        row = self._db.one("SELECT s, sid, kid, next_n, changes FROM subjects WHERE s = ?", (s,))
+        return SubjectRow(*row) if row else None
+
+    def subjects(self) -> list[SubjectRow]:
+        return [SubjectRow(*row) for row in self._db.query("SELECT s, sid, kid, next_n, changes FROM subjects")]
+
+    def ensure_subject(self, sid: bytes, kid: bytes) -> SubjectRow:
+        found = self.subject(sid)
+        if found is None:
+            self._db.execute("INSERT INTO subjects(sid, kid, next_n, changes) VALUES(?, ?, 1, 0)", (sid, kid))
+            found = self.subject(sid)
+        if found is None or found.kid != kid:
+            raise IntegrityViolationError("records.damaged", "a subject's rows carry another key than its keystore row")
+        return found
+
+    def allocate(self, s: int, count: int) -> int:
+        row = self._db.one("UPDATE subjects SET next_n = next_n + ? WHERE s = ? RETURNING next_n", (count, s))
+        if row is None:
+            raise IntegrityViolationError("records.damaged", "a subject's row is gone")
+        return int(row[0]) - count
+
+    def remove_subject(self, s: int) -> int:
+        memories = self.memories(s)
+        rows: list[MemoryRow | RevisionRow | TokenRow] = [*memories, *self.all_revisions(s), *self.tokens(s)]
+        for row in rows:
+            self._leave(row)
+        for table in ("memories", "points", "revisions", "tokens", "replays", "subjects"):
+            self._db.execute(f"DELETE FROM {table} WHERE s = ?", (s,))  # noqa: S608 - names from the tuple above
+        self._db.execute("UPDATE log SET detail = NULL WHERE s = ?", (s,))
+        return len(memories)
+
+    def _changed(self, s: int) -> None:
+        self._db.execute("UPDATE subjects SET changes = changes + 1 WHERE s = ?", (s,))
+
+    # --- memories ----------------------------------------------------------------------------------------------
+
+    def insert(self, rows: Sequence[MemoryRow]) -> None:
+        self._db.execute_many("INSERT INTO memories VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", [_columns(r) for r in rows])
+        self._db.execute_many("INSERT INTO points VALUES(?, ?, ?, ?)", [(r.s, r.n, r.version, r.point) for r in rows])
+        for row in rows:
+            self._enter(row)
+
+    def memory(self, s: int, n: int) -> MemoryRow | None:
+        row = self._db.one(f"{_MEMORY} WHERE m.s = ? AND m.n = ?", (s, n))
+        return MemoryRow(*row) if row else None
+
+    def memories(self, s: int, *, after_n: int = 0, limit: int | None = None) -> list[MemoryRow]:
+        sql = f"{_MEMORY} WHERE m.s = ? AND m.n > ? ORDER BY m.n LIMIT ?"
+        return [MemoryRow(*row) for row in self._db.query(sql, (s, after_n, -1 if limit is None else limit))]
+
+    def order(self, s: int) -> list[tuple[int, int, int]]:
+        rows = self._db.query("SELECT n, created_ms, updated_ms FROM memories WHERE s = ? ORDER BY n", (s,))
+        return [(int(n), int(created), int(updated)) for n, created, updated in rows]
+
+    def points(self, s: int, *, after_n: int = 0) -> list[tuple[int, int, bytes]]:
+        return self._db.query(  # type: ignore[return-value]
+            "SELECT n, version, point FROM points WHERE s = ? AND n > ? ORDER BY n", (s, after_n)
+        )
+
+    def replace(self, old: MemoryRow, new: MemoryRow) -> None:
+        self._leave(old)
+        self._enter(new)
+        self._db.execute(
+            "INSERT OR REPLACE INTO memories VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", _columns(new)
+        )  # fmt: skip
+        self._db.execute("INSERT OR REPLACE INTO points VALUES(?, ?, ?, ?)", (new.s, new.n, new.version, new.point))
+        self._changed(new.s)
+
+    def remove(self, row: MemoryRow) -> None:
+        self._leave(row)
+        self._db.execute("DELETE FROM memories WHERE s = ? AND n = ?", (row.s, row.n))
+        self._db.execute("DELETE FROM points WHERE s = ? AND n = ?", (row.s, row.n))
+        self._changed(row.s)
+
+    def expired(self, now_ms: int, limit: int) -> list[MemoryRow]:
+        sql = f"{_MEMORY} WHERE m.expires_ms <= ? ORDER BY m.expires_ms LIMIT ?"
+        return [MemoryRow(*row) for row in self._db.query(sql, (now_ms, limit))]
+
+    def count(self) -> int:
+        row = self._db.one("SELECT count(*) FROM points")
+        return int(row[0]) if row else 0
+
+    # --- revisions ---------------------------------------------------------------------------------------------
+
+    def add_revision(self, row: RevisionRow) -> None:
+        self._enter(row)
+        self._db.execute("INSERT INTO revisions VALUES(?, ?, ?, ?, ?, ?, ?, ?)", astuple(row))
+
+    def revisions(self, s: int, n: int) -> list[RevisionRow]:
+        rows = self._db.query("SELECT * FROM revisions WHERE s = ? AND n = ? ORDER BY version", (s, n))
+        return [RevisionRow(*row) for row in rows]
+
+    def all_revisions(self, s: int) -> list[RevisionRow]:
+        return [RevisionRow(*row) for row in self._db.query("SELECT * FROM revisions WHERE s = ?", (s,))]
+
+    def replace_revision(self, old: RevisionRow, new: RevisionRow) -> None:
+        self._leave(old)
+        self._enter(new)
+        self._db.execute("INSERT OR REPLACE INTO revisions VALUES(?, ?, ?, ?, ?, ?, ?, ?)", astuple(new))
+
+    # --- tokens ------------------------------------------------------------------------------------------------
+
+    def token_by_mac(self, s: int, mac: bytes) -> TokenRow | None:
+        row = self._db.one("SELECT * FROM tokens WHERE s = ? AND mac = ?", (s, mac))
+        return TokenRow(*row) if row else None
+
+    def token(self, s: int, token: str) -> TokenRow | None:
+        row = self._db.one("SELECT * FROM tokens WHERE s = ? AND token = ?", (s, token))
+        return TokenRow(*row) if row else None
+
+    def tokens(self, s: int) -> list[TokenRow]:
+        return [TokenRow(*row) for row in self._db.query("SELECT * FROM tokens WHERE s = ?", (s,))]
+
+    def add_token(self, row: TokenRow) -> None:
+        self._enter(row)
+        self._db.execute("INSERT INTO tokens VALUES(?, ?, ?, ?, ?)", astuple(row))
+
+    def refer_token(self, s: int, token: str, change: int) -> None:
+        row = self.token(s, token)
+        if row is None:
+            return
+        self._leave(row)
+        refs = row.refs + change
+        if refs <= 0:
+            self._db.execute("DELETE FROM tokens WHERE s = ? AND token = ?", (s, token))
+            return
+        self._enter(TokenRow(row.s, row.token, row.mac, row.value, refs))
+        self._db.execute("UPDATE tokens SET refs = ? WHERE s = ? AND token = ?", (refs, s, token))
+
+    def replace_token(self, old: TokenRow, new: TokenRow) -> None:
+        self._leave(old)
+        self._enter(new)
+        self._db.execute("INSERT OR REPLACE INTO tokens VALUES(?, ?, ?, ?, ?)", astuple(new))
+
+    # --- remembered writes -------------------------------------------------------------------------------------
+
+    def replay(self, mac: bytes) -> ReplayRow | None:
+        row = self._db.one("SELECT mac, digest, s, result, at_ms FROM replays WHERE mac = ?", (mac,))
+        return ReplayRow(*row) if row else None
+
+    def remember(self, row: ReplayRow) -> None:
+        self._db.execute("INSERT INTO replays VALUES(?, ?, ?, ?, ?)", astuple(row))
+
+    def replays(self, s: int) -> list[ReplayRow]:
+        rows = self._db.query("SELECT mac, digest, s, result, at_ms FROM replays WHERE s = ?", (s,))
+        return [ReplayRow(*row) for row in rows]
+
+    def replace_replay(self, row: ReplayRow) -> None:
+        self._db.execute("INSERT OR REPLACE INTO replays VALUES(?, ?, ?, ?, ?)", astuple(row))
+
+    def forget_replays(self, before_ms: int) -> None:
+        self._db.execute("DELETE FROM replays WHERE at_ms < ?", (before_ms,))
+
+    # --- log ---------------------------------------------------------------------------------------------------
+
+    def log_head(self) -> tuple[int, bytes]:
+        row = self._db.one("SELECT seq, mac FROM log ORDER BY seq DESC LIMIT 1")
+        return (int(row[0]) + 1, row[1]) if row else (0, bytes(16))
+
+    def append_entry(self, seq: int, entry: bytes, mac: bytes, s: int | None, detail: bytes | None) -> None:
+        self._db.execute(
+            "INSERT INTO log(seq, entry, mac, s, detail) VALUES(?, ?, ?, ?, ?)", (seq, entry, mac, s, detail)
+        )
+
+    def log(self, start: int = 0, end: int | None = None) -> Iterator[LogRow]:
+        position = start
+        while end is None or position < end:
+            rows = self._db.query(
+                "SELECT seq, entry, mac, s, detail FROM log WHERE seq >= ? ORDER BY seq LIMIT 1000", (position,)
+            )
+            for row in rows:
+                if end is not None and row[0] >= end:
+                    return
+                yield LogRow(*row)
+            if len(rows) < 1000:
+                return
+            position = int(rows[-1][0]) + 1
+
+    def rechain_log(self, rows: Iterable[tuple[int, bytes]]) -> None:
+        self._db.execute_many("UPDATE log SET mac = ? WHERE seq = ?", [(mac, seq) for seq, mac in rows])
+
+    def details(self, s: int) -> list[tuple[int, bytes]]:
+        return self._db.query("SELECT seq, detail FROM log WHERE s = ? AND detail IS NOT NULL", (s,))  # type: ignore[return-value]
+
+    def replace_detail(self, seq: int, detail: bytes) -> None:
+        self._db.execute("UPDATE log SET detail = ? WHERE seq = ?", (detail, seq))
+
+    def checkpoints(self) -> list[tuple[int, bytes, bytes]]:
+        return self._db.query("SELECT size, note, frontier FROM checkpoints ORDER BY size")  # type: ignore[return-value]
+
+    def last_checkpoint(self) -> tuple[int, bytes, bytes] | None:
+        return self._db.one("SELECT size, note, frontier FROM checkpoints ORDER BY size DESC LIMIT 1")  # type: ignore[return-value]
+
+    def add_checkpoint(self, size: int, note: bytes, frontier: bytes) -> None:
+        self._db.execute("INSERT OR IGNORE INTO checkpoints VALUES(?, ?, ?)", (size, note, frontier))
+
+
+def _columns(row: MemoryRow) -> tuple[Any, ...]:
+    return (
+        row.s, row.n, row.nonce, row.id_key, row.version, row.created_ms, row.updated_ms, row.expires_ms,
+        row.agent, row.app, row.run, row.body,
+    )  # fmt: skip
+
+
+def _item(row: MemoryRow | RevisionRow | TokenRow) -> bytes:
+    """The multiset member of a row: every column, length-prefixed, hashed."""
+    parts = [type(row).__name__.encode()]
+    for name in row.__slots__:
+        value = getattr(row, name)
+        if isinstance(value, bytes):
+            parts.append(b"b" + value)
+        elif value is None:
+            parts.append(b"-")
+        else:
+            parts.append(b"v" + str(value).encode())
+    return hashlib.sha256(length_prefixed(parts)).digest()

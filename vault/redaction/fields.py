@@ -1,0 +1,76 @@
+"""What a value is because of the key it stands under: `{"mrn": "483920"}` needs no further proof.
+
+Phrases match the end of the key's words: `patient_ssn` and `patientSSN` end in "ssn", `ssn_hint` does not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from vault.redaction.interface import DEFAULT_THRESHOLD
+from vault.redaction.normalise import View
+from vault.types import Finding
+
+SCORE: Final = 0.8
+
+_ANY: Final = r".*\w.*"
+_NUMBER: Final = r"[A-Za-z]{0,6}[-/ ]?\d[\w/-]{2,30}"
+
+_FIELDS: Final = (
+    (
+        "PERSON",
+        "first name,last name,full name,given name,family name,middle name,maiden name,surname,patient name,"
+        "customer name,client name,contact name,employee name,person name,next of kin",
+        _ANY,
+    ),
+    ("PHONE_NUMBER", "phone,phone number,telephone,tel,mobile,cell,cellphone,fax,fax number", r"[+(]?\d[\d\s().\-/]{5,25}"),
+    ("US_SSN", "ssn,social security,social security number", r"\d{3}[- .]?\d{2}[- .]?\d{4}"),
+    ("MRN", "mrn,medical record number,medical record,patient id,patient number,chart number", _NUMBER),
+    ("AGE", "age,age years,age in years", r"9\d|1[0-2]\d"),
+    ("CARD_CVV", "cvv,cvv2,cvc,cvc2,card verification,security code", r"\d{3,4}"),
+    ("CARD_PIN", "pin,card pin,pin number", r"\d{4,8}"),
+    ("PASSWORD", "password,passwd,passphrase,passcode,pwd", r".+"),
+    (
+        "API_KEY",
+        "api key,apikey,secret,secret key,access key,access token,auth token,refresh token,client secret,bearer token",
+        r"\S{6,}",
+    ),
+    ("PRIVATE_KEY", "private key", r".{16,}"),
+    (
+        "STREET_ADDRESS",
+        "street,street address,home address,mailing address,billing address,shipping address,postal address,"
+        "address line,address line 1,address line 2",
+        _ANY,
+    ),
+    ("ZIP_CODE", "zip,zip code,zipcode,postal code", r"\d{5}(?:-?\d{4})?"),
+    ("US_BANK_NUMBER", "account number,bank account,account no,acct", r"\d[\d -]{4,24}\d"),
+)  # fmt: skip
+
+
+class FieldRecogniser:
+    """Values whose key names their class."""
+
+    name = "fields.key"
+    entities = frozenset(entity for entity, _, _ in _FIELDS)
+
+    def __init__(self, *, threshold: float = DEFAULT_THRESHOLD) -> None:
+        self._threshold = threshold
+        self._table = [
+            (entity, tuple(f" {phrase}" for phrase in phrases.split(",")), re.compile(regex, re.DOTALL))
+            for entity, phrases, regex in _FIELDS
+        ]
+
+    def find(self, view: View) -> Iterable[Finding]:
+        if not view.key_words or self._threshold > SCORE:
+            return ()
+        key = f" {' '.join(view.key_words)}"
+        found = []
+        for entity, phrases, pattern in self._table:
+            if key.endswith(phrases):
+                value = view.text.strip()
+                if pattern.fullmatch(value):
+                    start = view.text.index(value)
+                    found.append(Finding(entity, start, start + len(value), SCORE, self.name))
+        return found

@@ -1,0 +1,263 @@
+"""`Vault` and `Session`: each method binds tenant, principal and purpose, and calls one flow.
+
+Importing this module loads no driver, no model and no number library; opening a vault does.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from vault.errors import InvalidInputError, PurposeDeniedError, UnavailableError
+from vault.types import (
+    AddResult,
+    Content,
+    DeleteResult,
+    Memory,
+    Metadata,
+    Page,
+    Principal,
+    Revision,
+    SearchHit,
+)
+
+if TYPE_CHECKING:
+    from vault.admin import Admin
+    from vault.flows.bulk import BulkResult
+    from vault.flows.context import Caller, Stages
+
+PathLike = str | os.PathLike[str]
+Filters = Mapping[str, Any]
+
+
+class Vault:
+    """One vault folder, open. Many processes may open the same folder; one object serves many threads.
+
+    Open it after a fork, not before: a handle from before a fork refuses to work, and its cached keys are wiped.
+    """
+
+    def __init__(self, stages: Stages, folder: Path) -> None:
+        self._stages: Stages | None = stages
+        self.folder = folder
+
+    @classmethod
+    def init(
+        cls, path: PathLike, *, key_folder: PathLike | None = None, passphrase: str | None = None,
+        keystore_backup: PathLike | None = None, tenant: str = "default", explicit_tenants: bool = False,
+    ) -> Vault:  # fmt: skip
+        """Make a vault folder and its key, and open it.
+
+        `key_folder` lies outside the vault folder (default: the user's data folder); losing it loses everything.
+        `passphrase` is a reference, `env:NAME` or `file:PATH`. `keystore_backup` is a folder, or "none".
+        Raises ConfigError when something is there already.
+        """
+        from vault import compose
+
+        folder = Path(path)
+        config = compose.default_config(
+            folder, tenant=tenant, explicit_tenants=explicit_tenants, passphrase=passphrase,
+            key_folder=os.fspath(key_folder) if key_folder is not None else None,
+            backup=os.fspath(keystore_backup) if keystore_backup is not None else None,
+        )  # fmt: skip
+        compose.create(folder, config)
+        return cls.open(folder)
+
+    @classmethod
+    def open(cls, path: PathLike) -> Vault:
+        """Open a vault folder; fails closed with ConfigError, KeyProviderError or IntegrityViolationError."""
+        from vault import compose
+
+        folder = Path(path).absolute()
+        return cls(compose.build(folder), folder)
+
+    def session(self, principal: Principal, *, purpose: str, user_id: str | None = None) -> Session:
+        """Bind a caller to its tenant for one purpose; with `user_id`, to one user of that tenant as well.
+
+        The first session of a new tenant creates it, unless the configuration says `tenants.create = "explicit"`
+        (then NotFoundError). Raises PurposeDeniedError for a purpose outside the pack's vocabulary.
+        """
+        from vault.flows import tenants
+        from vault.flows.context import Caller
+
+        checked = tenants.check_principal(principal)
+        stages = self._opened()
+        if purpose not in stages.policy.purposes:
+            raise PurposeDeniedError("policy.purpose", "the purpose is not in the policy pack's vocabulary")
+        tenants.enter(stages, checked)
+        from vault.flows.validate import identifier
+
+        return Session(self, Caller(checked, purpose, identifier("user_id", user_id)))
+
+    def admin(self, principal: Principal, *, purpose: str = "operations") -> Admin:
+        """Upkeep for operators and auditors: tenants, keys, log, index, expiry; each act is decided and logged."""
+        from vault.admin import Admin
+        from vault.flows import tenants
+
+        checked = tenants.check_principal(principal)
+        if purpose not in self._opened().policy.purposes:
+            raise PurposeDeniedError("policy.purpose", "the purpose is not in the policy pack's vocabulary")
+        return Admin(self._opened, checked, purpose, self.folder)
+
+    def _opened(self) -> Stages:
+        if self._stages is None:
+            raise UnavailableError("vault.closed", "this vault is closed")
+        return self._stages
+
+    def close(self) -> None:
+        """Sign what is new in each log, close every file and wipe every key; idempotent."""
+        stages, self._stages = self._stages, None
+        if stages is None:
+            return
+        try:
+            stages.stores.close()
+        finally:
+            stages.keystore.close()
+            stages.index.clear()
+            stages.cache.wipe()
+            stages.provider.close()
+            stages.lease.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Vault {'open' if self._stages is not None else 'closed'}>"
+
+    def __reduce__(self) -> str:
+        raise TypeError("a vault cannot be pickled")
+
+
+class Session:
+    """What one caller may do in one tenant for one purpose. Every method is decided by the pack and logged."""
+
+    def __init__(self, vault: Vault, caller: Caller) -> None:
+        self._vault = vault
+        self._caller = caller
+
+    def __repr__(self) -> str:
+        return "<Session>"
+
+    def __reduce__(self) -> str:
+        raise TypeError("a session cannot be pickled")
+
+    def _stages(self) -> Stages:
+        return self._vault._opened()
+
+    def add(
+        self, content: Content, *, user_id: str | None = None, agent_id: str | None = None, app_id: str | None = None,
+        run_id: str | None = None, metadata: Metadata | None = None, expires_at: datetime | None = None,
+        idempotency_key: str | None = None, infer: bool = False,
+    ) -> AddResult:  # fmt: skip
+        """Store a text, a message, or each message of a list; at least one scope id is required.
+
+        Everything is redacted and encrypted before it is stored; all messages of one call are stored, or none.
+        With `idempotency_key` a repeated call within 24 hours answers what the first one stored. Raises
+        InvalidInputError, ConflictError, DeniedError, RejectedError, DetectorError or StorageError.
+        """
+        from vault.flows import validate, write
+
+        if infer is not False:
+            raise InvalidInputError("infer.unsupported", "infer must be False: fact extraction is not part of this release")
+        scope = validate.scope(user_id=user_id, agent_id=agent_id, app_id=app_id, run_id=run_id)
+        return write.add(
+            self._stages(), self._caller, content, scope=scope, metadata=metadata, expires_at=expires_at,
+            idempotency_key=idempotency_key,
+        )  # fmt: skip
+
+    def add_many(
+        self, items: Iterable[Mapping[str, Any]], *, batch: int = 256, on_error: str = "raise",
+        progress: Callable[[int], None] | None = None,
+    ) -> BulkResult:  # fmt: skip
+        """Store many: each item is a mapping with `content` and the other arguments of `add`.
+
+        Each batch is one transaction. `on_error="collect"` reports refused items by position and code instead of
+        raising; `progress` is called with the number of items done so far. Give items an `idempotency_key` to resume.
+        """
+        from vault.flows import bulk
+
+        return bulk.add_many(
+            self._stages(), self._caller, items, batch=batch, on_error=on_error, progress=progress
+        )
+
+    def search(
+        self, query: str, *, user_id: str | None = None, agent_id: str | None = None, app_id: str | None = None,
+        run_id: str | None = None, filters: Filters | None = None, limit: int = 10, threshold: float = 0.0,
+        explain: bool = False, reveal: str | None = None,
+    ) -> list[SearchHit]:  # fmt: skip
+        """The memories of one scope that answer a question, best first; scores in [0, 1].
+
+        `filters` is a tree over metadata and times, ANDed with the scope. `reveal` is a reason: values come back in
+        clear for the classes the pack lets this role see.
+        """
+        from vault.flows import read, validate
+
+        scope = validate.scope(user_id=user_id, agent_id=agent_id, app_id=app_id, run_id=run_id)
+        return read.search(
+            self._stages(), self._caller, query, scope=scope, filters=filters, limit=limit, threshold=threshold,
+            explain=explain, reveal=reveal,
+        )  # fmt: skip
+
+    def get(self, memory_id: str, *, reveal: str | None = None) -> Memory:
+        """One memory; NotFoundError for absent, expired, erased and foreign ids alike."""
+        from vault.flows import read
+
+        return read.get(self._stages(), self._caller, memory_id, reveal=reveal)
+
+    def list(
+        self, *, user_id: str | None = None, agent_id: str | None = None, app_id: str | None = None,
+        run_id: str | None = None, filters: Filters | None = None, limit: int = 100, order: str = "created_at",
+        cursor: str | None = None, reveal: str | None = None,
+    ) -> Page:  # fmt: skip
+        """One page of a scope's memories; `order` is created_at or updated_at, with `-` for newest first."""
+        from vault.flows import read, validate
+
+        scope = validate.scope(user_id=user_id, agent_id=agent_id, app_id=app_id, run_id=run_id)
+        return read.list_page(
+            self._stages(), self._caller, scope=scope, filters=filters, limit=limit, order=order, cursor=cursor,
+            reveal=reveal,
+        )  # fmt: skip
+
+    def update(
+        self, memory_id: str, text: str | None = None, *, metadata: Metadata | None = None, reason: str | None = None
+    ) -> Memory:
+        """Store a new version; `metadata`, where given, replaces the old one. ConflictError if it changed meanwhile."""
+        from vault.flows import change
+
+        return change.update(self._stages(), self._caller, memory_id, text, metadata=metadata, reason=reason)
+
+    def delete(self, memory_id: str, *, reason: str | None = None) -> DeleteResult:
+        """Remove one memory: text, vector and the values of its history; times and actors stay."""
+        from vault.flows import change
+
+        return DeleteResult(change.delete(self._stages(), self._caller, memory_id, reason=reason))
+
+    def delete_all(
+        self, *, user_id: str | None = None, agent_id: str | None = None, app_id: str | None = None,
+        run_id: str | None = None,
+    ) -> DeleteResult:  # fmt: skip
+        """Remove every memory of one subject that carries all the given scope ids; an empty scope is refused."""
+        from vault.flows import change, validate
+
+        scope = validate.scope(user_id=user_id, agent_id=agent_id, app_id=app_id, run_id=run_id)
+        return DeleteResult(change.delete_all(self._stages(), self._caller, scope))
+
+    def history(self, memory_id: str) -> Sequence[Revision]:
+        """Every version of a memory, oldest first; after a delete, times and actors without values."""
+        from vault.flows import read
+
+        return read.history(self._stages(), self._caller, memory_id)
+
+    def reveal(self, memory_id: str, *, reason: str) -> Memory:
+        """One memory with the values the pack lets this role see; the reason is kept in the log."""
+        from vault.flows import read
+
+        return read.reveal(self._stages(), self._caller, memory_id, reason=reason)

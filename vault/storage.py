@@ -1,0 +1,445 @@
+"""Opening SQLCipher files: the only importer of the driver, the only place where its errors are converted.
+
+A file without a key cannot be opened by construction: the driver would silently create plaintext.
+Settings follow the measurements behind `docs/adr`: 8 KB pages, WAL, `secure_delete=ON` set explicitly,
+`synchronous=FULL` for acknowledged writes and NORMAL for log entries of reads.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import sqlcipher3
+
+from vault.crypto.primitives import SecretKey
+from vault.errors import ConfigError, IntegrityViolationError, StorageError
+
+PAGE_SIZE: Final = 8192
+FILE_MODE: Final = 0o600
+FOLDER_MODE: Final = 0o700
+_PLAINTEXT_MAGIC: Final = b"SQLite format 3\x00"
+_LOCK_POLL_S: Final = (0.0002, 0.0005, 0.001, 0.002, 0.004)  # bounded back-off; last value repeats
+
+Row = tuple[Any, ...]
+
+
+def private_folder(path: Path) -> Path:
+    """Create `path` readable by its owner only; an existing folder is tightened."""
+    try:
+        path.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+        if path.stat().st_mode & 0o077:
+            path.chmod(FOLDER_MODE)
+    except OSError as error:
+        raise convert_os(error) from None
+    return path
+
+
+def write_private(path: Path, data: bytes | bytearray) -> None:
+    """Write a new 0600 file durably: temporary name, fsync, rename, fsync of the folder."""
+    temporary = path.with_name(path.name + ".new")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_MODE)
+        try:
+            written = 0
+            while written < len(data):
+                written += os.write(descriptor, memoryview(data)[written:])
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        temporary.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise convert_os(error) from None
+
+
+def sync_folder(path: Path) -> None:
+    """Make renames and unlinks in a folder durable."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def convert_os(error: OSError) -> StorageError:
+    """One content-free error per cause; paths stay out because they may hold names."""
+    import errno
+
+    causes = {
+        errno.ENOSPC: ("storage.full", "the disk is full; nothing was stored"),
+        errno.EDQUOT: ("storage.full", "the disk quota is used up; nothing was stored"),
+        errno.EROFS: ("storage.readonly", "the file system is read-only; nothing was stored"),
+        errno.EACCES: ("storage.permission", "the files of the vault are not accessible to this user"),
+        errno.EPERM: ("storage.permission", "the files of the vault are not accessible to this user"),
+        errno.EMFILE: ("storage.handles", "too many open files; raise the limit or lower tenants.open_files"),
+    }
+    code, message = causes.get(error.errno or 0, ("storage.io", "the file system refused an operation"))
+    return StorageError(code, message)
+
+
+def _convert(error: sqlcipher3.Error) -> StorageError | IntegrityViolationError:
+    name = str(getattr(error, "sqlite_errorname", "") or "")
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return locked()
+    if name.startswith("SQLITE_FULL"):
+        return StorageError("storage.full", "the disk is full; nothing was stored")
+    if name.startswith("SQLITE_READONLY"):
+        return StorageError("storage.readonly", "the store is read-only; nothing was stored")
+    if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
+        return IntegrityViolationError(
+            "storage.unreadable", "a store does not open: wrong key, foreign file, or changed bytes"
+        )
+    if name.startswith("SQLITE_IOERR"):
+        # SQLCipher reports a page whose HMAC fails while reading as an I/O error as well as NOTADB.
+        return StorageError("storage.io", "the store cannot be read or written; nothing was stored")
+    if name.startswith(("SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")):
+        return StorageError("storage.permission", "the store cannot be opened by this user")
+    return StorageError("storage.failed", "the store refused a statement; nothing was stored")
+
+
+class FileLock:
+    """An advisory lock on a file, fair between processes, re-entrant in no way, with a bounded wait."""
+
+    def __init__(self, path: Path, timeout_s: float) -> None:
+        self._path = path
+        self._timeout_s = timeout_s
+        self._threads = threading.Lock()
+        self._descriptor: int | None = None
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Hold the lock exclusively; raises StorageError `storage.locked` after the timeout."""
+        deadline = time.monotonic() + self._timeout_s
+        if not self._threads.acquire(timeout=self._timeout_s):
+            raise locked()
+        try:
+            self._lock_file(deadline)
+            try:
+                yield
+            finally:
+                if self._descriptor is not None:
+                    fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+        finally:
+            self._threads.release()
+
+    def _lock_file(self, deadline: float) -> None:
+        if self._descriptor is None:
+            try:
+                self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+            except OSError as error:
+                raise convert_os(error) from None
+        _wait_for_flock(self._descriptor, fcntl.LOCK_EX, deadline)
+
+    def close(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+class Database:
+    """One keyed SQLCipher file, one connection, safe for many threads (each call holds the lock).
+
+    Reads run on the connection as it is; writes go through `transaction`, which takes the file lock with a bounded
+    wait and then `BEGIN IMMEDIATE`. Driver errors never leave this class.
+    """
+
+    def __init__(self, path: Path, key: SecretKey, *, create: bool = False, timeout_s: float = 10.0) -> None:
+        self.path = path
+        self._mutex = threading.RLock()
+        self._pid = os.getpid()
+        self._timeout_s = timeout_s
+        self._lock = FileLock(path.with_name(path.name + ".lock"), timeout_s)
+        self._synchronous = "FULL"
+        try:
+            if create:
+                os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE))
+            elif not path.is_file():
+                raise ConfigError("storage.missing", "a store of this vault is missing")
+            elif path.stat().st_size == 0:
+                raise IntegrityViolationError("storage.empty", "a store of this vault is empty")
+        except FileExistsError:
+            raise ConfigError("storage.exists", "a store already exists there") from None
+        except OSError as error:
+            raise convert_os(error) from None
+        self._connection = self._connect(key, create=create)
+
+    def _connect(self, key: SecretKey, *, create: bool) -> Any:
+        try:
+            connection = sqlcipher3.connect(
+                str(self.path), isolation_level=None, check_same_thread=False, timeout=self._timeout_s,
+                cached_statements=256,
+            )  # fmt: skip
+        except sqlcipher3.Error as error:
+            raise _convert(error) from None
+        spec = _raw_key_spec(key)
+        try:
+            connection.execute("PRAGMA cipher_log_level = NONE")  # else a wrong key prints to stderr
+            connection.set_key(spec)
+            connection.execute(f"PRAGMA cipher_page_size = {PAGE_SIZE}")
+            connection.execute("PRAGMA cipher_memory_security = ON")
+            status = connection.execute("PRAGMA cipher_status").fetchone()
+            if status is None or str(status[0]) != "1":
+                raise IntegrityViolationError("storage.unencrypted", "the driver did not switch encryption on")
+            connection.execute("PRAGMA secure_delete = ON")
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA temp_store = MEMORY")
+            connection.execute("PRAGMA trusted_schema = OFF")
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            if create or connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+                connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.set_authorizer(_authorise)
+        except sqlcipher3.Error as error:
+            connection.close()
+            raise _convert(error) from None
+        finally:
+            spec[:] = bytes(len(spec))
+        with self.path.open("rb") as file:
+            if file.read(16) == _PLAINTEXT_MAGIC:
+                connection.close()
+                raise IntegrityViolationError("storage.plaintext", "a store is not encrypted")
+        return connection
+
+    def _check_process(self) -> None:
+        if os.getpid() != self._pid:
+            raise StorageError("vault.forked", "this vault was opened before a fork; open it again in this process")
+
+    def query(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
+        """All rows of a SELECT or PRAGMA."""
+        with self._mutex:
+            self._check_process()
+            try:
+                return self._connection.execute(sql, parameters).fetchall()  # type: ignore[no-any-return]
+            except sqlcipher3.Error as error:
+                raise _convert(error) from None
+
+    def one(self, sql: str, parameters: Sequence[object] = ()) -> Row | None:
+        """The first row, or None."""
+        with self._mutex:
+            self._check_process()
+            try:
+                return self._connection.execute(sql, parameters).fetchone()  # type: ignore[no-any-return]
+            except sqlcipher3.Error as error:
+                raise _convert(error) from None
+
+    def execute(self, sql: str, parameters: Sequence[object] = ()) -> int:
+        """Run one statement inside a transaction; returns the number of changed rows."""
+        with self._mutex:
+            try:
+                return int(self._connection.execute(sql, parameters).rowcount)
+            except sqlcipher3.Error as error:
+                raise _convert(error) from None
+
+    def execute_many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
+        with self._mutex:
+            try:
+                self._connection.executemany(sql, rows)
+            except sqlcipher3.Error as error:
+                raise _convert(error) from None
+
+    @contextmanager
+    def transaction(self, *, durable: bool = True) -> Iterator[None]:
+        """All or nothing; `durable` commits survive power loss (synchronous=FULL), else only a crash."""
+        with self._mutex:
+            self._check_process()
+            with self._lock.hold():
+                wanted = "FULL" if durable else "NORMAL"
+                try:
+                    if wanted != self._synchronous:
+                        self._connection.execute(f"PRAGMA synchronous = {wanted}")
+                        self._synchronous = wanted
+                    self._connection.execute("BEGIN IMMEDIATE")
+                except sqlcipher3.Error as error:
+                    raise _convert(error) from None
+                try:
+                    yield
+                    self._connection.execute("COMMIT")
+                except sqlcipher3.Error as error:
+                    self._rollback()
+                    raise _convert(error) from None
+                except BaseException:
+                    self._rollback()
+                    raise
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """One consistent snapshot over several reads of this connection."""
+        with self._mutex:
+            self._check_process()
+            if self._connection.in_transaction:
+                yield
+                return
+            try:
+                self._connection.execute("BEGIN")
+            except sqlcipher3.Error as error:
+                raise _convert(error) from None
+            try:
+                yield
+            finally:
+                self._rollback()
+
+    def _rollback(self) -> None:
+        if self._connection.in_transaction:
+            try:
+                self._connection.execute("ROLLBACK")
+            except sqlcipher3.Error as error:
+                raise _convert(error) from None
+
+    @property
+    def data_version(self) -> int:
+        """Changes whenever another connection committed (SQLite `PRAGMA data_version`)."""
+        row = self.one("PRAGMA data_version")
+        return int(row[0]) if row else 0
+
+    def truncate_wal(self) -> bool:
+        """Move the WAL into the file and empty it; False while a reader of another process is in the way."""
+        row = self.one("PRAGMA wal_checkpoint(TRUNCATE)")
+        return row is not None and int(row[0]) == 0
+
+    def copy_to(self, target: Path) -> None:
+        """Write a consistent encrypted copy under the same key (`VACUUM INTO`), 0600, durable."""
+        with self._mutex:
+            self._check_process()
+            try:
+                os.close(os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE))
+                self._connection.execute("VACUUM INTO ?", (str(target),))
+                with target.open("rb") as file:
+                    os.fsync(file.fileno())
+                sync_folder(target.parent)
+            except sqlcipher3.Error as error:
+                raise _convert(error) from None
+            except OSError as error:
+                raise convert_os(error) from None
+
+    def rekey(self, key: SecretKey) -> None:
+        """Re-encrypt every page under `key`; the caller holds the vault alone."""
+        spec = _raw_key_spec(key)
+        with self._mutex, self._lock.hold():
+            self._check_process()
+            try:
+                self._connection.reset_key(spec)
+            except sqlcipher3.Error as error:
+                raise _convert(error) from None
+            finally:
+                spec[:] = bytes(len(spec))
+
+    def close(self) -> None:
+        with self._mutex:
+            self._connection.close()
+            self._lock.close()
+
+
+def _raw_key_spec(key: SecretKey) -> bytearray:
+    """`x'<64 hex>'` in a buffer that is wiped: never a `str`, never `PRAGMA key` (which leaves copies behind)."""
+    spec = bytearray(67)
+    spec[0:2] = b"x'"
+    digits = b"0123456789abcdef"
+    for index, byte in enumerate(key.buffer):
+        spec[2 + 2 * index] = digits[byte >> 4]
+        spec[3 + 2 * index] = digits[byte & 15]
+    spec[66:67] = b"'"
+    return spec
+
+
+def _authorise(action: int, first: str | None, *_rest: object) -> int:
+    """Refuse ATTACH to anything but VACUUM's own target: an attached file without key would be plaintext."""
+    if action == sqlcipher3.SQLITE_ATTACH and first and not _vacuum_target(first):
+        return int(sqlcipher3.SQLITE_DENY)
+    return int(sqlcipher3.SQLITE_OK)
+
+
+def _vacuum_target(name: str) -> bool:
+    return name.endswith(".db.new")
+
+
+class Lease:
+    """A vault-wide lock file: operations share it, a change of a file's key has it alone. Bounded waits."""
+
+    def __init__(self, path: Path, timeout_s: float) -> None:
+        self._path = path
+        self._timeout_s = timeout_s
+        self._condition = threading.Condition()
+        self._sharers = 0
+        self._alone = False
+        self._descriptor: int | None = None
+
+    @contextmanager
+    def shared(self) -> Iterator[None]:
+        """Take part in ordinary operation; re-entrant, many at once."""
+        with self._condition:
+            if not self._condition.wait_for(lambda: not self._alone, self._timeout_s):
+                raise locked()
+            if self._sharers == 0:
+                self._flock(fcntl.LOCK_SH)
+            self._sharers += 1
+        try:
+            yield
+        finally:
+            with self._condition:
+                self._sharers -= 1
+                if self._sharers == 0:
+                    self._release()
+                    self._condition.notify_all()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Be the only operation of any process; the caller must not hold a share."""
+        with self._condition:
+            if not self._condition.wait_for(lambda: self._sharers == 0 and not self._alone, self._timeout_s):
+                raise locked()
+            self._alone = True
+            try:
+                self._flock(fcntl.LOCK_EX)
+            except StorageError:
+                self._alone = False
+                raise
+        try:
+            yield
+        finally:
+            with self._condition:
+                self._release()
+                self._alone = False
+                self._condition.notify_all()
+
+    def _flock(self, mode: int) -> None:
+        if self._descriptor is None:
+            try:
+                self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+            except OSError as error:
+                raise convert_os(error) from None
+        _wait_for_flock(self._descriptor, mode, time.monotonic() + self._timeout_s)
+
+    def _release(self) -> None:
+        if self._descriptor is not None:
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def _wait_for_flock(descriptor: int, mode: int, deadline: float) -> None:
+    attempt = 0
+    while True:
+        try:
+            fcntl.flock(descriptor, mode | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise locked() from None
+            time.sleep(_LOCK_POLL_S[min(attempt, len(_LOCK_POLL_S) - 1)])
+            attempt += 1
+        else:
+            return
+
+
+def locked() -> StorageError:
+    """The one answer to a lock that did not come free in time."""
+    return StorageError("storage.locked", "another process holds the store; nothing was stored, try again")
