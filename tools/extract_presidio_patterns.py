@@ -12,8 +12,8 @@ the text's length and without look-ups). Changed here, each for a reason:
 * CONTEXT replaces lists whose words are too common to mean anything once they match as whole words ("us", "check").
 * IBAN's generic regex and its formats per country become one length and one compact pattern per country.
 
-Each pattern also gets `digits`, the fewest digits a match can hold, and `chars`, characters every match holds: cheap
-reasons to skip it.
+Each pattern also gets `digits`, the fewest digits a match can hold, and `chars`, the characters every match holds (as
+often as it holds them); dates get one `gate` regex for all their patterns: cheap reasons to skip them.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import importlib.metadata
 import json
 import re
 import sys
+from collections import Counter
 from pathlib import Path
 from re import _constants, _parser  # the parse tree has no public home
 from typing import Any
@@ -76,6 +77,10 @@ CONTEXT = {
     "UsNpiRecognizer": ["npi", "national provider", "provider", "taxonomy"],
     "UkPostcodeRecognizer": ["postcode", "post code", "postal code", "address", "delivery", "mailing", "shipping"],
 }
+# One cheap regex that every match of a recogniser's patterns begins with or holds.
+GATES = {
+    "DateRecognizer": r"\b(?:\d{4}[-/]\d|(?:0?[1-9]|[12]\d|3[01])(?:[-/.]\d|-[A-Z]{3}\b)|[A-Z]{3}-\d\d)",
+}
 
 
 def min_digits(tree: Any) -> int:
@@ -104,19 +109,21 @@ def _is_digit_item(item: Any) -> bool:
     return kind is _constants.LITERAL and 48 <= value <= 57
 
 
-def required_chars(tree: Any) -> set[str]:
-    """Characters that are neither letters nor digits and stand in every match of a parsed pattern."""
-    found: set[str] = set()
+def required_chars(tree: Any) -> Counter[str]:
+    """How often characters that are neither letters nor digits stand in every match of a parsed pattern."""
+    found: Counter[str] = Counter()
     for op, arg in tree:
         if op is _constants.LITERAL and not chr(arg).isalnum():
-            found.add(chr(arg))
+            found[chr(arg)] += 1
         elif op is _constants.SUBPATTERN:
-            found |= required_chars(arg[3])
-        elif op in (_constants.MAX_REPEAT, _constants.MIN_REPEAT) and arg[0] > 0:
-            found |= required_chars(arg[2])
+            found += required_chars(arg[3])
+        elif op in (_constants.MAX_REPEAT, _constants.MIN_REPEAT):
+            for char, count in required_chars(arg[2]).items():
+                found[char] += count * arg[0]
         elif op is _constants.BRANCH:
-            found |= set.intersection(*(required_chars(branch) for branch in arg[1]))
-    return found
+            branches = [required_chars(branch) for branch in arg[1]]
+            found += Counter({char: min(branch[char] for branch in branches) for char in branches[0]})
+    return +found
 
 
 def without_lookbehind(regex: str) -> str:
@@ -138,7 +145,7 @@ def pattern(raw: Any) -> dict[str, Any]:
     entry: dict[str, Any] = {"name": raw.name, "regex": regex, "score": raw.score}
     if digits := min_digits(tree):
         entry["digits"] = digits
-    if chars := "".join(sorted(required_chars(tree))):
+    if chars := "".join(sorted(required_chars(tree).elements())):
         entry["chars"] = chars
     return entry
 
@@ -153,6 +160,8 @@ def recogniser(name: str, validator: str | None) -> dict[str, Any]:
     if name in CHECKSUM_NEEDS_CONTEXT:
         entry["checksum_needs_context"] = True
     words = CONTEXT.get(name, made.context)
+    if name in GATES:
+        entry["gate"] = GATES[name]
     entry["context"] = sorted({word.lower().strip().rstrip("#") for word in words})
     entry["patterns"] = [pattern(raw) for raw in made.patterns]
     return entry

@@ -3,8 +3,8 @@
     python tools/make_format_vectors.py > tests/vectors/pmv1.json
 
 Follows docs/format.md with the standard library, plus AES and Ed25519 of `cryptography`. Everything random is
-fixed here, so that two runs write the same bytes. A format that changes gets new vectors in a file of its own;
-the old file stays, because what it describes may lie in somebody's backup.
+fixed here, so that two runs write the same bytes. A format that changes gets new vectors in a file of its
+own; the old file stays, because what it describes may lie in somebody's backup.
 """
 
 from __future__ import annotations
@@ -95,7 +95,8 @@ def record_fields(use: str, version: int, generation: int) -> dict[str, Any]:
 def record_blob(
     fields: dict[str, Any], plaintext: bytes, salt: bytes, start: bytes = b"PMV1\x01\x00"
 ) -> bytes:
-    header = start + bytes.fromhex(fields["kid"]) + fields["generation"].to_bytes(4, "big")
+    generation: int = fields["generation"]
+    header = start + bytes.fromhex(fields["kid"]) + generation.to_bytes(4, "big")
     context = prefixed(
         b"pmv/record/v1",
         header,

@@ -303,20 +303,15 @@ class Database:
         row = self.one("PRAGMA wal_checkpoint(TRUNCATE)")
         return row is not None and int(row[0]) == 0
 
-    def copy_to(self, target: Path) -> None:
-        """Write a consistent encrypted copy under the same key (`VACUUM INTO`), 0600, durable."""
-        with self._mutex:
+    def copy_to(self, target: Database) -> None:
+        """Copy a consistent snapshot, page by page, into another keyed file (SQLite's online backup)."""
+        with self._mutex, target._mutex:
             self._check_process()
             try:
-                os.close(os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE))
-                self._connection.execute("VACUUM INTO ?", (str(target),))
-                with target.open("rb") as file:
-                    os.fsync(file.fileno())
-                sync_folder(target.parent)
+                self._connection.backup(target._connection)
             except sqlcipher3.Error as error:
                 raise _convert(error) from None
-            except OSError as error:
-                raise convert_os(error) from None
+        target.truncate_wal()
 
     def rekey(self, key: SecretKey) -> None:
         """Re-encrypt every page under `key`; the caller holds the vault alone."""
@@ -348,15 +343,9 @@ def _raw_key_spec(key: SecretKey) -> bytearray:
     return spec
 
 
-def _authorise(action: int, first: str | None, *_rest: object) -> int:
-    """Refuse ATTACH to anything but VACUUM's own target: an attached file without key would be plaintext."""
-    if action == sqlcipher3.SQLITE_ATTACH and first and not _vacuum_target(first):
-        return int(sqlcipher3.SQLITE_DENY)
-    return int(sqlcipher3.SQLITE_OK)
-
-
-def _vacuum_target(name: str) -> bool:
-    return name.endswith(".db.new")
+def _authorise(action: int, *_names: object) -> int:
+    """Refuse ATTACH: a file attached without a key would be plaintext."""
+    return int(sqlcipher3.SQLITE_DENY if action == sqlcipher3.SQLITE_ATTACH else sqlcipher3.SQLITE_OK)
 
 
 class Lease:

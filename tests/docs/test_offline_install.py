@@ -1,8 +1,8 @@
 """`pip install --no-index --find-links FOLDER memvault` into an empty environment, and the result works.
 
 The folder holds memvault's own wheel, built here, and one wheel per package it needs. The second kind is
-packed again from the files that are installed beside this suite, so that the test needs no network either; the
-full-size test collects them as docs/install-offline.md says, from a registry.
+packed again from the files that are installed beside this suite, so that the test needs no network either;
+the full-size test collects them as docs/install-offline.md says, from a registry.
 """
 
 from __future__ import annotations

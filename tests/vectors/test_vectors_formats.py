@@ -74,7 +74,7 @@ def test_records(monkeypatch: pytest.MonkeyPatch) -> None:
         assert open_(use_key, blob, context) == data, case["name"]
         header = read_header(blob)
         assert (header.kid.hex(), header.generation) == (case["kid"], case["generation"]), case["name"]
-    assert len(VECTORS["pmv1"]) == 9
+    assert len(VECTORS["pmv1"]) == 10
 
 
 def test_records_to_refuse() -> None:

@@ -125,7 +125,8 @@ def _load(folder: Path, manifest: Mapping[str, Any]) -> _Model:
         rows, scales = tensors["embeddings"], tensors["weights"]
         vocabulary = json.loads(data[_TOKENIZER_FILE])["model"]["vocab"]
         count = len(vocabulary)
-        matches = rows.shape == (count, manifest["dimension"]) and scales.shape == (count,)
+        shapes = rows.shape == (count, manifest["dimension"]) and scales.shape == (count,)
+        matches = shapes and isinstance(vocabulary, dict)
     except (ValueError, KeyError, TypeError, IndexError):
         matches = False
     if not matches:
@@ -139,6 +140,8 @@ def _tensors(data: bytes) -> dict[str, npt.NDArray[Any]]:
     if size > _MAX_HEADER_BYTES:
         raise ValueError("header too long")
     header = json.loads(data[8 : 8 + size])
+    if not isinstance(header, dict):
+        raise TypeError("header is not an object")
     tensors: dict[str, npt.NDArray[Any]] = {}
     for name, entry in header.items():
         if name == "__metadata__":

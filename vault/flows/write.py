@@ -127,9 +127,10 @@ def _store(call: Call, items: list[Prepared], replays: list[tuple[str | None, by
     found: Counter[str] = Counter()
     with call.records.transaction():
         for scope, members in groups.items():
-            subject, created = subjects[scope]
-            row = call.records.ensure_subject(subject.sid, subject.kid)
-            if created:
+            subject = subjects[scope]
+            known = call.records.subject(subject.sid)
+            row = known or call.records.ensure_subject(subject.sid, subject.kid)
+            if known is None:
                 call.store.log.append(call.event(action="subject.create", object_id=subject.kid.hex()), subject, row.s)
             fresh = _without_replayed(call, subject, members, replays, memories)
             if fresh:
@@ -143,12 +144,11 @@ def _subject_scope(scope: Scope) -> Scope:
     return Scope(**{f"{kind}_id": value})
 
 
-def _subject_keys(call: Call, scope: Scope) -> tuple[SubjectKeys, bool]:
+def _subject_keys(call: Call, scope: Scope) -> SubjectKeys:
+    """The subject's keys; a new subject's are durable before its first row."""
     kind, value = scope.subject() or ("user", "")
     known = call.stages.keystore.subject(call.tenant, kind, value)
-    if known is not None:
-        return known, False
-    return call.stages.keystore.create_subject(call.tenant, kind, value), True
+    return known if known is not None else call.stages.keystore.create_subject(call.tenant, kind, value)
 
 
 def _insert(

@@ -36,7 +36,7 @@ STOP_WORDS: Final = frozenset(_STOP_WORDS.split())
 _TOKEN: Final = re.compile(r"\[([A-Z][A-Z0-9_]{0,63}):[0-9a-z]{1,64}\]")
 _WORD: Final = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 _RUN: Final = re.compile(r"[^\W_]+")
-_ADDRESS: Final = re.compile(r"[^\s@\uff20<>()\[\],;:\"]+[@\uff20][^\s@\uff20<>()\[\],;:\"]+")
+_AROUND_ADDRESS: Final = re.compile(r"[\s<>()\[\],;:\"]+")
 _PHONE: Final = re.compile(r"\d(?:[\s().\-/]{0,3}\d){5,19}")
 _TERM_BYTES: Final = 4
 _local = threading.local()
@@ -111,8 +111,12 @@ def _forms(query: str, max_words: int) -> Iterator[str]:
     for chunk, _ in chunks:
         if any(char.isdigit() for char in chunk):
             yield chunk
-    for found in (*_ADDRESS.finditer(query), *_PHONE.finditer(unicodedata.normalize("NFKC", query))):
-        yield canonical(found[0])
+    normal = unicodedata.normalize("NFKC", query)
+    for piece in _AROUND_ADDRESS.split(normal):
+        if "@" in piece:
+            yield canonical(piece)
+    for span in _PHONE.finditer(normal):
+        yield canonical(span[0])
     # Runs of letters and digits find "Ann" in "Ann's"; chunks find an address of more than `max_words` runs.
     runs = _parts(_RUN.findall(query))
     for size in range(1, max_words + 1):

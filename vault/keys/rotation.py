@@ -30,7 +30,7 @@ from vault.keys.keystore import (
     tenant_key_context,
     write_keystore_file,
 )
-from vault.storage import Database, private_folder, sync_folder
+from vault.storage import Database, private_folder, sync_folder, write_private
 from vault.types import Destruction
 
 _COPIED: Final = {
@@ -242,17 +242,16 @@ def back_up(folder: Path, provider: KeyProvider, epoch: int, target: Path) -> Pa
     private_folder(target)
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()) + f"-{time.time_ns() % 1_000_000_000:09d}"
     place = private_folder(target / f"keystore-{epoch}-{stamp}")
-    database = Database(folder / f"keystore-{epoch}.db", read_file_key(folder, provider, epoch))
+    key = read_file_key(folder, provider, epoch)
+    database = Database(folder / f"keystore-{epoch}.db", key)
+    copy = Database(place / f"keystore-{epoch}.db", key, create=True)
     try:
-        temporary = place / f"keystore-{epoch}.db.new"
-        database.copy_to(temporary)
-        temporary.replace(place / f"keystore-{epoch}.db")
+        database.copy_to(copy)
     finally:
+        copy.close()
         database.close()
-    key_file = place / f"keystore-{epoch}.key"
-    key_file.touch(mode=0o600)
-    key_file.write_bytes((folder / f"keystore-{epoch}.key").read_bytes())
-    sync_folder(place)
+        key.close()
+    write_private(place / f"keystore-{epoch}.key", (folder / f"keystore-{epoch}.key").read_bytes())
     sync_folder(target)
     return place
 

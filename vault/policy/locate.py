@@ -1,4 +1,4 @@
-"""Where shipped packs are: inside the wheel, or beside the package in a checkout; never the working folder."""
+"""Where shipped packs are: in the wheel, or beside the package in a checkout; never the working folder."""
 
 from __future__ import annotations
 

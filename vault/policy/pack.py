@@ -32,7 +32,7 @@ from vault.policy.model import (
     TestsFile,
 )
 
-__all__ = ["Decision", "Pack", "Policy", "Request", "check_coverage", "load", "load_pack", "shipped"]
+__all__ = ["Decision", "Pack", "Policy", "Request", "check_coverage", "load", "read", "shipped"]
 
 MAX_FILES: Final = 64
 MAX_EXTENDS_DEPTH: Final = 8
@@ -63,12 +63,12 @@ def load(name_or_path: str | Path) -> Policy:
     return _Loader().policy(_folder(name_or_path))
 
 
-def load_pack(name_or_path: str | Path) -> Pack:
-    """The parsed files of one pack, with its tests; the packs it extends must load too."""
+def read(name_or_path: str | Path) -> tuple[Pack, Policy]:
+    """The parsed files of a pack, its tests among them, with its policy. Raises what `load` raises."""
     loader = _Loader()
     folder = _folder(name_or_path)
-    loader.policy(folder)
-    return loader.packs[folder]
+    policy = loader.policy(folder)
+    return loader.packs[folder], policy
 
 
 def _folder(name_or_path: str | Path) -> Path:

@@ -223,7 +223,7 @@ class SqlcipherRecords(RecordStore):
         return [(int(n), int(created), int(updated)) for n, created, updated in rows]
 
     def points(self, s: int, *, after_n: int = 0) -> list[tuple[int, int, bytes]]:
-        return self._db.query(  # type: ignore[return-value]
+        return self._db.query(
             "SELECT n, version, point FROM points WHERE s = ? AND n > ? ORDER BY n", (s, after_n)
         )
 
@@ -350,16 +350,16 @@ class SqlcipherRecords(RecordStore):
         self._db.execute_many("UPDATE log SET mac = ? WHERE seq = ?", [(mac, seq) for seq, mac in rows])
 
     def details(self, s: int) -> list[tuple[int, bytes]]:
-        return self._db.query("SELECT seq, detail FROM log WHERE s = ? AND detail IS NOT NULL", (s,))  # type: ignore[return-value]
+        return self._db.query("SELECT seq, detail FROM log WHERE s = ? AND detail IS NOT NULL", (s,))
 
     def replace_detail(self, seq: int, detail: bytes) -> None:
         self._db.execute("UPDATE log SET detail = ? WHERE seq = ?", (detail, seq))
 
     def checkpoints(self) -> list[tuple[int, bytes, bytes]]:
-        return self._db.query("SELECT size, note, frontier FROM checkpoints ORDER BY size")  # type: ignore[return-value]
+        return self._db.query("SELECT size, note, frontier FROM checkpoints ORDER BY size")
 
     def last_checkpoint(self) -> tuple[int, bytes, bytes] | None:
-        return self._db.one("SELECT size, note, frontier FROM checkpoints ORDER BY size DESC LIMIT 1")  # type: ignore[return-value]
+        return self._db.one("SELECT size, note, frontier FROM checkpoints ORDER BY size DESC LIMIT 1")
 
     def add_checkpoint(self, size: int, note: bytes, frontier: bytes) -> None:
         self._db.execute("INSERT OR IGNORE INTO checkpoints VALUES(?, ?, ?)", (size, note, frontier))

@@ -26,12 +26,13 @@ class CardRecogniser:
 
     name = "accounts.card"
     entities = frozenset(("CREDIT_CARD",))
+    digits = FEWEST_CARD_DIGITS
 
     def __init__(self, *, threshold: float = DEFAULT_THRESHOLD) -> None:
         self._threshold = threshold
 
     def find(self, view: View) -> Iterable[Finding]:
-        if view.digits < FEWEST_CARD_DIGITS or self._threshold > PROVEN:
+        if self._threshold > PROVEN:
             return ()
         return [
             Finding("CREDIT_CARD", start, end, PROVEN, self.name)
@@ -72,6 +73,7 @@ class IbanRecogniser:
 
     name = "accounts.iban"
     entities = frozenset(("IBAN_CODE",))
+    digits = FEWEST_IBAN_DIGITS
 
     _start: Final = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}[ -]?\d[ -]?\d")
 
@@ -79,7 +81,7 @@ class IbanRecogniser:
         self._threshold = threshold
 
     def find(self, view: View) -> Iterable[Finding]:
-        if view.digits < FEWEST_IBAN_DIGITS or self._threshold > PROVEN:
+        if self._threshold > PROVEN:
             return ()
         text = view.text
         formats = pattern_data()["iban"]

@@ -32,6 +32,7 @@ class EmailRecogniser:
 
     name = "contact.email"
     entities = frozenset(("EMAIL_ADDRESS",))
+    digits = 0
 
     def __init__(self, *, threshold: float = DEFAULT_THRESHOLD) -> None:
         self._threshold = threshold
@@ -46,7 +47,7 @@ class EmailRecogniser:
         floor = 0
         while at >= 0:
             start = _local_start(text, at, floor)
-            domain = pattern.match(text, at + 1) if start < at else None
+            domain = pattern.match(text, at + 1) if start < at and not _in_userinfo(text, start) else None
             score = _domain_score(domain) if domain else 0.0
             if domain and score >= self._threshold:
                 found.append(Finding("EMAIL_ADDRESS", start, domain.end(), score, self.name))
@@ -66,6 +67,11 @@ def _local_start(text: str, at: int, floor: int) -> int:
     while start < at and not (text[start].isalnum() or text[start] == "_"):
         start += 1  # leading punctuation belongs to the sentence
     return start
+
+
+def _in_userinfo(text: str, start: int) -> bool:
+    """Whether what looks like a local part is the password of `scheme://user:password@host`."""
+    return text[start - 1 : start] == ":" and re.search(r"://[^\s/@]*:$", text[max(0, start - 80) : start]) is not None
 
 
 def _domain_score(domain: re.Match[str]) -> float:
@@ -106,6 +112,7 @@ class UrlRecogniser:
 
     name = "contact.url"
     entities = frozenset(("URL",))
+    digits = 0
 
     def __init__(self, *, threshold: float = DEFAULT_THRESHOLD) -> None:
         self._threshold = threshold

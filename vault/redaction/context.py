@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from vault.redaction.normalise import View
 
 NEAR_WORDS: Final = 6  # words on either side
-_NEAR_CHARS: Final = 96  # in which those words are looked for
 _MAX_KEY: Final = 256
 
 BOOST: Final = 0.35  # Presidio's context_similarity_factor
@@ -52,9 +51,7 @@ class Cues:
         """Whether a cue stands within six words of `text[start:end]`, or in the key."""
         if self.in_key(view):
             return True
-        text = view.text
-        before = _WORD.findall(text[max(0, start - _NEAR_CHARS) : start].lower())[-NEAR_WORDS:]
-        after = _WORD.findall(text[end : end + _NEAR_CHARS].lower())[:NEAR_WORDS]
+        before, after = view.near(start, end, NEAR_WORDS)
         return self._among(before) or self._among(after)
 
     def _among(self, words: Iterable[str]) -> bool:

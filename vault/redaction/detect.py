@@ -16,7 +16,7 @@ from typing import Final
 from vault.redaction.accounts import CardRecogniser, IbanRecogniser
 from vault.redaction.contact import EmailRecogniser, UrlRecogniser
 from vault.redaction.fields import FieldRecogniser
-from vault.redaction.interface import DEFAULT_THRESHOLD, Detector, Recogniser, guarded
+from vault.redaction.interface import DEFAULT_THRESHOLD, Detector, Guard, Recogniser
 from vault.redaction.normalise import View
 from vault.redaction.patterns import PROVEN, PatternRecogniser, presidio_rules
 from vault.redaction.phone import PhoneRecogniser
@@ -82,9 +82,10 @@ class BuiltinDetector:
 
     def __init__(self, *, threshold: float = DEFAULT_THRESHOLD, extra: Sequence[Recogniser] = ()) -> None:
         recognisers = default_recognisers(threshold)
-        self._recognisers = (*recognisers[:-1], *extra, recognisers[-1])
-        self._extra = "".join(f",{recogniser.name}" for recogniser in extra)
-        self._entities = frozenset(entity for one in self._recognisers for entity in one.entities)
+        recognisers[-1:-1] = extra
+        self._recognisers = [(one.digits, one.entities, one) for one in recognisers]
+        self._extra = "".join(f",{one.name}" for one in extra)
+        self._entities = frozenset(entity for one in recognisers for entity in one.entities)
         self._threshold = threshold
 
     @property
@@ -100,30 +101,32 @@ class BuiltinDetector:
         self, text: str, *, context: str | None = None, keep: frozenset[str] = frozenset()
     ) -> list[Finding]:
         view = View(text, context=context)
-        found = self._find(view, keep)
-        if view.structured and _JOINED_DIGITS.search(view.text):
-            # `ssn_536904399`: to a regex an underscore is a letter, to a reader it is a space
-            found += self._find(view.with_text(view.text.replace("_", " ")), keep)
-        if not found:
-            return []
-        spans = [Finding(f.entity, *view.original(f.start, f.end), f.score, f.recogniser) for f in found]
-        return resolve(text, spans)
+        with Guard("the detector") as guard:
+            found = self._find(view, keep, guard)
+            if view.structured and _JOINED_DIGITS.search(view.text):
+                # `ssn_536904399`: to a regex an underscore is a letter, to a reader it is a space
+                found += self._find(view.with_text(view.text.replace("_", " ")), keep, guard)
+            if not found:
+                return found
+            spans = [Finding(f.entity, *view.original(f.start, f.end), f.score, f.recogniser) for f in found]
+            return resolve(text, spans)
 
     def batch(self, texts: Sequence[str]) -> list[list[Finding]]:
         """The findings of each text."""
         return [self.detect(text) for text in texts]
 
-    def _find(self, view: View, keep: frozenset[str]) -> list[Finding]:
+    def _find(self, view: View, keep: frozenset[str], guard: Guard) -> list[Finding]:
         found: list[Finding] = []
-        for recogniser in self._recognisers:
-            if keep and recogniser.entities <= keep:
+        level = view.digits if view.structured else -1
+        for digits, entities, recogniser in self._recognisers:
+            if digits > level or (keep and entities <= keep):
                 continue
-            for finding in guarded(recogniser.name, lambda one=recogniser: list(one.find(view))):
-                if finding.entity in keep:
-                    continue
-                found.append(finding)
-                if finding.score >= PROVEN:
-                    view.claim(finding.start, finding.end)
+            guard.name = recogniser.name
+            for finding in recogniser.find(view):
+                if finding.entity not in keep:
+                    found.append(finding)
+                    if finding.score >= PROVEN:
+                        view.claim(finding.start, finding.end)
         return found
 
 

@@ -54,6 +54,7 @@ class FieldRecogniser:
 
     name = "fields.key"
     entities = frozenset(entity for entity, _, _ in _FIELDS)
+    digits = -1
 
     def __init__(self, *, threshold: float = DEFAULT_THRESHOLD) -> None:
         self._threshold = threshold

@@ -7,14 +7,13 @@ that could not be examined is not stored.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Final, Protocol, TypeVar, runtime_checkable
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Final, Protocol, Self, runtime_checkable
 
 from vault.errors import DetectorError, VaultError
 from vault.redaction.normalise import View
 from vault.types import Finding
-
-_T = TypeVar("_T")
 
 DEFAULT_THRESHOLD: Final = 0.4  # below it a finding is a guess; context words lift a guess to exactly this
 
@@ -23,7 +22,9 @@ DEFAULT_THRESHOLD: Final = 0.4  # below it a finding is a guess; context words l
 class Recogniser(Protocol):
     """Finds its `entities` in a view; offsets of its findings are offsets into `view.text`.
 
-    Spans that earlier recognisers proved are claimed in the view; a costly recogniser may skip them.
+    Spans that earlier recognisers proved are claimed in the view; a costly recogniser may skip them. `digits` says when
+    it need not be asked: the fewest digits a text must hold for it to find anything; 0 if a text without any may do
+    but only a `structured` one, -1 if any text may do.
     """
 
     @property
@@ -31,6 +32,9 @@ class Recogniser(Protocol):
 
     @property
     def entities(self) -> frozenset[str]: ...
+
+    @property
+    def digits(self) -> int: ...
 
     def find(self, view: View) -> Iterable[Finding]: ...
 
@@ -57,11 +61,22 @@ class Detector(Protocol):
     ) -> list[Finding]: ...
 
 
-def guarded(name: str, call: Callable[[], _T]) -> _T:
-    """The result of `call`; anything it raises but a VaultError becomes a DetectorError naming only `name`."""
-    try:
-        return call()
-    except VaultError:
-        raise
-    except Exception:  # noqa: BLE001  whatever failed, the text was not examined; the cause may quote the text
-        raise DetectorError("detector.failed", f"recogniser {name} failed; the text was not examined") from None
+class Guard:
+    """A context in which every failure but a VaultError becomes a DetectorError that names only `name`.
+
+    The cause is left out: the message of whatever failed may quote the text.
+    """
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, Exception) and not isinstance(error, VaultError):
+            raise DetectorError("detector.failed", f"{self.name} failed; the text was not examined") from None

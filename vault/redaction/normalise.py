@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from bisect import bisect_right, insort
+from bisect import bisect_left, bisect_right, insort
 from functools import cache
 from typing import Any, Final
 
@@ -107,7 +107,7 @@ class View:
     Raises InvalidInputError for a lone surrogate or anything but a str.
     """
 
-    __slots__ = ("_claims", "_digits", "_ends", "_lower", "_starts", "_structured", "_words", "key_words", "source", "text")
+    __slots__ = ("_claims", "_digits", "_ends", "_lower", "_starts", "_structured", "_word_at", "_words", "key_words", "source", "text")
 
     def __init__(self, text: str, *, context: str | None = None) -> None:
         if not isinstance(text, str):
@@ -122,6 +122,7 @@ class View:
         self._claims: list[tuple[int, int]] = []
         self._lower: str | None = None
         self._words: frozenset[str] | None = None
+        self._word_at: tuple[list[int], list[str]] | None = None
         self._digits: int | None = None
         self._structured: bool | None = None
 
@@ -136,7 +137,7 @@ class View:
         other = View.__new__(View)
         other.source, other.text, other.key_words = self.source, text, self.key_words
         other._starts, other._ends, other._claims = self._starts, self._ends, []
-        other._lower = other._words = other._digits = other._structured = None
+        other._lower = other._word_at = other._words = other._digits = other._structured = None
         return other
 
     def claim(self, start: int, end: int) -> None:
@@ -161,6 +162,15 @@ class View:
         if self._words is None:
             self._words = frozenset(_WORD.findall(self.lower))
         return self._words
+
+    def near(self, start: int, end: int, count: int) -> tuple[list[str], list[str]]:
+        """Up to `count` words before and after `text[start:end]`, in lower case."""
+        if self._word_at is None:
+            found = [(match.start(), match.group().lower()) for match in _WORD.finditer(self.text)]
+            self._word_at = [at for at, _ in found], [word for _, word in found]
+        at, words = self._word_at
+        before, after = bisect_left(at, start), bisect_left(at, end)
+        return words[max(0, before - count) : before], words[after : after + count]
 
     @property
     def digits(self) -> int:

@@ -8,6 +8,7 @@ are scanned in windows, so that no regex sees more than a few thousand character
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -30,8 +31,8 @@ class Rule:
 
     `score` is a match's worth alone, `near` its worth with a cue near it (by default Presidio's boost). `check` names
     a validator: refuted matches are dropped, proven ones score 1.0, with `check_needs_cue` only where a cue is near.
-    A group `value` narrows the finding. `digits` and `chars` are what every match holds, `hints` are lower-case
-    strings of which the text must hold one.
+    A group `value` narrows the finding. `digits` and `chars` are what every match holds (a character as often as it is
+    named); `hints` are strings in lower case, `words` whole words, of which the text must hold one.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Rule:
     digits: int = 0
     chars: str = ""
     hints: tuple[str, ...] = ()
+    words: frozenset[str] = frozenset()
     flags: int = re.IGNORECASE
     whole: bool = False  # scan the text at once: linear, and matches may be long
 
@@ -54,17 +56,25 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleSet:
-    """The rules of one entity with their shared cues; `unstructured` ones also apply to text without any digit."""
+    """The rules of one entity, their shared cues, and a `gate` regex that finds something wherever a rule does.
+
+    `unstructured` rules also apply to a text without digit, @, dotted word or URL.
+    """
 
     name: str
     entity: str
     rules: tuple[Rule, ...]
     cues: tuple[str, ...] = ()
+    gate: str = ""
     unstructured: bool = False
 
 
-def windows(length: int) -> Iterator[tuple[int, int, int]]:
+def windows(length: int) -> Iterable[tuple[int, int, int]]:
     """(start, end, owned end) of each window: it sees up to `end` and reports matches that begin before `owned end`."""
+    return ((0, length, length),) if length <= WINDOW + OVERLAP else _windows(length)
+
+
+def _windows(length: int) -> Iterator[tuple[int, int, int]]:
     start = 0
     while length - start > WINDOW + OVERLAP:
         yield start, start + WINDOW + OVERLAP, start + WINDOW
@@ -75,37 +85,45 @@ def windows(length: int) -> Iterator[tuple[int, int, int]]:
 class PatternRecogniser:
     """Finds one entity by a few rules that share context words."""
 
-    __slots__ = ("_compiled", "_cues", "_set", "_threshold")
+    __slots__ = ("_compiled", "_cues", "_gate", "_plan", "_set", "_threshold", "digits", "entities", "name")
 
     def __init__(self, rules: RuleSet, *, threshold: float = DEFAULT_THRESHOLD) -> None:
+        self.name = rules.name
+        self.entities = frozenset((rules.entity,))
+        self.digits = -1 if rules.unstructured else min(rule.digits for rule in rules.rules)
         self._set = rules
         self._cues = Cues(rules.cues)
         self._threshold = threshold
+        self._gate: re.Pattern[str] | None = None
         self._compiled: dict[str, tuple[re.Pattern[str], bool]] = {}
-
-    @property
-    def name(self) -> str:
-        return self._set.name
-
-    @property
-    def entities(self) -> frozenset[str]:
-        return frozenset((self._set.entity,))
+        self._plan = [
+            (rule, rule.digits, rule.alone() >= threshold, tuple(Counter(rule.chars).items())) for rule in rules.rules
+        ]
 
     def find(self, view: View) -> Iterable[Finding]:
-        if not self._set.unstructured and not view.structured:
+        if self._set.gate and not self._passes(view):
             return ()
         found: list[Finding] = []
+        held = view.digits
         cued: bool | None = None
-        for rule in self._set.rules:
-            if view.digits < rule.digits or (rule.hints and not _holds_hint(view, rule)):
+        for rule, digits, enough, needs in self._plan:
+            if digits > held:
                 continue
-            if rule.chars and not all(char in view.text for char in rule.chars):
-                continue
-            if cued is None:
-                cued = self._cues.possible(view)
-            if cued or rule.alone() >= self._threshold:
+            if not enough:
+                if cued is None:
+                    cued = self._cues.possible(view)
+                if not cued:
+                    continue
+            if _possible(view, rule, needs):
+                if cued is None:
+                    cued = self._cues.possible(view)
                 self._scan(view, rule, cued, found)
         return found
+
+    def _passes(self, view: View) -> bool:
+        if self._gate is None:
+            self._gate = re.compile(self._set.gate, re.IGNORECASE)
+        return self._gate.search(view.text) is not None
 
     def _scan(self, view: View, rule: Rule, cued: bool, found: list[Finding]) -> None:
         compiled = self._compiled.get(rule.name)
@@ -114,13 +132,14 @@ class PatternRecogniser:
             compiled = self._compiled[rule.name] = (pattern, "value" in pattern.groupindex)
         pattern, narrowed = compiled
         check = VALIDATORS[rule.check] if rule.check else None
-        spans = ((0, len(view.text), len(view.text)),) if rule.whole else windows(len(view.text))
+        text = view.text
+        spans = ((0, len(text), len(text)),) if rule.whole else windows(len(text))
         for start, end, owned in spans:
-            for match in pattern.finditer(view.text, start, end):
+            for match in pattern.finditer(text, start, end):
                 if match.start() >= owned:
                     break
                 first, last = match.span("value") if narrowed else match.span()
-                verdict = check(view.text[first:last]) if check else None
+                verdict = check(text[first:last]) if check else None
                 if verdict is False or first == last:
                     continue
                 score = PROVEN if verdict and not rule.check_needs_cue else rule.score
@@ -130,9 +149,20 @@ class PatternRecogniser:
                     found.append(Finding(self._set.entity, first, last, score, self._set.name))
 
 
-def _holds_hint(view: View, rule: Rule) -> bool:
-    text = view.lower
-    return any(hint in text for hint in rule.hints)
+def _possible(view: View, rule: Rule, needs: tuple[tuple[str, int], ...]) -> bool:
+    """False only if no match of the rule can be in the text."""
+    for char, least in needs:
+        if view.text.count(char) < least:
+            return False
+    if rule.words and rule.words.isdisjoint(view.words):
+        return False
+    if rule.hints:
+        lower = view.lower
+        for hint in rule.hints:
+            if hint in lower:
+                return True
+        return False
+    return True
 
 
 def presidio_rules() -> list[RuleSet]:
@@ -143,6 +173,7 @@ def presidio_rules() -> list[RuleSet]:
             name=f"presidio.{entry['name']}",
             entity=entry["entity"],
             cues=tuple(entry["context"]),
+            gate=entry.get("gate", ""),
             rules=tuple(
                 Rule(
                     name=raw["name"],

@@ -1,16 +1,16 @@
 """Telephone numbers, as Presidio's PhoneRecognizer finds them (libphonenumber, eight regions), at a tenth of its cost.
 
-Candidates are digit groups found in one pass; a region's matcher runs only where the region's own number pattern
-fits, and the first region that accepts a number ends the search for it.
+Candidates are digit groups found in one pass. A national number is tried against each region's metadata, prefix
+stripped or not; an international one is parsed by the library itself.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final
+from typing import Final
 
 from vault.redaction.context import Cues, boosted
 from vault.redaction.interface import DEFAULT_THRESHOLD
@@ -18,6 +18,7 @@ from vault.redaction.normalise import View
 from vault.types import Finding
 
 REGIONS: Final = ("US", "GB", "DE", "FR", "IL", "IN", "CA", "BR")  # Presidio's default regions
+_PREFIX_WRITTEN: Final = frozenset(("GB", "DE", "FR", "IL"))  # their numbers are written with the trunk prefix
 SCORE: Final = 0.4  # Presidio's
 INTERNATIONAL: Final = 0.6  # a number with + and a valid country code is no coincidence
 CUES: Final = ("phone", "number", "telephone", "cell", "cellphone", "mobile", "call", "fax", "tel", "whatsapp", "sms")
@@ -30,42 +31,60 @@ _RUN: Final = re.compile(r"[+(\[]{0,3}\d(?:[ ().\-/~\[\]+]{0,4}\d)*")
 _NANP: Final = re.compile(r"(?<!\d)(?:\+?1[ .-]?)?\(?[2-9]\d{2}\)?[ .-]{0,2}[2-9]\d{2}[ .-]?\d{4}(?!\d)")
 _EXTENSION: Final = re.compile(r"[ ,;]{0,2}(?:ext\.?|extension|x|#)[ .:]{0,2}\d{1,6}\b", re.IGNORECASE)
 _DATE: Final = re.compile(r"(?:[0-3]?\d/[01]?\d|[01]?\d/[0-3]?\d)/(?:[12]\d)?\d{2}")
+_PAGES: Final = re.compile(r"\d{1,5}-+\d{1,5}\s{0,4}\(\d{1,4}")  # "211-227 (2003)"
+_TIMESTAMP: Final = re.compile(r"[12]\d{3}[-/]?[01]\d[-/]?[0-3]\d +[0-2]\d$")
+_TIME_OF_DAY: Final = re.compile(r":[0-5]\d")
 _PARTS: Final = re.compile(r"[+(\[]{0,3}\d[\d().\-~\[\]]*\d")
 
 
-@dataclass(frozen=True, slots=True)
-class _Region:
-    code: str
-    prefix: str
-    prefix_needed: bool  # numbers are always written with the trunk prefix
-    pattern: re.Pattern[str]
+# Kinds of numbers in the library's metadata; a number is valid if it fits one of its region's.
+_KINDS: Final = (
+    *("fixed_line", "mobile", "toll_free", "premium_rate", "shared_cost", "personal_number", "voip", "pager", "uan"),
+    "voicemail",
+)
 
-    def plausible(self, digits: str) -> bool:
-        """Whether the digits can be a number of this region; never False for one that libphonenumber accepts."""
-        fits = self.pattern.fullmatch
-        if digits.startswith(self.code) and fits(digits[len(self.code) :]):
+
+class _Region:
+    """What libphonenumber knows about one region's national numbers."""
+
+    __slots__ = ("_code", "_general", "_kinds", "_prefix", "_prefix_needed", "_transform")
+
+    def __init__(self, name: str) -> None:
+        from phonenumbers import PhoneMetadata  # 20 ms and 8 MB; only text with enough digits needs it
+
+        data = PhoneMetadata.metadata_for_region(name)
+        self._code = str(data.country_code)
+        self._general = re.compile(data.general_desc.national_number_pattern)
+        self._prefix = re.compile(data.national_prefix_for_parsing or "(?!)")
+        self._transform = data.national_prefix_transform_rule
+        self._prefix_needed = name in _PREFIX_WRITTEN
+        self._kinds = [
+            (frozenset(kind.possible_length or data.general_desc.possible_length), re.compile(kind.national_number_pattern))
+            for kind in (getattr(data, name) for name in _KINDS)
+            if kind is not None and kind.national_number_pattern
+        ]
+
+    def valid(self, digits: str) -> bool:
+        """Whether the digits are a valid number as written inside the region, or with its country code."""
+        if digits.startswith(self._code) and self._national(digits[len(self._code) :]):
             return True
-        if self.prefix and digits.startswith(self.prefix):
-            rest = digits[len(self.prefix) :]
-            if fits(rest) or fits(rest[2:]):  # Brazil writes a carrier's two digits after the prefix
+        prefix = self._prefix.match(digits)
+        if prefix and prefix.end():
+            if self._national(digits[prefix.end() :]):
                 return True
-        return not self.prefix_needed and fits(digits) is not None
+            if self._transform and prefix.lastindex and self._national(prefix.expand(self._transform) + digits[prefix.end() :]):
+                return True
+        return not self._prefix_needed and self._national(digits)
+
+    def _national(self, number: str) -> bool:
+        return self._general.fullmatch(number) is not None and any(
+            len(number) in lengths and pattern.fullmatch(number) for lengths, pattern in self._kinds
+        )
 
 
 @cache
-def _regions() -> dict[str, _Region]:
-    from phonenumbers import PhoneMetadata  # 20 ms and 8 MB; only text with enough digits needs it
-
-    made = {}
-    for name in REGIONS:
-        data = PhoneMetadata.metadata_for_region(name)
-        made[name] = _Region(
-            str(data.country_code),
-            data.national_prefix or "",
-            name in ("GB", "DE", "FR"),
-            re.compile(data.general_desc.national_number_pattern),
-        )
-    return made
+def _regions() -> tuple[_Region, ...]:
+    return tuple(_Region(name) for name in REGIONS)
 
 
 class PhoneRecogniser:
@@ -73,14 +92,13 @@ class PhoneRecogniser:
 
     name = "contact.phone"
     entities = frozenset(("PHONE_NUMBER",))
+    digits = FEWEST_DIGITS
 
     def __init__(self, *, threshold: float = DEFAULT_THRESHOLD) -> None:
         self._threshold = threshold
         self._cues = Cues(CUES)
 
     def find(self, view: View) -> Iterable[Finding]:
-        if view.digits < FEWEST_DIGITS:
-            return ()
         cued = self._cues.possible(view)
         found = []
         for start, end, international in _numbers(view):
@@ -128,29 +146,33 @@ def _digits(text: str) -> str:
 def _verified(text: str, first: int, last: int) -> tuple[int, int, bool] | None:
     """(start, end, international) of the number in `text[first:last]`, its extension included, or None."""
     candidate = text[first:last]
-    if _DATE.search(candidate):
+    if _stuck(text, first, last) or _DATE.search(candidate) or _PAGES.search(candidate):
+        return None
+    if _TIME_OF_DAY.match(text, last) and _TIMESTAMP.search(candidate):
+        return None
+    digits = _digits(candidate)
+    international = "+" in candidate or digits.startswith(("00", "011"))
+    if not (_international(candidate) if international else any(region.valid(digits) for region in _regions())):
         return None
     extension = _EXTENSION.match(text, last)
-    end = extension.end() if extension else last
-    digits = _digits(candidate)
-    # One character before and a few after tell the matcher about letters, currency signs and times of day.
-    low, high = max(0, first - 1), min(len(text), end + 4)
-    international = "+" in candidate or digits.startswith(("00", "011"))
-    if international:  # which region asks matters only for its dial-out prefix
-        match = _first_match(text[low:high], "GB" if digits.startswith("00") else "US")
-        return (low + match[0], low + match[1], True) if match else None
-    for name, region in _regions().items():
-        if region.plausible(digits):
-            match = _first_match(text[low:high], name)
-            if match is not None:
-                return low + match[0], low + match[1], False
-    return None
+    return first, extension.end() if extension else last, international
 
 
-def _first_match(text: str, region: str) -> tuple[int, int] | None:
-    from phonenumbers import Leniency, PhoneNumberMatcher
+def _stuck(text: str, first: int, last: int) -> bool:
+    """Whether a letter, a currency sign or a per cent sign next to the digits says they are something else."""
+    before, after = text[first - 1 : first], text[last : last + 1]
+    return (text[first] not in "+([" and _other(before)) or (_other(after) and not _EXTENSION.match(text, last))
 
-    matcher: Any = PhoneNumberMatcher(text, region, leniency=Leniency.VALID)
-    for match in matcher:
-        return match.start, match.end
-    return None
+
+def _other(char: str) -> bool:
+    return char.isalpha() or char == "%" or (char != "" and unicodedata.category(char) == "Sc")
+
+
+def _international(candidate: str) -> bool:
+    from phonenumbers import NumberParseException, is_valid_number, parse
+
+    region = "GB" if _digits(candidate).startswith("00") else "US"  # which region asks matters for its dial-out prefix
+    try:
+        return bool(is_valid_number(parse(candidate, region)))
+    except NumberParseException:
+        return False

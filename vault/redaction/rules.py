@@ -109,6 +109,7 @@ _STREET: Final = (
     "(?:Street|St|Avenue|Ave|Av|Boulevard|Blvd|Road|Rd|Lane|Ln|Drive|Dr|Court|Ct|Place|Pl|Terrace|Ter|Way|Circle|Cir"
     "|Square|Sq|Parkway|Pkwy|Highway|Hwy|Trail|Trl|Alley|Crescent|Close|Row|Walk|Mews|Plaza)"
 )
+_STREET_WORDS: Final = frozenset(_STREET[3:-1].lower().split("|"))
 _UNIT: Final = r"(?:,? (?:Apt|Apartment|Suite|Ste|Unit|Floor|Fl|Room|Rm)\.? ?#?[\w-]{1,6}|,? # ?[\w-]{1,6})?"
 _STATES: Final = (
     "(?:A[LKZR]|C[AOT]|D[CE]|FL|GA|HI|I[ADLN]|K[SY]|LA|M[ADEINOST]|N[CDEHJMVY]|O[HKR]|P[AR]|RI|S[CD]|T[NX]|UT"
@@ -127,6 +128,7 @@ _PLACES: Final = (
                 ),
                 score=0.75,
                 digits=1,
+                words=_STREET_WORDS,
                 flags=re.NOFLAG,
             ),
             Rule(
@@ -138,7 +140,7 @@ _PLACES: Final = (
                 score=0.6,
                 check="street",
                 digits=2,
-                hints=("st", "ave", "rd", "road", "boulevard", "blvd", "lane", "ln", "dr"),
+                words=_STREET_WORDS,
             ),
             Rule(
                 name="post office box", regex=r"\bP\.? ?O\.? ?Box \d{1,6}\b", score=0.75, digits=1, hints=("box",)

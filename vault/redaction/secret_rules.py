@@ -101,7 +101,7 @@ _SECRETS: Final = (
         rules=(
             Rule(
                 name="assigned",
-                regex=rf"{_PASSWORD}{_ASSIGN}{_FRESH}(?P<value>[^\s\"',;]{{2,127}}[^\s\"',;.!?)])",
+                regex=rf"{_PASSWORD}{_ASSIGN}{_FRESH}(?P<value>[^\s\"',;]{{2,127}}[^\s\"',;.)])",
                 score=0.9,
                 hints=_PASSWORD_HINTS,
             ),
@@ -109,7 +109,7 @@ _SECRETS: Final = (
                 name="said",  # "the password is required" holds no password: one word with a digit or symbol does
                 regex=(
                     rf"{_PASSWORD}{_IS}{_FRESH}"
-                    r"(?P<value>(?=[^\s\"',;]{0,60}[\d@#$%^&*_+=])[^\s\"',;]{2,127}[^\s\"',;.!?)])"
+                    r"(?P<value>(?=[^\s\"',;]{0,60}[\d@#$%^&*_+=])[^\s\"',;]{2,127}[^\s\"',;.)])"
                 ),
                 score=0.85,
                 hints=_PASSWORD_HINTS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -29,9 +30,10 @@ MODEL2VEC = {
 }
 OFFLINE = """
 import socket, sys, threading
-def refuse(*args, **kwargs):
-    raise SystemExit("a socket was opened")
-socket.socket = refuse
+class Refused(socket.socket):
+    def __init__(self, *args, **kwargs):
+        raise SystemExit("a socket was opened")
+socket.socket = Refused
 from vault.embedding.static import StaticEmbedder
 StaticEmbedder().embed(["hello world"] * 100)
 hubs = {"huggingface_hub", "httpx", "requests", "tokenizers", "model2vec", "torch"} & set(sys.modules)
@@ -153,8 +155,6 @@ def test_a_bad_manifest_is_refused(copy: Path, manifest: bytes | None) -> None:
 
 def _rewrite(folder: Path, name: str, data: bytes) -> None:
     """Replace a file and enter its hash in the manifest, as someone would who builds a model."""
-    import hashlib
-
     (folder / name).write_bytes(data)
     manifest = json.loads((folder / "manifest.json").read_bytes())
     manifest["files"][name]["sha256"] = hashlib.sha256(data).hexdigest()
@@ -166,6 +166,7 @@ def _rewrite(folder: Path, name: str, data: bytes) -> None:
     [
         ("tokenizer.json", b'{"model": {"vocab": {"one": 0}}}'),
         ("tokenizer.json", b"{}"),
+        ("tokenizer.json", b'{"model": {"vocab": [' + b"0," * 29524 + b"0]}}"),
         ("tokenizer.json", b"not json"),
         ("model.safetensors", b""),
         ("model.safetensors", b"\xff" * 64),

@@ -1,0 +1,52 @@
+"""Fixtures: a fresh vault per test, sessions in it, and third-party data where it is at hand."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from vault import Principal, Session, Vault
+
+APP = ("app",)
+
+
+@pytest.fixture
+def shared() -> Path:
+    """The folder of third-party data; tests that need it skip with a reason where it is absent."""
+    place = Path(os.environ.get("MEMVAULT_SHARED", "../shared")).absolute()
+    if not place.is_dir():
+        pytest.skip("third-party data is not here (set MEMVAULT_SHARED)")
+    return place
+
+
+@pytest.fixture
+def make_vault(tmp_path: Path) -> Iterator[Callable[..., Vault]]:
+    """Makes vaults in the test's folder, keys beside them; closes them at the end."""
+    made: list[Vault] = []
+
+    def make(name: str = "clinic", **options: object) -> Vault:
+        vault = Vault.init(tmp_path / name, key_folder=tmp_path / f"{name}-keys", **options)  # type: ignore[arg-type]
+        made.append(vault)
+        return vault
+
+    yield make
+    for vault in made:
+        vault.close()
+
+
+@pytest.fixture
+def clinic(make_vault: Callable[..., Vault]) -> Vault:
+    return make_vault()
+
+
+def session_of(vault: Vault, tenant: str = "clinic", *, roles: tuple[str, ...] = APP, purpose: str = "service",
+               user_id: str | None = None, name: str = "intake-bot") -> Session:  # fmt: skip
+    return vault.session(Principal(tenant=tenant, id=name, roles=roles), purpose=purpose, user_id=user_id)
+
+
+@pytest.fixture
+def app(clinic: Vault) -> Session:
+    return session_of(clinic)

@@ -1,0 +1,1 @@
+"""Helpers of the test suite: independent readers, fault injectors, identity adapters. Never shipped."""
