@@ -25,7 +25,7 @@ from vault.records.interface import RecordStore
 from vault.records.sqlcipher import SqlcipherRecords
 from vault.redaction.detect import BuiltinDetector
 from vault.redaction.interface import Detector
-from vault.storage import Lease, convert_os, private_folder, write_private
+from vault.storage import Lease, private_folder, write_private
 
 KEYSTORE_FOLDER: Final = "keystore"
 TENANTS_FOLDER: Final = "tenants"
@@ -148,18 +148,18 @@ def _typed(embedder: Embedder) -> Embedder:
     return embedder
 
 
-def default_config(folder: Path, *, tenant: str, explicit_tenants: bool = False, **keys: str | None) -> VaultConfig:
+def default_config(
+    folder: Path, *, tenant: str, explicit_tenants: bool = False, key_folder: str | None = None,
+    passphrase: str | None = None, backup: str | None = None,
+) -> VaultConfig:  # fmt: skip
     """What `init` writes when nothing else is asked for."""
-    place = Path(keys["key_folder"]) if keys.get("key_folder") else default_key_folder(folder.absolute().name)
-    backup = keys.get("backup") or str(place.absolute() / "keystore-backups")
-    try:
-        place = place.expanduser().absolute()
-    except (OSError, RuntimeError):
-        raise convert_os(OSError()) from None
+    place = Path(key_folder) if key_folder else default_key_folder(folder.absolute().name)
+    place = place.expanduser().absolute()
+    backup = backup or str(place / "keystore-backups")
     if place.is_relative_to(folder.absolute()):
         raise ConfigError("keys.inside", "the key folder must lie outside the vault folder")
     base = VaultConfig(
-        keys=KeysConfig(provider=f"file:{place}", passphrase=keys.get("passphrase"), backup=backup),
+        keys=KeysConfig(provider=f"file:{place}", passphrase=passphrase, backup=backup),
         tenants=TenantsConfig(create="explicit" if explicit_tenants else "implicit"),
     )
     return base.model_copy(update={"cli": base.cli.model_copy(update={"tenant": tenant})})

@@ -63,7 +63,9 @@ def locate(call: Call, scope: Scope) -> Found | None:
     row = call.records.subject(subject.sid) if subject is not None else None
     if subject is None or row is None:
         return None
-    wanted = {k: call.tenant.tag(k, v) for k, v in scope.items() if v is not None and k not in ("user", kind)}
+    wanted: dict[str, bytes] = {
+        k: call.tenant.tag(k, v) for k, v in scope.items() if v is not None and k not in ("user", kind)
+    }
     return Found(subject, row.s, wanted)
 
 

@@ -47,6 +47,7 @@ class Redactor:
         self._detector = detector
         self._operators = operators
         self._default = default
+        self._keep = frozenset(entity for entity, operator in operators.items() if operator == "keep")
 
     def draft(
         self, text: str, *, name: str | None = None, metadata: Metadata | None = None,
@@ -68,7 +69,7 @@ class Redactor:
         return draft
 
     def _plan(self, draft: Draft, text: str, context: str | None, own: Callable[[str], bool] | None) -> Segments:
-        findings = self._detector.detect(text, context=context)
+        findings = self._detector.detect(text, context=context, keep=self._keep)
         kept = [(start, end) for start, end, token in find_tokens(text) if own and own(token)]
         if kept:
             findings = [f for f in findings if not any(f.start < end and start < f.end for start, end in kept)]

@@ -179,7 +179,7 @@ def _insert(
 
 
 def _body(call: Call, item: Prepared, done: Finished) -> Body:
-    scope = {kind: value for kind, value in item.addition.scope.items() if value is not None}
+    scope: dict[str, str] = {kind: value for kind, value in item.addition.scope.items() if value is not None}
     return Body(
         text=done.text,
         scope=scope,
@@ -200,15 +200,17 @@ def seal_row(
 ) -> MemoryRow:  # fmt: skip
     """Seal one version of a memory: body and point, each under its own key and context."""
     expires_ms = milliseconds(expires_at) if expires_at is not None else None
-    tags = [call.tenant.tag(k, body.scope[k]) if k in body.scope else None for k in ("agent", "app", "run")]
+    agent, app, run = (
+        call.tenant.tag(kind, body.scope[kind]) if kind in body.scope else None for kind in ("agent", "app", "run")
+    )
     counts = point_terms(call, subject, s, body)
     quantised, scale = quantise(vector)
-    point = pack_point(quantised, scale, counts, tags, expires_ms)
+    point = pack_point(quantised, scale, counts, (agent, app, run), expires_ms)
     identity = record_id(s, n, nonce)
     return MemoryRow(
-        s, n, nonce, id_key, version, created_ms, updated_ms, expires_ms, *tags,
-        body=seal_value(call.tenant, subject, "record", identity, version, encode(body)),
-        point=seal_value(call.tenant, subject, "vector", identity[:10], version, point),
+        s, n, nonce, id_key, version, created_ms, updated_ms, expires_ms, agent, app, run,
+        seal_value(call.tenant, subject, "record", identity, version, encode(body)),
+        seal_value(call.tenant, subject, "vector", identity[:10], version, point),
     )  # fmt: skip
 
 
@@ -268,13 +270,13 @@ def _replayed(call: Call, subject: SubjectKeys, key: str | None, request: bytes)
     if key is None:
         return None
     macs = [_replay_mac(call, key, number) for number in call.tenant.versions["detail"]]
-    row = next((found for mac in macs if (found := call.records.replay(mac)) is not None), None)
+    row = next((known for mac in macs if (known := call.records.replay(mac)) is not None), None)
     if row is None or row.at_ms < milliseconds(call.stages.now()) - REPLAY_MS:
         return None
     if row.digest != _replay_digest(subject, request):
         raise ConflictError("idempotency.mismatch", "this idempotency_key was used with another request")
     stored = json.loads(open_value(call.tenant, subject, "replay", row.mac, 1, row.result))
-    found = []
+    found: list[Memory] = []
     for text in stored:
         memory = ids.find(call.tenant, call.records, text)
         if memory is not None:

@@ -21,6 +21,7 @@ class _Scope:
     index: ScopeIndex
     facts: dict[int, tuple[bytes, bytes, bytes, int]] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    dropped: bool = False
 
 
 class SealedIndex(VectorIndex):
@@ -33,16 +34,21 @@ class SealedIndex(VectorIndex):
         self._scopes: OrderedDict[tuple[bytes, bytes], _Scope] = OrderedDict()
 
     def search(self, reader: PointReader, query: Query, limit: int) -> list[Hit]:
-        scope = self._current(reader)
-        with scope.lock:
-            total = len(scope.facts)
-            wanted = limit
-            while True:
-                ranked = scope.index.search(query.vector, query.terms, min(wanted, total))
-                hits = [Hit(n, score, explain) for n, score, explain in ranked if query.admits(*scope.facts[n])]
-                if len(hits) >= limit or wanted >= total:
-                    return hits[:limit]
-                wanted *= 4
+        while True:
+            scope = self._current(reader)
+            with scope.lock:
+                if not scope.dropped:  # else another thread made it forget meanwhile: load it again
+                    return self._ranked(scope, query, limit)
+
+    @staticmethod
+    def _ranked(scope: _Scope, query: Query, limit: int) -> list[Hit]:
+        total, wanted = len(scope.facts), limit
+        while True:
+            ranked = scope.index.search(query.vector, query.terms, min(wanted, total))
+            hits = [Hit(n, score, explain) for n, score, explain in ranked if query.admits(*scope.facts[n])]
+            if len(hits) >= limit or wanted >= total:
+                return hits[:limit]
+            wanted *= 4
 
     def _current(self, reader: PointReader) -> _Scope:
         changes, next_n = reader.position()
@@ -52,7 +58,7 @@ class SealedIndex(VectorIndex):
                 scope = self._scopes[reader.key] = _Scope(changes, 0, ScopeIndex(self._dimension))
             self._scopes.move_to_end(reader.key)
         with scope.lock:
-            grew = scope.next_n != next_n
+            grew = scope.next_n != next_n and not scope.dropped
             if grew:
                 for point in reader.points(max(0, scope.next_n - 1)):
                     scope.index.append(point.n, point.vector, point.scale, point.terms)
@@ -69,15 +75,25 @@ class SealedIndex(VectorIndex):
                 oldest = next(key for key in self._scopes if key != keep)
                 gone = self._scopes.pop(oldest)
                 used -= gone.index.nbytes + 200 * len(gone.facts)
+                self._wipe(gone)
 
     def forget(self, tenant: bytes, sid: bytes | None = None) -> None:
         with self._lock:
             for key in [k for k in self._scopes if k[0] == tenant and (sid is None or k[1] == sid)]:
-                del self._scopes[key]
+                self._wipe(self._scopes.pop(key))
 
     def clear(self) -> None:
         with self._lock:
-            self._scopes.clear()
+            while self._scopes:
+                self._wipe(self._scopes.popitem()[1])
+
+    @staticmethod
+    def _wipe(scope: _Scope) -> None:
+        """Overwrite what was unsealed; a search that still holds the scope finishes first."""
+        with scope.lock:
+            scope.index.clear()
+            scope.facts.clear()
+            scope.dropped = True
 
     def describe(self) -> dict[str, int | str]:
         with self._lock:
