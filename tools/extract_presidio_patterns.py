@@ -68,14 +68,40 @@ CHECKSUM_NEEDS_CONTEXT = {"UsNpiRecognizer", "AbaRoutingRecognizer", "InAadhaarR
 CONTEXT = {
     "UsPassportRecognizer": ["passport", "travel document"],
     "UsBankRecognizer": ["account", "acct", "bank", "debit", "checking", "savings"],
-    "UsLicenseRecognizer": ["driver", "license", "licence", "lic", "dl", "dln", "dls", "cdl", "cdls", "driving", "permit"],
+    "UsLicenseRecognizer": [
+        "driver",
+        "license",
+        "licence",
+        "lic",
+        "dl",
+        "dln",
+        "dls",
+        "cdl",
+        "cdls",
+        "driving",
+        "permit",
+    ],
     "UsItinRecognizer": ["individual taxpayer", "taxpayer", "itin", "tax", "taxid", "tin"],
     "UsHealthInsuranceMemberIdRecognizer": [
-        "subscriber", "insurance", "health plan", "member id", "member number", "policy number", "policy no",
+        "subscriber",
+        "insurance",
+        "health plan",
+        "member id",
+        "member number",
+        "policy number",
+        "policy no",
     ],
     "CaSinRecognizer": ["sin", "social insurance", "nas", "numéro d'assurance sociale", "assurance sociale"],
     "UsNpiRecognizer": ["npi", "national provider", "provider", "taxonomy"],
-    "UkPostcodeRecognizer": ["postcode", "post code", "postal code", "address", "delivery", "mailing", "shipping"],
+    "UkPostcodeRecognizer": [
+        "postcode",
+        "post code",
+        "postal code",
+        "address",
+        "delivery",
+        "mailing",
+        "shipping",
+    ],
 }
 # One cheap regex that every match of a recogniser's patterns begins with or holds.
 GATES = {
@@ -203,7 +229,9 @@ def main() -> None:
     made = document()
     if "--check" in sys.argv[1:]:
         if TARGET.read_text(encoding="utf-8") != made:
-            raise SystemExit("vault/redaction/patterns.json is out of date: run tools/extract_presidio_patterns.py")
+            raise SystemExit(
+                "vault/redaction/patterns.json is out of date: run tools/extract_presidio_patterns.py"
+            )
         print("vault/redaction/patterns.json is up to date")
         return
     TARGET.write_text(made, encoding="utf-8")

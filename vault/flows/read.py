@@ -38,7 +38,7 @@ from vault.index.terms import canonical, terms, value_ngrams
 from vault.keys.keyring import SubjectKeys
 from vault.policy.decide import Request
 from vault.records.interface import MemoryRow
-from vault.redaction.operators import find_tokens
+from vault.redaction.operators import find_tokens, unescape_tokens
 from vault.types import Memory, Metadata, MetadataValue, Page, Revision, Scope, SearchHit
 
 Order = Literal["created_at", "-created_at", "updated_at", "-updated_at"]
@@ -347,9 +347,9 @@ def _revealed(call: Call, found: Found, memories: list[Memory], why: str | None)
             if known is None or known[0] not in allowed:
                 continue
             counts[known[0]] += 1
-            pieces += [text[position:start], known[1]]
+            pieces += [unescape_tokens(text[position:start]), known[1]]
             position = end
-        return "".join([*pieces, text[position:]])
+        return "".join([*pieces, unescape_tokens(text[position:])])
 
     shown = [
         replace(m, text=put_back(m.text), name=put_back(m.name) if m.name else m.name,

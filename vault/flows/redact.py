@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from vault.flows.tokens import TokenMap
 from vault.redaction.interface import Detector
-from vault.redaction.operators import Redacted, escape_tokens, find_tokens, label_of, plan
+from vault.redaction.operators import Redacted, escape_tokens, find_tokens, label_of, plan, unescape_tokens
 from vault.redaction.structure import walk_metadata
 from vault.types import Metadata
 
@@ -80,15 +80,18 @@ class Redactor:
 
 
 def _escape(text: str, own: Callable[[str], bool] | None) -> str:
-    """Token-like text in input is made inert, but for the subject's own tokens in an update."""
+    """Token-like text in input is made inert, but for the subject's own tokens in an update.
+
+    An update usually carries text that was read from the vault: what is escaped in it already stays as it is.
+    """
     if own is None:
         return escape_tokens(text)
     pieces, position = [], 0
     for start, end, token in find_tokens(text):
         if own(token):
-            pieces += [escape_tokens(text[position:start]), text[start:end]]
+            pieces += [escape_tokens(unescape_tokens(text[position:start])), text[start:end]]
             position = end
-    return "".join([*pieces, escape_tokens(text[position:])])
+    return "".join([*pieces, escape_tokens(unescape_tokens(text[position:]))])
 
 
 def _preview(segments: Segments) -> str:

@@ -55,10 +55,12 @@ class SealedIndex(VectorIndex):
         with self._lock:
             scope = self._scopes.get(reader.key)
             if scope is None or scope.changes != changes:
+                if scope is not None:
+                    self._wipe(scope)
                 scope = self._scopes[reader.key] = _Scope(changes, 0, ScopeIndex(self._dimension))
             self._scopes.move_to_end(reader.key)
         with scope.lock:
-            grew = scope.next_n != next_n and not scope.dropped
+            grew = scope.next_n < next_n and not scope.dropped
             if grew:
                 for point in reader.points(max(0, scope.next_n - 1)):
                     scope.index.append(point.n, point.vector, point.scale, point.terms)

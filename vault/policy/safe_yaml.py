@@ -25,7 +25,7 @@ _resolve: Final[Any] = yaml.resolver.Resolver().resolve  # the implicit types of
 _STRING_TAG: Final = "tag:yaml.org,2002:str"
 _INTEGER: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,14})")
 _DECIMAL: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,14})\.[0-9]{1,15}")
-_AMBIGUOUS: Final = re.compile(r"[yYnN]|[-+]?\.[0-9]+|[-+.]?[0-9][0-9_]*[eE][-+]?[0-9]+|[-+]?0[oO][0-7]+|")
+_AMBIGUOUS: Final = re.compile(r"[yYnN]|[-+]?\.[0-9]+|[-+.]?[0-9][0-9_.]*[eE][-+]?[0-9]+|[-+]?0[oO][0-7]+|")
 _CONTROL: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 

@@ -71,7 +71,10 @@ def _local_start(text: str, at: int, floor: int) -> int:
 
 def _in_userinfo(text: str, start: int) -> bool:
     """Whether what looks like a local part is the password of `scheme://user:password@host`."""
-    return text[start - 1 : start] == ":" and re.search(r"://[^\s/@]*:$", text[max(0, start - 80) : start]) is not None
+    return (
+        text[start - 1 : start] == ":"
+        and re.search(r"://[^\s/@]*:$", text[max(0, start - 80) : start]) is not None
+    )
 
 
 def _domain_score(domain: re.Match[str]) -> float:
@@ -151,7 +154,11 @@ class UrlRecogniser:
         for count in range(len(labels), 1, -1):
             last = labels[count - 1]
             if last.lower() in known:
-                path = end == match.end() and text[end : end + 1] in ("/", ":") and text[end + 1 : end + 2].strip() != ""
+                path = (
+                    end == match.end()
+                    and text[end : end + 1] in ("/", ":")
+                    and text[end + 1 : end + 2].strip() != ""
+                )
                 more = labels[0].lower().startswith("www") or (
                     count > 2 and len(labels[count - 2]) > 1 and last.lower() not in _FILE_ENDINGS
                 )

@@ -35,7 +35,9 @@ class Cues:
 
     def __init__(self, cues: Iterable[str]) -> None:
         split = [_WORD.findall(cue.lower()) for cue in cues]
-        self._words = frozenset(form for words in split if len(words) == 1 for form in (words[0], words[0] + "s"))
+        self._words = frozenset(
+            form for words in split if len(words) == 1 for form in (words[0], words[0] + "s")
+        )
         self._phrases = tuple(f" {' '.join(words)} " for words in split if len(words) > 1)
         self._heads = self._words | {words[0] for words in split if len(words) > 1}
 

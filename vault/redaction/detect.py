@@ -7,7 +7,7 @@ places or organisations in running text.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from hashlib import sha256
 from importlib import resources
@@ -16,7 +16,7 @@ from typing import Final
 from vault.redaction.accounts import CardRecogniser, IbanRecogniser
 from vault.redaction.contact import EmailRecogniser, UrlRecogniser
 from vault.redaction.fields import FieldRecogniser
-from vault.redaction.interface import DEFAULT_THRESHOLD, Detector, Guard, Recogniser
+from vault.redaction.interface import DEFAULT_THRESHOLD, Guard, Recogniser
 from vault.redaction.normalise import View
 from vault.redaction.patterns import PROVEN, PatternRecogniser, presidio_rules
 from vault.redaction.phone import PhoneRecogniser
@@ -128,23 +128,3 @@ class BuiltinDetector:
                     if finding.score >= PROVEN:
                         view.claim(finding.start, finding.end)
         return found
-
-
-class UnitedDetector:
-    """Several detectors as one: what any of them finds is found."""
-
-    def __init__(self, detectors: Iterable[Detector]) -> None:
-        self._detectors = tuple(detectors)
-
-    @property
-    def entities(self) -> frozenset[str]:
-        return frozenset(entity for one in self._detectors for entity in one.entities)
-
-    @property
-    def version(self) -> str:
-        return " & ".join(one.version for one in self._detectors)
-
-    def detect(
-        self, text: str, *, context: str | None = None, keep: frozenset[str] = frozenset()
-    ) -> list[Finding]:
-        return resolve(text, [f for one in self._detectors for f in one.detect(text, context=context, keep=keep)])

@@ -42,7 +42,9 @@ _folded: dict[str, str] = {}
 def _regexes() -> tuple[Any, Any]:
     import regex  # 15 ms; only text beyond ASCII needs it
 
-    return regex.compile(r"\X"), regex.compile(r"[\p{Cf}\p{Default_Ignorable_Code_Point}\p{Cc}--[\t\n\r]]", regex.V1)
+    return regex.compile(r"\X"), regex.compile(
+        r"[\p{Cf}\p{Default_Ignorable_Code_Point}\p{Cc}--[\t\n\r]]", regex.V1
+    )
 
 
 def _fold_char(char: str) -> str:
@@ -89,7 +91,9 @@ def _normalise(text: str) -> tuple[str, list[int], list[int]]:
         at = begin
         for grapheme in graphemes.findall(chunk.group()):
             size = len(grapheme)
-            folded = grapheme if size == 1 and grapheme.isascii() and grapheme >= " " else _fold_grapheme(grapheme)
+            folded = (
+                grapheme if size == 1 and grapheme.isascii() and grapheme >= " " else _fold_grapheme(grapheme)
+            )
             parts.append(folded)
             starts.extend([at] * len(folded))
             ends.extend([at + size] * len(folded))
@@ -107,7 +111,19 @@ class View:
     Raises InvalidInputError for a lone surrogate or anything but a str.
     """
 
-    __slots__ = ("_claims", "_digits", "_ends", "_lower", "_starts", "_structured", "_word_at", "_words", "key_words", "source", "text")
+    __slots__ = (
+        "_claims",
+        "_digits",
+        "_ends",
+        "_lower",
+        "_starts",
+        "_structured",
+        "_word_at",
+        "_words",
+        "key_words",
+        "source",
+        "text",
+    )
 
     def __init__(self, text: str, *, context: str | None = None) -> None:
         if not isinstance(text, str):
@@ -191,4 +207,6 @@ def _refuse_surrogates(text: str) -> None:
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
-        raise InvalidInputError("text.unicode", "text holds a lone surrogate and is not valid Unicode") from None
+        raise InvalidInputError(
+            "text.unicode", "text holds a lone surrogate and is not valid Unicode"
+        ) from None

@@ -97,7 +97,8 @@ class PatternRecogniser:
         self._gate: re.Pattern[str] | None = None
         self._compiled: dict[str, tuple[re.Pattern[str], bool]] = {}
         self._plan = [
-            (rule, rule.digits, rule.alone() >= threshold, tuple(Counter(rule.chars).items())) for rule in rules.rules
+            (rule, rule.digits, rule.alone() >= threshold, tuple(Counter(rule.chars).items()))
+            for rule in rules.rules
         ]
 
     def find(self, view: View) -> Iterable[Finding]:

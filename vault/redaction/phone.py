@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 from vault.redaction.context import Cues, boosted
 from vault.redaction.interface import DEFAULT_THRESHOLD
@@ -18,10 +18,11 @@ from vault.redaction.normalise import View
 from vault.types import Finding
 
 REGIONS: Final = ("US", "GB", "DE", "FR", "IL", "IN", "CA", "BR")  # Presidio's default regions
-_PREFIX_WRITTEN: Final = frozenset(("GB", "DE", "FR", "IL"))  # their numbers are written with the trunk prefix
+# Regions whose numbers are written with the trunk prefix.
+_PREFIX_WRITTEN: Final = frozenset(("GB", "DE", "FR", "IL"))
 SCORE: Final = 0.4  # Presidio's
 INTERNATIONAL: Final = 0.6  # a number with + and a valid country code is no coincidence
-CUES: Final = ("phone", "number", "telephone", "cell", "cellphone", "mobile", "call", "fax", "tel", "whatsapp", "sms")
+CUES: Final = tuple("phone number telephone cell cellphone mobile call fax tel whatsapp sms".split())
 
 FEWEST_DIGITS: Final = 7
 MOST_DIGITS: Final = 17  # ITU-T E.164 allows 15; national prefixes add two
@@ -38,9 +39,8 @@ _PARTS: Final = re.compile(r"[+(\[]{0,3}\d[\d().\-~\[\]]*\d")
 
 
 # Kinds of numbers in the library's metadata; a number is valid if it fits one of its region's.
-_KINDS: Final = (
-    *("fixed_line", "mobile", "toll_free", "premium_rate", "shared_cost", "personal_number", "voip", "pager", "uan"),
-    "voicemail",
+_KINDS: Final = tuple(
+    "fixed_line mobile toll_free premium_rate shared_cost personal_number voip pager uan voicemail".split()
 )
 
 
@@ -52,14 +52,17 @@ class _Region:
     def __init__(self, name: str) -> None:
         from phonenumbers import PhoneMetadata  # 20 ms and 8 MB; only text with enough digits needs it
 
-        data = PhoneMetadata.metadata_for_region(name)
+        data: Any = PhoneMetadata.metadata_for_region(name)
         self._code = str(data.country_code)
         self._general = re.compile(data.general_desc.national_number_pattern)
         self._prefix = re.compile(data.national_prefix_for_parsing or "(?!)")
         self._transform = data.national_prefix_transform_rule
         self._prefix_needed = name in _PREFIX_WRITTEN
         self._kinds = [
-            (frozenset(kind.possible_length or data.general_desc.possible_length), re.compile(kind.national_number_pattern))
+            (
+                frozenset(kind.possible_length or data.general_desc.possible_length),
+                re.compile(kind.national_number_pattern),
+            )
             for kind in (getattr(data, name) for name in _KINDS)
             if kind is not None and kind.national_number_pattern
         ]
@@ -72,7 +75,11 @@ class _Region:
         if prefix and prefix.end():
             if self._national(digits[prefix.end() :]):
                 return True
-            if self._transform and prefix.lastindex and self._national(prefix.expand(self._transform) + digits[prefix.end() :]):
+            if (
+                self._transform
+                and prefix.lastindex
+                and self._national(prefix.expand(self._transform) + digits[prefix.end() :])
+            ):
                 return True
         return not self._prefix_needed and self._national(digits)
 
@@ -152,7 +159,9 @@ def _verified(text: str, first: int, last: int) -> tuple[int, int, bool] | None:
         return None
     digits = _digits(candidate)
     international = "+" in candidate or digits.startswith(("00", "011"))
-    if not (_international(candidate) if international else any(region.valid(digits) for region in _regions())):
+    if not (
+        _international(candidate) if international else any(region.valid(digits) for region in _regions())
+    ):
         return None
     extension = _EXTENSION.match(text, last)
     return first, extension.end() if extension else last, international
@@ -161,7 +170,9 @@ def _verified(text: str, first: int, last: int) -> tuple[int, int, bool] | None:
 def _stuck(text: str, first: int, last: int) -> bool:
     """Whether a letter, a currency sign or a per cent sign next to the digits says they are something else."""
     before, after = text[first - 1 : first], text[last : last + 1]
-    return (text[first] not in "+([" and _other(before)) or (_other(after) and not _EXTENSION.match(text, last))
+    return (text[first] not in "+([" and _other(before)) or (
+        _other(after) and not _EXTENSION.match(text, last)
+    )
 
 
 def _other(char: str) -> bool:
@@ -171,7 +182,8 @@ def _other(char: str) -> bool:
 def _international(candidate: str) -> bool:
     from phonenumbers import NumberParseException, is_valid_number, parse
 
-    region = "GB" if _digits(candidate).startswith("00") else "US"  # which region asks matters for its dial-out prefix
+    # Which region asks matters only for its dial-out prefix.
+    region = "GB" if _digits(candidate).startswith("00") else "US"
     try:
         return bool(is_valid_number(parse(candidate, region)))
     except NumberParseException:

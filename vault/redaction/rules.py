@@ -34,6 +34,8 @@ _NUMERIC: Final = (
     r")(?![\w/-])"
 )
 
+_BIRTH: Final = 0.97  # more than any context can make of a mere date
+
 _DATES: Final = (
     RuleSet(
         name="rules.birth",
@@ -43,10 +45,16 @@ _DATES: Final = (
             *("geboren", "geburtsdatum", "fecha de nacimiento", "date de naissance"),
         ),
         rules=(
-            Rule(name="numeric", regex=_NUMERIC, score=0.0, near=0.9, digits=4),
-            Rule(name="worded", regex=_WORDED, score=0.0, near=0.9, digits=3, hints=_MONTH_HINTS),
+            Rule(name="numeric", regex=_NUMERIC, score=0.0, near=_BIRTH, digits=4),
+            Rule(name="worded", regex=_WORDED, score=0.0, near=_BIRTH, digits=3, hints=_MONTH_HINTS),
             Rule(
-                name="day", regex=_MONTH_AND_DAY, score=0.0, near=0.7, digits=1, hints=_MONTH_HINTS, flags=re.NOFLAG
+                name="day",
+                regex=_MONTH_AND_DAY,
+                score=0.0,
+                near=_BIRTH,
+                digits=1,
+                hints=_MONTH_HINTS,
+                flags=re.NOFLAG,
             ),
         ),
     ),
@@ -93,7 +101,11 @@ _MRN: Final = RuleSet(
     entity="MRN",
     rules=(
         Rule(
-            name="mrn", regex=rf"\bmrn\b{_LINK}(?P<value>{_NUMBER}{{3,13}}[A-Z]?)\b", score=0.9, digits=4, hints=("mrn",)
+            name="mrn",
+            regex=rf"\bmrn\b{_LINK}(?P<value>{_NUMBER}{{3,13}}[A-Z]?)\b",
+            score=0.9,
+            digits=4,
+            hints=("mrn",),
         ),
         Rule(
             name="medical record number",
@@ -143,7 +155,11 @@ _PLACES: Final = (
                 words=_STREET_WORDS,
             ),
             Rule(
-                name="post office box", regex=r"\bP\.? ?O\.? ?Box \d{1,6}\b", score=0.75, digits=1, hints=("box",)
+                name="post office box",
+                regex=r"\bP\.? ?O\.? ?Box \d{1,6}\b",
+                score=0.75,
+                digits=1,
+                hints=("box",),
             ),
         ),
     ),

@@ -115,7 +115,10 @@ _SECRETS: Final = (
                 hints=_PASSWORD_HINTS,
             ),
             Rule(
-                name="in a URL", regex=r"://[^\s/:@]{0,64}:(?P<value>[^\s/@]{1,128})@", score=0.97, chars="@:/"
+                name="in a URL",
+                regex=r"://[^\s/:@]{0,64}:(?P<value>[^\s/@]{1,128})@",
+                score=0.97,
+                chars="@:/",
             ),
         ),
     ),
@@ -149,7 +152,11 @@ _CARDS: Final = (
         entity="CARD_PIN",
         rules=(
             Rule(
-                name="four digits", regex=rf"\bpin\b{_FILLER}(?P<value>\d{{4}})\b", score=0.95, digits=4, hints=("pin",)
+                name="four digits",
+                regex=rf"\bpin\b{_FILLER}(?P<value>\d{{4}})\b",
+                score=0.95,
+                digits=4,
+                hints=("pin",),
             ),
             Rule(
                 name="five or six digits",  # but an Indian "PIN code 560001" is a place

@@ -1,0 +1,203 @@
+"""Packs that extend others: nowhere weaker, and whatever contradicts is refused by name."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import packs
+import pytest
+
+from vault.errors import PolicyInvalidError
+from vault.policy.decide import Policy, Request
+from vault.policy.pack import load
+
+
+def refused(folder: Path) -> PolicyInvalidError:
+    with pytest.raises(PolicyInvalidError) as caught:
+        load(folder)
+    return caught.value
+
+
+def extended(tmp_path: Path, **files: dict[str, Any]) -> Policy:
+    packs.write(tmp_path, packs.root())
+    return load(packs.write(tmp_path, packs.child(**files)))
+
+
+def test_an_empty_child_is_its_parent(tmp_path: Path) -> None:
+    policy = extended(tmp_path)
+    parent = load(tmp_path / "small")
+    assert policy.packs == ("child", "small")
+    assert policy.digest != parent.digest
+    for name in ("permits", "forbids", "threshold", "default_operator", "required_classes", "not_covered"):
+        assert getattr(policy, name) == getattr(parent, name)
+    for name in ("operators", "purposes", "roles", "classes", "controls", "retention"):
+        assert dict(getattr(policy, name)) == dict(getattr(parent, name))
+
+
+def test_a_child_tightens(tmp_path: Path) -> None:
+    policy = extended(
+        tmp_path,
+        taxonomy={"classes": {"device": {"title": "Devices", "sensitivity": 2, "entities": ["IMEI"]}}},
+        detection={
+            "threshold": 0.3,
+            "default_operator": "token",
+            "required": ["PASSWORD", "IMEI"],
+            "operators": {"EMAIL_ADDRESS": "drop", "DATE_TIME": "generalise", "PHONE_NUMBER": "block"},
+        },
+        purposes={"purposes": {"audit": {"title": "Audit"}}},
+        access={"roles": {"clerk": {"title": "Clerk"}}, "rules": [packs.forbid("no-delete", roles=["app"])]},
+        retention={
+            "rules": [
+                {"id": "less", "record": "memory", "max_days": 30, "why": "w"},
+                {"id": "more", "record": "audit", "min_days": 2000, "why": "w"},
+                {"id": "new", "record": "history", "max_days": 10, "why": "w"},
+            ]
+        },
+    )
+    assert policy.threshold == 0.3
+    assert policy.default_operator == policy.operator_for("IMEI") == "token"
+    assert policy.operators["EMAIL_ADDRESS"] == "drop"
+    assert policy.operators["DATE_TIME"] == "generalise"
+    assert policy.operators["PASSWORD"] == "drop"
+    assert policy.required_classes == {"EMAIL_ADDRESS", "PASSWORD", "IMEI"}
+    assert "audit" in policy.purposes
+    assert [r.id for r in policy.forbids] == ["no-secrets", "no-delete"]
+    assert policy.retention["memory"].max_days == 30
+    assert policy.retention["memory"].max_rule == "child/less"
+    assert policy.retention["audit"].min_days == 2000
+    assert policy.retention["history"].max_days == 10
+
+
+@pytest.mark.parametrize(
+    ("stem", "content", "words"),
+    [
+        ("access", {"rules": [packs.permit()]}, ["rules[0]", "new"]),
+        ("detection", {"threshold": 0.6}, ["threshold", "child", "small"]),
+        ("detection", {"default_operator": "generalise"}, ["default_operator", "child", "small"]),
+        ("detection", {"operators": {"EMAIL_ADDRESS": "mask"}}, ["EMAIL_ADDRESS", "child", "small"]),
+        ("detection", {"operators": {"PHONE_NUMBER": "keep"}}, ["PHONE_NUMBER", "child", "small"]),
+        (
+            "retention",
+            {"rules": [{"id": "longer", "record": "memory", "max_days": 1001, "why": "w"}]},
+            ["longer", "small/facts"],
+        ),
+        (
+            "retention",
+            {"rules": [{"id": "shorter", "record": "audit", "min_days": 364, "why": "w"}]},
+            ["shorter", "small/log"],
+        ),
+    ],
+)
+def test_a_child_that_relaxes_is_refused(
+    tmp_path: Path, stem: str, content: dict[str, Any], words: list[str]
+) -> None:
+    with pytest.raises(PolicyInvalidError) as caught:
+        extended(tmp_path, **{stem: content})
+    assert caught.value.code == "policy.relaxed"
+    assert all(word in str(caught.value) for word in words)
+
+
+@pytest.mark.parametrize(
+    ("stem", "content"),
+    [
+        ("access", {"rules": [packs.forbid("app-all")]}),
+        ("access", {"roles": {"app": {"title": "Someone else"}}}),
+        ("purposes", {"purposes": {"care": {"title": "Selling"}}}),
+        ("taxonomy", {"classes": {"contact": {"title": "Contacts", "sensitivity": 2, "entities": ["IMEI"]}}}),
+        ("taxonomy", {"classes": {"mine": {"title": "Mine", "sensitivity": 0, "entities": ["PASSWORD"]}}}),
+        ("retention", {"rules": [{"id": "cut", "record": "audit", "max_days": 100, "why": "w"}]}),
+    ],
+)
+def test_a_child_that_redefines_or_contradicts_is_refused(
+    tmp_path: Path, stem: str, content: dict[str, Any]
+) -> None:
+    with pytest.raises(PolicyInvalidError) as caught:
+        extended(tmp_path, **{stem: content})
+    assert caught.value.code == "policy.conflict"
+
+
+def second_root() -> packs.Files:
+    files = packs.root()
+    files["pack.yaml"]["id"] = "other"
+    files["detection.yaml"] = {
+        "threshold": 0.2,
+        "default_operator": "drop",
+        "operators": {"EMAIL_ADDRESS": "mask", "PHONE_NUMBER": "token"},
+    }
+    files["access.yaml"]["rules"] = [
+        packs.permit(id="other-app", actions=["memory.add", "memory.get"], purposes=["service"]),
+        packs.permit(id="other-reveal", actions=["memory.reveal"], roles=["nurse"], classes=["PHONE_NUMBER"]),
+    ]
+    files["retention.yaml"]["rules"] = [{"id": "b", "record": "memory", "max_days": 500, "why": "w"}]
+    return files
+
+
+def test_several_parents_hold_together(tmp_path: Path) -> None:
+    packs.write(tmp_path, packs.root())
+    packs.write(tmp_path, second_root())
+    policy = load(packs.write(tmp_path, packs.child(extends=("small", "other"))))
+    assert policy.threshold == 0.2
+    assert policy.default_operator == "drop"
+    assert dict(policy.operators) == {
+        "EMAIL_ADDRESS": "token",
+        "PHONE_NUMBER": "token",
+        "DATE_TIME": "drop",
+        "PASSWORD": "drop",
+    }
+    assert policy.retention["memory"].max_days == 500
+    assert policy.decide(Request("memory.add", "service", ("app",))).rule == "app-all+other-app"
+    assert not policy.decide(Request("memory.delete", "service", ("app",))).permit
+    assert policy.reveal_classes(("nurse",), "care") == {"PHONE_NUMBER"}
+    assert policy.reveal_classes(("nurse",), "service") == frozenset()
+
+
+def test_a_shared_ancestor_counts_once(tmp_path: Path) -> None:
+    packs.write(tmp_path, packs.root())
+    packs.write(tmp_path, packs.child("left", access={"rules": [packs.forbid("l")]}))
+    packs.write(tmp_path, packs.child("right", access={"rules": [packs.forbid("r", roles=["app"])]}))
+    policy = load(packs.write(tmp_path, packs.child("both", extends=("left", "right"))))
+    assert len(policy.permits) == 1
+    assert [r.id for r in policy.forbids] == ["no-secrets", "l", "r"]
+    assert policy.packs == ("both", "left", "small", "right")
+
+
+def test_two_packs_with_one_rule_name_are_both_named(tmp_path: Path) -> None:
+    packs.write(tmp_path, packs.root())
+    packs.write(tmp_path, packs.child("left", access={"rules": [packs.forbid("same")]}))
+    packs.write(tmp_path, packs.child("right", access={"rules": [packs.forbid("same", roles=["app"])]}))
+    error = refused(packs.write(tmp_path, packs.child("both", extends=("left", "right"))))
+    assert error.code == "policy.conflict"
+    assert "left" in str(error)
+    assert "right" in str(error)
+
+
+def test_extends_ends_somewhere(tmp_path: Path) -> None:
+    packs.write(tmp_path, packs.child("one", extends=("two",)))
+    packs.write(tmp_path, packs.child("two", extends=("one",)))
+    assert refused(tmp_path / "one").code == "policy.extends"
+    assert refused(packs.write(tmp_path, packs.child("self", extends=("self",)))).code == "policy.extends"
+    packs.write(tmp_path, packs.root())
+    assert (
+        refused(packs.write(tmp_path, packs.child("twice", extends=("small", "small")))).code
+        == "policy.extends"
+    )
+    parent = "small"
+    for number in range(8):
+        packs.write(tmp_path, packs.child(f"level{number}", extends=(parent,)))
+        parent = f"level{number}"
+    assert load(tmp_path / "level6").name == "level6"
+    assert refused(tmp_path / "level7").code == "policy.extends"
+
+
+def test_parents_are_found_by_name_only(tmp_path: Path) -> None:
+    assert refused(packs.write(tmp_path, packs.child(extends=("nosuch",)))).code == "policy.missing"
+    renamed = packs.write(tmp_path, packs.root())
+    renamed.rename(tmp_path / "alias")
+    assert refused(packs.write(tmp_path, packs.child(extends=("alias",)))).code == "policy.extends"
+    shadow = copy.deepcopy(packs.ROOT)
+    shadow["pack.yaml"]["id"] = "baseline"
+    packs.write(tmp_path, shadow)
+    policy = load(packs.write(tmp_path, packs.child("mine", extends=("baseline",))))
+    assert "rights-request" in policy.purposes
