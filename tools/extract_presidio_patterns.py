@@ -3,17 +3,19 @@
     python tools/extract_presidio_patterns.py            write the file
     python tools/extract_presidio_patterns.py --check    fail if the file is not what this tool would write
 
-Taken over as they are: regexes, scores, context words and flags of the pattern recognisers Presidio runs on English
-by default, and of the opt-in ones in OPT_IN. Not taken over: e-mail, URL and phone (the vault has its own, linear in
-the text's length and without look-ups). Changed here, each for a reason:
+Taken over as they are: regexes, scores, context words and flags of the pattern recognisers Presidio runs on
+English by default, and of the opt-in ones in OPT_IN. Not taken over: e-mail, URL and phone (the vault has its
+own, linear in the text's length and without look-ups). Changed here, each for a reason:
 
-* A variable-length look-behind `(?<=label)value` becomes `label(?P<value>value)` with bounded white space, so that
-  the standard `re` can run it in linear time.
-* CONTEXT replaces lists whose words are too common to mean anything once they match as whole words ("us", "check").
+* A variable-length look-behind `(?<=label)value` becomes `label(?P<value>value)` with bounded white space, so
+  that the standard `re` can run it in linear time.
+* CONTEXT replaces lists whose words are too common to mean anything once they match as whole words ("us",
+  "check").
 * IBAN's generic regex and its formats per country become one length and one compact pattern per country.
 
-Each pattern also gets `digits`, the fewest digits a match can hold, and `chars`, the characters every match holds (as
-often as it holds them); dates get one `gate` regex for all their patterns: cheap reasons to skip them.
+Each pattern also gets `digits`, the fewest digits a match can hold, and `chars`, the characters every match
+holds (as often as it holds them); dates get one `gate` regex for all their patterns: cheap reasons to skip
+them.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ class TokenMap:
 
     def mac(self, label: str, value: str) -> bytes:
         """Where a value's token is found: 16 bytes, keyed by the subject's current generation."""
-        key = self._subject.key("tokens")
+        key = self._subject.key("tokens-mac")
         if key is None:
             raise DecryptionError("record.unreadable", "a sealed record does not open")
         return hmac_sha256(key, label.encode(), unicodedata.normalize("NFC", value).encode())[:16]

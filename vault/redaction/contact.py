@@ -1,7 +1,8 @@
-"""Recognisers of e-mail addresses, URLs and telephone numbers: linear in the text's length, no look-up, no network.
+"""Recognisers of e-mail addresses, URLs and telephone numbers: linear in the text's length, no look-up, no
+network.
 
-E-mail and URL also know the addresses of closed networks (`@hospital.local`, `@corp`, `http://intranet/`), which
-Presidio's recognisers, bound to the public suffix list, do not.
+E-mail and URL also know the addresses of closed networks (`@hospital.local`, `@corp`, `http://intranet/`),
+which Presidio's recognisers, bound to the public suffix list, do not.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from vault.redaction.interface import DEFAULT_THRESHOLD
 from vault.redaction.normalise import View
 from vault.types import Finding
 
-# RFC 5322 atext and '.', without = / ? & { } |, which in practice join an address to something else (`mail=a@b.c`).
+# RFC 5322 atext and '.', without = / ? & { } |, which in practice join an address to something else
+# (`mail=a@b.c`).
 _LOCAL: Final = frozenset(".!#$%'*+-^_`~")
 _DOMAIN: Final = re.compile(
     r"(?P<name>\w(?:[\w-]*\w)?(?:\.\w(?:[\w-]*\w)?)*)|\[(?P<literal>[0-9A-Fa-f:.]{3,45})\]", re.ASCII
@@ -90,8 +92,8 @@ def _domain_score(domain: re.Match[str]) -> float:
     return DOTTED if len(labels) == 4 and all(label.isdigit() for label in labels) else 0.0
 
 
-# Top-level domains that are seldom anything else. The others of the list (words such as `now`, `you` and `it`,
-# file endings such as `py`, `md` and `sh`) need a second sign that the text is a host name.
+# Top-level domains that are seldom anything else. The others of the list (words such as `now`, `you` and
+# `it`, file endings such as `py`, `md` and `sh`) need a second sign that the text is a host name.
 _SURE_DOMAINS: Final = frozenset(
     """com org net edu gov mil int info biz dev cloud tech xyz online site website store shop blog wiki email agency
     academy hospital clinic healthcare dental pharmacy insure finance financial bank software systems network hosting

@@ -1,7 +1,7 @@
 """The detector that ships: Presidio's patterns and our own rules over one normalised view, with no model.
 
-It knows identifiers with a form (cards, accounts, ids, contacts, dates, addresses, secrets). It does not know names,
-places or organisations in running text.
+It knows identifiers with a form (cards, accounts, ids, contacts, dates, addresses, secrets). It does not know
+names, places or organisations in running text.
 """
 
 from __future__ import annotations
@@ -76,8 +76,8 @@ def default_recognisers(threshold: float = DEFAULT_THRESHOLD) -> list[Recogniser
 class BuiltinDetector:
     """The shipped detector; `extra` recognisers run before telephone numbers are looked for. Thread-safe.
 
-    Findings under `threshold` are not reported. Raises InvalidInputError for a lone surrogate, DetectorError when any
-    recogniser fails: a text that could not be examined is refused.
+    Findings under `threshold` are not reported. Raises InvalidInputError for a lone surrogate, DetectorError
+    when any recogniser fails: a text that could not be examined is refused.
     """
 
     def __init__(self, *, threshold: float = DEFAULT_THRESHOLD, extra: Sequence[Recogniser] = ()) -> None:

@@ -1,8 +1,8 @@
 """The two shapes that find personal data, and the one place where their failures become a refusal.
 
-A recogniser looks for a few entities in one view of a text; a detector runs recognisers over original text. Both are
-Protocols: a team can plug in its own. Whatever goes wrong inside one is a DetectorError without content, and a text
-that could not be examined is not stored.
+A recogniser looks for a few entities in one view of a text; a detector runs recognisers over original text.
+Both are Protocols: a team can plug in its own. Whatever goes wrong inside one is a DetectorError without
+content, and a text that could not be examined is not stored.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ DEFAULT_THRESHOLD: Final = 0.4  # below it a finding is a guess; context words l
 class Recogniser(Protocol):
     """Finds its `entities` in a view; offsets of its findings are offsets into `view.text`.
 
-    Spans that earlier recognisers proved are claimed in the view; a costly recogniser may skip them. `digits` says when
-    it need not be asked: the fewest digits a text must hold for it to find anything; 0 if a text without any may do
-    but only a `structured` one, -1 if any text may do.
+    Spans that earlier recognisers proved are claimed in the view; a costly recogniser may skip them. `digits`
+    says when it need not be asked: the fewest digits a text must hold for it to find anything; 0 if a text
+    without any may do but only a `structured` one, -1 if any text may do.
     """
 
     @property
@@ -43,11 +43,12 @@ class Recogniser(Protocol):
 class Detector(Protocol):
     """Finds personal data in text.
 
-    `entities` are the classes it can report; `version` names its rules, is stored with every write, and changes
-    whenever the same text could get other findings. `detect` returns findings that do not overlap, by `start`, as
-    offsets into the text it was given. `context` is the key a value stands under (`"patient.ssn"`), read as words.
-    Classes in `keep` are neither reported nor allowed to hide another finding. Any str without lone surrogates
-    is accepted, others raise InvalidInputError; every failure inside is a DetectorError.
+    `entities` are the classes it can report; `version` names its rules, is stored with every write, and
+    changes whenever the same text could get other findings. `detect` returns findings that do not overlap, by
+    `start`, as offsets into the text it was given. `context` is the key a value stands under
+    (`"patient.ssn"`), read as words. Classes in `keep` are neither reported nor allowed to hide another
+    finding. Any str without lone surrogates is accepted, others raise InvalidInputError; every failure inside
+    is a DetectorError.
     """
 
     @property

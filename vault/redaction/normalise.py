@@ -1,8 +1,9 @@
 """The view of a text that recognisers read: one spelling for what looks or counts as the same.
 
-Compatibility characters are folded (NFKC, one grapheme at a time), invisible ones (Cf, default-ignorable, control)
-left out, spaces become ' ', dashes '-', decimal digits ASCII. Every offset maps back to the original text, and a span
-grows to whole graphemes, so that no combining mark is left behind. Plain ASCII is its own view at no cost.
+Compatibility characters are folded (NFKC, one grapheme at a time), invisible ones (Cf, default-ignorable,
+control) left out, spaces become ' ', dashes '-', decimal digits ASCII. Every offset maps back to the original
+text, and a span grows to whole graphemes, so that no combining mark is left behind. Plain ASCII is its own
+view at no cost.
 """
 
 from __future__ import annotations
@@ -16,14 +17,15 @@ from typing import Any, Final
 from vault.errors import InvalidInputError
 from vault.redaction.context import key_words
 
-# What is not printable ASCII or common white space needs a look at each character; the ASCII character before it
-# comes along, since a combining mark may follow it.
+# What is not printable ASCII or common white space needs a look at each character; the ASCII character before
+# it comes along, since a combining mark may follow it.
 _SPECIAL: Final = re.compile(r"[^\t\n\r -~]")
 _CHUNK: Final = re.compile(r"[\t\n\r -~]?[^\t\n\r -~]+")
 _WORD: Final = re.compile(r"[^\W_]+")
 _STRUCTURED: Final = re.compile(r"[\d@]|\w\.\w|://")
 
-# UAX #15 Stream-Safe: more combining marks than this are no writing system's; a longer pile would sort slowly.
+# UAX #15 Stream-Safe: more combining marks than this are no writing system's; a longer pile would sort
+# slowly.
 _MAX_GRAPHEME: Final = 32
 _MAX_CACHED: Final = 4096
 
@@ -107,8 +109,8 @@ def _normalise(text: str) -> tuple[str, list[int], list[int]]:
 class View:
     """A text as recognisers read it. `text` is normalised; `original(start, end)` maps a span of it back.
 
-    `key_words` are the words of the key the text stands under; `claim` notes spans that a recogniser has proven.
-    Raises InvalidInputError for a lone surrogate or anything but a str.
+    `key_words` are the words of the key the text stands under; `claim` notes spans that a recogniser has
+    proven. Raises InvalidInputError for a lone surrogate or anything but a str.
     """
 
     __slots__ = (

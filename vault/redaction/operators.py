@@ -7,9 +7,9 @@
     block       the whole text is refused
     keep        left as it is
 
-A token is `[LABEL:id]` with at least six characters of an alphabet that has no look-alikes. Text that looks like a
-token but is not one must never be taken for one: `escape_tokens` writes `[EMAIL:` as `[~EMAIL:` (and `[~EMAIL:` as
-`[~~EMAIL:`, so that `unescape_tokens` finds the way back).
+A token is `[LABEL:id]` with at least six characters of an alphabet that has no look-alikes. Text that looks
+like a token but is not one must never be taken for one: `escape_tokens` writes `[EMAIL:` as `[~EMAIL:` (and
+`[~EMAIL:` as `[~~EMAIL:`, so that `unescape_tokens` finds the way back).
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ TOKEN: Final = re.compile(
     rf"\[(?P<token>(?P<label>[A-Z][A-Z_]{{0,63}}):[{TOKEN_ALPHABET}]{{{TOKEN_LENGTH},32}})\]"
 )
 
-# Any bracket that could begin a token once neighbouring text is replaced, not only whole tokens; digits in the label
-# and other ids too, so that no reader with a laxer pattern takes text for a token.
+# Any bracket that could begin a token once neighbouring text is replaced, not only whole tokens; digits in
+# the label and other ids too, so that no reader with a laxer pattern takes text for a token.
 _ESCAPABLE: Final = re.compile(r"\[(~*)(?=[A-Z][A-Z0-9_]*:)")
 _ESCAPED: Final = re.compile(r"\[~(~*)(?=[A-Z][A-Z0-9_]*:)")
 
@@ -66,12 +66,13 @@ def plan(
     *,
     today: date | None = None,
 ) -> list[str | Redacted]:
-    """The text cut into what stays (str) and what is redacted; strings and originals joined give the text again.
+    """The text cut into what stays (str) and what is redacted; strings and originals joined give the text
+    again.
 
-    `operators` maps classes to operators, `default` is for classes it does not list; a class that is kept cannot
-    hide another. `today` decides which birth years give away an age over 89. Raises RejectedError
-    ("content.blocked") naming the classes, ConfigError for an unknown operator, DetectorError for a span outside
-    the text.
+    `operators` maps classes to operators, `default` is for classes it does not list; a class that is kept
+    cannot hide another. `today` decides which birth years give away an age over 89. Raises RejectedError
+    ("content.blocked") naming the classes, ConfigError for an unknown operator, DetectorError for a span
+    outside the text.
     """
     chosen = [(found, _operator(operators.get(found.entity, default))) for found in findings]
     blocked = sorted({found.entity for found, operator in chosen if operator == "block"})

@@ -1,8 +1,10 @@
-"""Recognisers made of regular expressions, validators and context words; Presidio's predefined ones among them.
+"""Recognisers made of regular expressions, validators and context words; Presidio's predefined ones among
+them.
 
-A regex is compiled on its first use. Before it runs, cheap reasons to skip it are asked: too few digits in the text,
-a character every match holds is absent, no cue word where the regex alone would not reach the threshold. Long texts
-are scanned in windows, so that no regex sees more than a few thousand characters at once.
+A regex is compiled on its first use. Before it runs, cheap reasons to skip it are asked: too few digits in
+the text, a character every match holds is absent, no cue word where the regex alone would not reach the
+threshold. Long texts are scanned in windows, so that no regex sees more than a few thousand characters at
+once.
 """
 
 from __future__ import annotations
@@ -29,10 +31,11 @@ OVERLAP: Final = 256  # no windowed pattern matches anything longer
 class Rule:
     """One regex and what a match of it is worth.
 
-    `score` is a match's worth alone, `near` its worth with a cue near it (by default Presidio's boost). `check` names
-    a validator: refuted matches are dropped, proven ones score 1.0, with `check_needs_cue` only where a cue is near.
-    A group `value` narrows the finding. `digits` and `chars` are what every match holds (a character as often as it is
-    named); `hints` are strings in lower case, `words` whole words, of which the text must hold one.
+    `score` is a match's worth alone, `near` its worth with a cue near it (by default Presidio's boost).
+    `check` names a validator: refuted matches are dropped, proven ones score 1.0, with `check_needs_cue` only
+    where a cue is near. A group `value` narrows the finding. `digits` and `chars` are what every match holds
+    (a character as often as it is named); `hints` are strings in lower case, `words` whole words, of which
+    the text must hold one.
     """
 
     name: str
@@ -56,7 +59,8 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleSet:
-    """The rules of one entity, their shared cues, and a `gate` regex that finds something wherever a rule does.
+    """The rules of one entity, their shared cues, and a `gate` regex that finds something wherever a rule
+    does.
 
     `unstructured` rules also apply to a text without digit, @, dotted word or URL.
     """

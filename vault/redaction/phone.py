@@ -1,7 +1,8 @@
-"""Telephone numbers, as Presidio's PhoneRecognizer finds them (libphonenumber, eight regions), at a tenth of its cost.
+"""Telephone numbers, as Presidio's PhoneRecognizer finds them (libphonenumber, eight regions), at a tenth of
+its cost.
 
-Candidates are digit groups found in one pass. A national number is tried against each region's metadata, prefix
-stripped or not; an international one is parsed by the library itself.
+Candidates are digit groups found in one pass. A national number is tried against each region's metadata,
+prefix stripped or not; an international one is parsed by the library itself.
 """
 
 from __future__ import annotations

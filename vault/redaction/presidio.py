@@ -1,11 +1,14 @@
-"""Optional detector: presidio-analyzer's own predefined recognisers, kept off the network and closed on failure.
+"""Optional detector: presidio-analyzer's own predefined recognisers, kept off the network and closed on
+failure.
 
-Needs the extra `memvault[presidio]`. Importing Presidio takes seconds and 170 MB (it brings spaCy), which is why the
-built-in detector does not. Five things about Presidio are changed here, each because the default is unsafe:
+Needs the extra `memvault[presidio]`. Importing Presidio takes seconds and 170 MB (it brings spaCy), which is
+why the built-in detector does not. Five things about Presidio are changed here, each because the default is
+unsafe:
 
 * `AnalyzerEngine()` downloads a language model when none is installed: it gets an engine without one.
 * E-mail checks fetch the public suffix list from the internet: they get the list that ships with tldextract.
-* A regex that times out is logged and skipped: here it is a DetectorError. Long texts are analysed in windows.
+* A regex that times out is logged and skipped: here it is a DetectorError. Long texts are analysed in
+  windows.
 * Its URL regex is quadratic (20 KB can take 13 seconds): URLs are found by the vault's own recogniser.
 * Log lines can quote the text: Presidio's logger is cut off from the application's handlers.
 """
@@ -36,9 +39,11 @@ _TOKEN: Final = re.compile(r"\w+|[^\w\s]")
 
 
 class PresidioDetector:
-    """Presidio's default recognisers for English over our normalised view; words near a match count, as whole words.
+    """Presidio's default recognisers for English over our normalised view; words near a match count, as whole
+    words.
 
-    Raises ConfigError where the extra is not installed. Cuts the `presidio-analyzer` logger off from its parents.
+    Raises ConfigError where the extra is not installed. Cuts the `presidio-analyzer` logger off from its
+    parents.
     """
 
     def __init__(self, *, threshold: float = DEFAULT_THRESHOLD) -> None:
@@ -133,7 +138,8 @@ def _engine() -> tuple[Any, Any]:
     engine = presidio.AnalyzerEngine(
         registry=registry, nlp_engine=nlp, supported_languages=[LANGUAGE], default_score_threshold=0.0
     )
-    # Set afterwards: the constructor warns that this enhancer finds no words with this engine; we bring the words.
+    # Set afterwards: the constructor warns that this enhancer finds no words with this engine; we bring the
+    # words.
     engine.context_aware_enhancer = LemmaContextAwareEnhancer(
         context_prefix_count=NEAR_WORDS, context_suffix_count=NEAR_WORDS, context_matching_mode="whole_word"
     )

@@ -1,7 +1,8 @@
 """From many findings to spans that do not overlap, without uncovering anything that was found.
 
-Overlapping findings of one class become one. Between classes the higher score wins (1.0 is proven by a checksum),
-then the longer; what a loser covered beyond the winner stays found, as long as it holds a letter or digit.
+Overlapping findings of one class become one. Between classes the higher score wins (1.0 is proven by a
+checksum), then the longer; what a loser covered beyond the winner stays found, as long as it holds a letter
+or digit.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""The vault's own pattern rules: birth dates, worded dates, ages over 89, record numbers, addresses, vehicles.
+"""The vault's own pattern rules: birth dates, worded dates, ages over 89, record numbers, addresses,
+vehicles.
 
-They find what Presidio's predefined recognisers do not. Every quantifier is bounded or can start at one place only,
-so that each regex is linear in the text's length.
+They find what Presidio's predefined recognisers do not. Every quantifier is bounded or can start at one place
+only, so that each regex is linear in the text's length.
 """
 
 from __future__ import annotations

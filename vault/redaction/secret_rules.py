@@ -1,7 +1,7 @@
 """Rules for secrets and for sensitive authentication data of payment cards (PCI DSS 3.3.1: never stored).
 
-Only what is certain by form or by its label: private key blocks, keys with a vendor's prefix, JSON web tokens,
-assignments to something called a password or key, CVV, PIN and magnetic track data.
+Only what is certain by form or by its label: private key blocks, keys with a vendor's prefix, JSON web
+tokens, assignments to something called a password or key, CVV, PIN and magnetic track data.
 """
 
 from __future__ import annotations

@@ -19,10 +19,10 @@ Visit = Callable[[str, str | None], str]
 def walk_metadata(metadata: Metadata, visit: Visit) -> Metadata:
     """A copy of `metadata` with every string and every key replaced by `visit(text, context)`.
 
-    The context of a value is the path of keys above it (`patient.ssn`), that of a key is None. A number is visited as
-    text, and stays a number where the answer is the same text. Keys that become equal are told apart by a count.
-    The order of visits depends on `metadata` alone. Raises InvalidInputError beyond 8 levels, 10,000 nodes or 1 MiB
-    characters, and for values that JSON does not have.
+    The context of a value is the path of keys above it (`patient.ssn`), that of a key is None. A number is
+    visited as text, and stays a number where the answer is the same text. Keys that become equal are told
+    apart by a count. The order of visits depends on `metadata` alone. Raises InvalidInputError beyond 8
+    levels, 10,000 nodes or 1 MiB characters, and for values that JSON does not have.
     """
     return _Walk(visit).mapping(metadata, None, 0)
 

@@ -1,7 +1,7 @@
 """The classes that detectors report, and the short word each is known by in tokens, markers and search.
 
-`[PHONE:k7q2m9]` stands for a PHONE_NUMBER. Several classes may share a label where a reader needs no finer word.
-Labels are stored inside memories: add some, never change one.
+`[PHONE:k7q2m9]` stands for a PHONE_NUMBER. Several classes may share a label where a reader needs no finer
+word. Labels are stored inside memories: add some, never change one.
 """
 
 from __future__ import annotations

@@ -1,0 +1,207 @@
+"""Lint, test, diff and explain: what an author is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import packs
+import pytest
+
+from vault.errors import PolicyInvalidError
+from vault.policy.decide import Request
+from vault.policy.pack import load
+from vault.policy.tools import diff, explain, lint, run_tests
+
+
+def mail_only(text: str) -> set[str]:
+    return {"EMAIL_ADDRESS"} if "@" in text else set()
+
+
+# --- lint ---
+
+
+def test_a_clean_pack_lints_clean(tmp_path: Path) -> None:
+    files = packs.root()
+    files["access.yaml"]["rules"][1]["classes"] = ["contact"]
+    assert lint(packs.write(tmp_path, files)) == []
+
+
+def test_a_pack_that_does_not_load_is_one_error(tmp_path: Path) -> None:
+    problems = lint(packs.write(tmp_path, packs.root(access=None)))
+    assert problems == ["error: access.yaml: needed by a pack that extends none"]
+
+
+def doubtful(files: packs.Files, path: str, value: Any) -> packs.Files:
+    name, *steps = path.split("/")
+    target: Any = files[f"{name}.yaml" if name != "tests" else "tests/access.yaml"]
+    for step in steps[:-1]:
+        target = target[int(step) if step.isdigit() else step]
+    target[steps[-1]] = value
+    return files
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        ("pack/not_covered", [], "not_covered is empty"),
+        ("pack/changes", [], "changes has no entry"),
+        ("pack/controls", {"gdpr.5.1.b": "x", "gdpr.9.1": "y"}, "controls.gdpr.9.1: nothing refers"),
+        ("access/rules/0/controls", [], "rule app-all: names no control"),
+        ("access/rules/0/actions", ["keys.*"], "rule app-all: no test reaches it"),
+        ("access/rules/1/classes", ["secret", "contact"], "rule nurse-reveal: reveals class secret"),
+        ("access/roles/clerk", {"title": "Clerk"}, "role clerk: no rule names it"),
+        ("purposes/purposes/audit", {"title": "Audit"}, "purpose audit: no rule names it"),
+        ("detection/operators/EMAIL_ADDRESS", "keep", "EMAIL_ADDRESS is required and kept"),
+        ("detection/operators/PHONE_NUMBER", "keep", "PHONE_NUMBER of class contact is kept"),
+        ("detection/required", ["EMAIL_ADDRESS", "PASSWORD"], "PASSWORD is required and no test text"),
+        ("tests/requests", [], "no case expects a denial"),
+    ],
+)
+def test_doubts_are_warnings(tmp_path: Path, path: str, value: Any, words: str) -> None:
+    problems = lint(packs.write(tmp_path, doubtful(packs.root(), path, value)))
+    assert any(problem.startswith("warning: ") and words in problem for problem in problems)
+
+
+@pytest.mark.parametrize(
+    ("fields", "dead"),
+    [
+        ({"actions": ["*"]}, True),
+        ({"actions": ["memory.*"], "roles": ["app"], "purposes": ["service"]}, True),
+        ({"actions": ["memory.*"], "roles": ["nurse"]}, False),
+        ({"actions": ["memory.*"], "purposes": ["care"]}, False),
+        ({"actions": ["memory.add"]}, False),
+    ],
+)
+def test_a_permit_that_never_permits_is_named(tmp_path: Path, fields: dict[str, Any], dead: bool) -> None:
+    files = packs.root()
+    files["access.yaml"]["rules"].append(packs.forbid("stop", **fields))
+    problems = "\n".join(lint(packs.write(tmp_path, files)))
+    assert ("rule app-all: never permits, rule stop forbids all of it" in problems) is dead
+
+
+def test_failing_tests_are_errors(tmp_path: Path) -> None:
+    files = packs.root()
+    files["tests/access.yaml"]["requests"][0]["expect"] = "deny"
+    problems = lint(packs.write(tmp_path, files))
+    assert "error: tests/access.yaml: adds: expected deny, got permit by rule app-all" in problems
+
+
+# --- test ---
+
+
+def test_the_packs_own_tests_run(tmp_path: Path) -> None:
+    folder = packs.write(tmp_path, packs.root())
+    results = run_tests(folder, mail_only)
+    assert {(r.file, r.status) for r in results} == {("tests/access.yaml", "passed")}
+    assert [r.case for r in results] == ["adds", "calls", "stranger", "mail", "mail"]
+    assert [r.status for r in run_tests(folder)].count("skipped") == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "detail"),
+    [
+        ("tests/requests/0/rule", "nurse-reveal", "expected rule nurse-reveal, got rule app-all"),
+        ("tests/requests/1/masks", ["contact"], "expected to stay tokens: EMAIL_ADDRESS, PHONE_NUMBER"),
+        ("tests/requests/1/reveals", ["EMAIL_ADDRESS"], "revealed classes differ in: PHONE_NUMBER"),
+        ("tests/requests/1/reveals", [], "revealed classes differ in: EMAIL_ADDRESS, PHONE_NUMBER"),
+        ("tests/requests/2/expect", "permit", "expected permit, got deny by rule default-deny"),
+        ("tests/operators/0/operator", "drop", "EMAIL_ADDRESS: expected drop, got token"),
+        ("tests/texts/0/expect", ["EMAIL_ADDRESS", "PHONE_NUMBER"], "not found: PHONE_NUMBER"),
+        ("tests/texts/0/absent", ["EMAIL_ADDRESS"], "found, and should not be: EMAIL_ADDRESS"),
+    ],
+)
+def test_a_broken_promise_fails(tmp_path: Path, path: str, value: Any, detail: str) -> None:
+    results = run_tests(packs.write(tmp_path, doubtful(packs.root(), path, value)), mail_only)
+    assert [r.detail for r in results if r.status == "failed"] == [detail]
+
+
+def test_a_pack_that_does_not_load_has_no_results(tmp_path: Path) -> None:
+    with pytest.raises(PolicyInvalidError):
+        run_tests(packs.write(tmp_path, packs.root(access=None)))
+
+
+# --- diff ---
+
+
+def test_equal_packs_do_not_differ(tmp_path: Path) -> None:
+    policy = load(packs.write(tmp_path, packs.root()))
+    assert diff(policy, policy) == []
+
+
+def test_a_diff_says_what_changes_for_whom(tmp_path: Path) -> None:
+    old = load(packs.write(tmp_path / "old", packs.root()))
+    files = packs.root()
+    files["purposes.yaml"]["purposes"]["audit"] = {"title": "Audit"}
+    files["access.yaml"]["roles"]["clerk"] = {"title": "Clerk"}
+    files["access.yaml"]["rules"][0]["actions"] = ["memory.get"]
+    files["access.yaml"]["rules"][1]["classes"] = ["EMAIL_ADDRESS"]
+    files["access.yaml"]["rules"].append(
+        packs.permit(actions=["audit.show"], roles=["clerk"], purposes=["audit"])
+    )
+    files["detection.yaml"] = {
+        "threshold": 0.25,
+        "default_operator": "token",
+        "required": ["PASSWORD"],
+        "operators": {"EMAIL_ADDRESS": "mask", "DATE_TIME": "keep", "PASSWORD": "drop"},
+    }
+    files["retention.yaml"]["rules"] = [{"id": "log", "record": "audit", "min_days": 2192, "why": "w"}]
+    lines = diff(old, load(packs.write(tmp_path / "new", files)))
+    for line in (
+        "purpose audit is new",
+        "role clerk is new",
+        "role app for purpose service may no longer memory.add",
+        "role nurse for purpose care no longer sees PHONE_NUMBER",
+        "role clerk for purpose audit may now audit.show",
+        "the detection threshold goes from 0.5 to 0.25",
+        "entity classes without an operator: mask becomes token (stricter)",
+        "EMAIL_ADDRESS: token becomes mask (weaker)",
+        "PASSWORD now needs a detector",
+        "EMAIL_ADDRESS no longer needs a detector",
+        "audit is kept at least 2192 days instead of 365 days",
+        "memory is kept at most no set time instead of 1000 days",
+    ):
+        assert line in lines
+    assert "role app for purpose service may no longer memory.get" not in lines
+
+
+def test_a_diff_reads_both_ways(tmp_path: Path) -> None:
+    old = load(packs.write(tmp_path / "old", packs.root()))
+    files = packs.root()
+    files["access.yaml"]["rules"].pop(1)
+    files["access.yaml"]["rules"][0]["purposes"] = ["care"]
+    del files["purposes.yaml"]["purposes"]["service"]
+    files["tests/access.yaml"] = {}
+    new = load(packs.write(tmp_path / "new", files))
+    assert "purpose service is gone" in diff(old, new)
+    assert "purpose service is new" in diff(new, old)
+    assert "role nurse for purpose care now sees EMAIL_ADDRESS, PHONE_NUMBER" in diff(new, old)
+    assert "role nurse for purpose care may no longer memory.reveal" in diff(old, new)
+
+
+# --- explain ---
+
+
+def test_explain_a_permit(tmp_path: Path) -> None:
+    policy = load(packs.write(tmp_path, packs.root()))
+    wanted = frozenset({"EMAIL_ADDRESS", "PASSWORD"})
+    text = explain(policy, Request("memory.reveal", "care", ("nurse",), wanted))
+    assert text.splitlines() == [
+        "permit: a rule permits memory.reveal",
+        "rule nurse-reveal of pack small: It calls.",
+        "  purpose limitation",
+        "shown: EMAIL_ADDRESS",
+        "stay tokens: PASSWORD",
+        f"policy small 1.0.0, digest {policy.digest}",
+    ]
+
+
+def test_explain_a_denial_says_who_could(tmp_path: Path) -> None:
+    policy = load(packs.write(tmp_path, packs.root()))
+    assert "permitted to: app for service" in explain(policy, Request("memory.add", "care", ("app",)))
+    assert "permitted to: nobody" in explain(policy, Request("keys.rotate", "care", ("app",)))
+    strict = packs.root()
+    strict["access.yaml"]["rules"].append(packs.forbid("stop", why="Not on Sundays."))
+    text = explain(load(packs.write(tmp_path / "b", strict)), Request("memory.delete", "service", ("app",)))
+    assert "deny: a rule forbids memory.delete" in text
+    assert "rule stop of pack small: Not on Sundays." in text
