@@ -42,8 +42,15 @@ def clinic(make_vault: Callable[..., Vault]) -> Vault:
     return make_vault()
 
 
-def session_of(vault: Vault, tenant: str = "clinic", *, roles: tuple[str, ...] = APP, purpose: str = "service",
-               user_id: str | None = None, name: str = "intake-bot") -> Session:  # fmt: skip
+def session_of(
+    vault: Vault,
+    tenant: str = "clinic",
+    *,
+    roles: tuple[str, ...] = APP,
+    purpose: str = "service",
+    user_id: str | None = None,
+    name: str = "intake-bot",
+) -> Session:
     return vault.session(Principal(tenant=tenant, id=name, roles=roles), purpose=purpose, user_id=user_id)
 
 

@@ -1,6 +1,6 @@
 """memvault: a memory layer for LLM applications that redacts, encrypts, scopes, logs and can forget.
 
-    from vault import Vault, Principal
+from vault import Vault, Principal
 """
 
 from vault import errors

@@ -22,7 +22,9 @@ Progress = Callable[[int, int], None]
 class Admin:
     """Every method is decided by the pack and logged: in the tenant's log, or, for the vault itself, in its own."""
 
-    def __init__(self, opened: Callable[[], Stages], principal: Principal, purpose: str, folder: Path) -> None:
+    def __init__(
+        self, opened: Callable[[], Stages], principal: Principal, purpose: str, folder: Path
+    ) -> None:
         self._opened = opened
         self._principal = principal
         self._purpose = purpose
@@ -60,12 +62,16 @@ class Admin:
 
         return rotate.status(self._opened(), self._folder, self._tenant_caller())
 
-    def keys_rotate(self, level: str, *, keep_old: bool = False, progress: Progress | None = None) -> dict[str, Any]:
+    def keys_rotate(
+        self, level: str, *, keep_old: bool = False, progress: Progress | None = None
+    ) -> dict[str, Any]:
         """Replace the keys of one level (see vault.flows.rotate.LEVELS)."""
         from vault.flows import rotate
 
         caller = self._vault_caller() if level == "root" else self._tenant_caller()
-        return rotate.rotate(self._opened(), self._folder, caller, level, keep_old=keep_old, progress=progress)
+        return rotate.rotate(
+            self._opened(), self._folder, caller, level, keep_old=keep_old, progress=progress
+        )
 
     def keys_backup(self) -> dict[str, Any]:
         """Copy the keystore to its backup folder and verify the copy."""
@@ -128,6 +134,11 @@ class Admin:
         from vault.flows import bulk
 
         return bulk.add_many(
-            self._opened(), self._tenant_caller(), items, batch=batch, on_error="collect", progress=progress,
+            self._opened(),
+            self._tenant_caller(),
+            items,
+            batch=batch,
+            on_error="collect",
+            progress=progress,
             action="memory.import",
-        )  # fmt: skip
+        )

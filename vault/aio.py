@@ -22,7 +22,9 @@ _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 
-def _lift(method: Callable[Concatenate[Session, _P], _R]) -> Callable[Concatenate[AsyncSession, _P], Awaitable[_R]]:
+def _lift(
+    method: Callable[Concatenate[Session, _P], _R],
+) -> Callable[Concatenate[AsyncSession, _P], Awaitable[_R]]:
     """The same call in a worker thread; signature and docstring are the sync method's."""
 
     @wraps(method)
@@ -60,8 +62,12 @@ class AsyncVault:
     async def open(cls, path: PathLike) -> AsyncVault:
         return cls(await asyncio.to_thread(Vault.open, path))
 
-    async def session(self, principal: Principal, *, purpose: str, user_id: str | None = None) -> AsyncSession:
-        return AsyncSession(await asyncio.to_thread(self.sync.session, principal, purpose=purpose, user_id=user_id))
+    async def session(
+        self, principal: Principal, *, purpose: str, user_id: str | None = None
+    ) -> AsyncSession:
+        return AsyncSession(
+            await asyncio.to_thread(self.sync.session, principal, purpose=purpose, user_id=user_id)
+        )
 
     def admin(self, principal: Principal, *, purpose: str = "operations") -> Admin:
         """Upkeep stays synchronous; run it in a thread of its own."""

@@ -47,13 +47,17 @@ def passphrase_source(reference: str, folder: Path) -> PassphraseSource:
         if kind == "env":
             value = os.environ.get(place)
             if not value:
-                raise ConfigError("keys.passphrase_missing", "the environment variable with the passphrase is not set")
+                raise ConfigError(
+                    "keys.passphrase_missing", "the environment variable with the passphrase is not set"
+                )
             return bytearray(value.encode())
         path = Path(place).expanduser()
         path = path if path.is_absolute() else folder / path
         try:
             if path.stat().st_mode & 0o077:
-                raise ConfigError("keys.passphrase_permissions", "the passphrase file is readable by others; make it 0600")
+                raise ConfigError(
+                    "keys.passphrase_permissions", "the passphrase file is readable by others; make it 0600"
+                )
             return bytearray(path.read_bytes().rstrip(b"\r\n"))
         except OSError:
             raise ConfigError("keys.passphrase_missing", "the passphrase file cannot be read") from None
@@ -132,16 +136,26 @@ def build(folder: Path) -> Stages:
         return SqlcipherRecords(path, key, tenant.tid, timeout_s=timeout_s)
 
     stores = Stores(
-        folder / TENANTS_FOLDER, keystore, open_files=config.tenants.open_files, create=create_records,
+        folder / TENANTS_FOLDER,
+        keystore,
+        open_files=config.tenants.open_files,
+        create=create_records,
         connect=connect_records,
-    )  # fmt: skip
+    )
     stores.on_close = lambda store: sign_on_close(keystore, store)
     embedder = StaticEmbedder()
     return Stages(
-        config=config, policy=pack, detector=found_by, embedder=lambda: _typed(embedder),
-        index=SealedIndex(embedder.dimension, cache_bytes=config.limits.cache_mb << 20), provider=keys,
-        keystore=keystore, cache=cache, stores=stores, lease=Lease(folder / "vault.lock", timeout_s),
-    )  # fmt: skip
+        config=config,
+        policy=pack,
+        detector=found_by,
+        embedder=lambda: _typed(embedder),
+        index=SealedIndex(embedder.dimension, cache_bytes=config.limits.cache_mb << 20),
+        provider=keys,
+        keystore=keystore,
+        cache=cache,
+        stores=stores,
+        lease=Lease(folder / "vault.lock", timeout_s),
+    )
 
 
 def _typed(embedder: Embedder) -> Embedder:
@@ -149,9 +163,14 @@ def _typed(embedder: Embedder) -> Embedder:
 
 
 def default_config(
-    folder: Path, *, tenant: str, explicit_tenants: bool = False, key_folder: str | None = None,
-    passphrase: str | None = None, backup: str | None = None,
-) -> VaultConfig:  # fmt: skip
+    folder: Path,
+    *,
+    tenant: str,
+    explicit_tenants: bool = False,
+    key_folder: str | None = None,
+    passphrase: str | None = None,
+    backup: str | None = None,
+) -> VaultConfig:
     """What `init` writes when nothing else is asked for."""
     place = Path(key_folder) if key_folder else default_key_folder(folder.absolute().name)
     place = place.expanduser().absolute()

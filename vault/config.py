@@ -27,11 +27,16 @@ class KeysConfig(_Section):
 
     provider: str = Field(description="`file:FOLDER`: a folder of epoch key files, outside the vault folder")
     passphrase: str | None = Field(
-        default=None, description="`env:NAME` or `file:PATH`: a passphrase (Argon2id) that wraps the key files"
+        default=None,
+        description="`env:NAME` or `file:PATH`: a passphrase (Argon2id) that wraps the key files",
     )
     backup: str = Field(description="folder for keystore backups, or `none` to say that none is wanted")
-    cache_ttl_s: int = Field(default=300, ge=1, le=3600, description="how long an unwrapped key may stay in memory")
-    cache_entries: int = Field(default=10_000, ge=16, le=1_000_000, description="unwrapped subject keys in memory")
+    cache_ttl_s: int = Field(
+        default=300, ge=1, le=3600, description="how long an unwrapped key may stay in memory"
+    )
+    cache_entries: int = Field(
+        default=10_000, ge=16, le=1_000_000, description="unwrapped subject keys in memory"
+    )
 
     @field_validator("provider")
     @classmethod
@@ -52,7 +57,8 @@ class TenantsConfig(_Section):
     """How tenants come to be and how many files stay open."""
 
     create: Literal["implicit", "explicit"] = Field(
-        default="implicit", description="`implicit`: the first session creates the tenant; `explicit`: only the command"
+        default="implicit",
+        description="`implicit`: the first session creates the tenant; `explicit`: only the command",
     )
     open_files: int = Field(default=64, ge=1, le=4096, description="records files kept open at once")
 
@@ -67,26 +73,38 @@ class DetectionConfig(_Section):
     """Which detectors run on every text; their findings are united."""
 
     detectors: tuple[Literal["builtin", "presidio"], ...] = Field(
-        default=("builtin",), min_length=1, description="`builtin`, and `presidio` where that extra is installed"
+        default=("builtin",),
+        min_length=1,
+        description="`builtin`, and `presidio` where that extra is installed",
     )
 
 
 class LimitsConfig(_Section):
     """Bounds on one call; more is refused, never truncated."""
 
-    text_bytes: int = Field(default=65_536, ge=256, le=1_048_576, description="UTF-8 bytes of one text or query")
-    metadata_bytes: int = Field(default=16_384, ge=256, le=262_144, description="JSON bytes of one metadata object")
+    text_bytes: int = Field(
+        default=65_536, ge=256, le=1_048_576, description="UTF-8 bytes of one text or query"
+    )
+    metadata_bytes: int = Field(
+        default=16_384, ge=256, le=262_144, description="JSON bytes of one metadata object"
+    )
     messages: int = Field(default=1_000, ge=1, le=100_000, description="messages in one add")
     results: int = Field(default=1_000, ge=1, le=10_000, description="memories one search or page may return")
-    lock_timeout_s: float = Field(default=10.0, ge=0.1, le=600, description="wait for another process's write")
-    cache_mb: int = Field(default=256, ge=1, le=65_536, description="unsealed vectors and terms kept in memory")
+    lock_timeout_s: float = Field(
+        default=10.0, ge=0.1, le=600, description="wait for another process's write"
+    )
+    cache_mb: int = Field(
+        default=256, ge=1, le=65_536, description="unsealed vectors and terms kept in memory"
+    )
 
 
 class AuditConfig(_Section):
     """When the log is signed."""
 
     checkpoint_entries: int = Field(default=1_000, ge=1, le=100_000, description="sign after so many entries")
-    checkpoint_s: int = Field(default=60, ge=1, le=86_400, description="sign after so many seconds with new entries")
+    checkpoint_s: int = Field(
+        default=60, ge=1, le=86_400, description="sign after so many seconds with new entries"
+    )
 
 
 class CliConfig(_Section):
@@ -118,14 +136,18 @@ class VaultConfig(_Section):
             with path.open("rb") as file:
                 data: dict[str, Any] = tomllib.load(file)
         except FileNotFoundError:
-            raise ConfigError("config.missing", "no vault here: memvault.toml not found (memvault init makes one)") from None
+            raise ConfigError(
+                "config.missing", "no vault here: memvault.toml not found (memvault init makes one)"
+            ) from None
         except (OSError, UnicodeDecodeError):
             raise ConfigError("config.unreadable", "memvault.toml cannot be read") from None
         except tomllib.TOMLDecodeError:
             raise ConfigError("config.syntax", "memvault.toml is not valid TOML") from None
         found = data.get("format", FORMAT)
         if isinstance(found, int) and found > FORMAT:
-            raise ConfigError("config.newer", "this vault was written by a newer memvault; upgrade to open it")
+            raise ConfigError(
+                "config.newer", "this vault was written by a newer memvault; upgrade to open it"
+            )
         return cls.parse(data)
 
     @classmethod
@@ -135,7 +157,9 @@ class VaultConfig(_Section):
         except ValidationError as error:
             first = error.errors(include_input=False, include_context=False, include_url=False)[0]
             key = ".".join(str(part) for part in first["loc"]) or "(top level)"
-            problem = "is not a known key" if first["type"] == "extra_forbidden" else "is missing or not allowed"
+            problem = (
+                "is not a known key" if first["type"] == "extra_forbidden" else "is missing or not allowed"
+            )
             raise ConfigError("config.invalid", f"memvault.toml: {key} {problem}") from None
 
 

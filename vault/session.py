@@ -46,9 +46,15 @@ class Vault:
 
     @classmethod
     def init(
-        cls, path: PathLike, *, key_folder: PathLike | None = None, passphrase: str | None = None,
-        keystore_backup: PathLike | None = None, tenant: str = "default", explicit_tenants: bool = False,
-    ) -> Vault:  # fmt: skip
+        cls,
+        path: PathLike,
+        *,
+        key_folder: PathLike | None = None,
+        passphrase: str | None = None,
+        keystore_backup: PathLike | None = None,
+        tenant: str = "default",
+        explicit_tenants: bool = False,
+    ) -> Vault:
         """Make a vault folder and its key, and open it.
 
         `key_folder` lies outside the vault folder (default: the user's data folder); losing it loses everything.
@@ -59,10 +65,13 @@ class Vault:
 
         folder = Path(path)
         config = compose.default_config(
-            folder, tenant=tenant, explicit_tenants=explicit_tenants, passphrase=passphrase,
+            folder,
+            tenant=tenant,
+            explicit_tenants=explicit_tenants,
+            passphrase=passphrase,
             key_folder=os.fspath(key_folder) if key_folder is not None else None,
             backup=os.fspath(keystore_backup) if keystore_backup is not None else None,
-        )  # fmt: skip
+        )
         compose.create(folder, config)
         return cls.open(folder)
 
@@ -153,10 +162,18 @@ class Session:
         return self._vault._opened()
 
     def add(
-        self, content: Content, *, user_id: str | None = None, agent_id: str | None = None, app_id: str | None = None,
-        run_id: str | None = None, metadata: Metadata | None = None, expires_at: datetime | None = None,
-        idempotency_key: str | None = None, infer: bool = False,
-    ) -> AddResult:  # fmt: skip
+        self,
+        content: Content,
+        *,
+        user_id: str | None = None,
+        agent_id: str | None = None,
+        app_id: str | None = None,
+        run_id: str | None = None,
+        metadata: Metadata | None = None,
+        expires_at: datetime | None = None,
+        idempotency_key: str | None = None,
+        infer: bool = False,
+    ) -> AddResult:
         """Store a text, a message, or each message of a list; at least one scope id is required.
 
         Everything is redacted and encrypted before it is stored; all messages of one call are stored, or none.
@@ -166,17 +183,28 @@ class Session:
         from vault.flows import validate, write
 
         if infer is not False:
-            raise InvalidInputError("infer.unsupported", "infer must be False: fact extraction is not part of this release")
+            raise InvalidInputError(
+                "infer.unsupported", "infer must be False: fact extraction is not part of this release"
+            )
         scope = validate.scope(user_id=user_id, agent_id=agent_id, app_id=app_id, run_id=run_id)
         return write.add(
-            self._stages(), self._caller, content, scope=scope, metadata=metadata, expires_at=expires_at,
+            self._stages(),
+            self._caller,
+            content,
+            scope=scope,
+            metadata=metadata,
+            expires_at=expires_at,
             idempotency_key=idempotency_key,
-        )  # fmt: skip
+        )
 
     def add_many(
-        self, items: Iterable[Mapping[str, Any]], *, batch: int = 256, on_error: str = "raise",
+        self,
+        items: Iterable[Mapping[str, Any]],
+        *,
+        batch: int = 256,
+        on_error: str = "raise",
         progress: Callable[[int], None] | None = None,
-    ) -> BulkResult:  # fmt: skip
+    ) -> BulkResult:
         """Store many: each item is a mapping with `content` and the other arguments of `add`.
 
         Each batch is one transaction. `on_error="collect"` reports refused items by position and code instead of
@@ -189,10 +217,19 @@ class Session:
         )
 
     def search(
-        self, query: str, *, user_id: str | None = None, agent_id: str | None = None, app_id: str | None = None,
-        run_id: str | None = None, filters: Filters | None = None, limit: int = 10, threshold: float = 0.0,
-        explain: bool = False, reveal: str | None = None,
-    ) -> list[SearchHit]:  # fmt: skip
+        self,
+        query: str,
+        *,
+        user_id: str | None = None,
+        agent_id: str | None = None,
+        app_id: str | None = None,
+        run_id: str | None = None,
+        filters: Filters | None = None,
+        limit: int = 10,
+        threshold: float = 0.0,
+        explain: bool = False,
+        reveal: str | None = None,
+    ) -> list[SearchHit]:
         """The memories of one scope that answer a question, best first; scores in [0, 1].
 
         `filters` is a tree over metadata and times, ANDed with the scope. `reveal` is a reason: values come back in
@@ -202,9 +239,16 @@ class Session:
 
         scope = validate.scope(user_id=user_id, agent_id=agent_id, app_id=app_id, run_id=run_id)
         return read.search(
-            self._stages(), self._caller, query, scope=scope, filters=filters, limit=limit, threshold=threshold,
-            explain=explain, reveal=reveal,
-        )  # fmt: skip
+            self._stages(),
+            self._caller,
+            query,
+            scope=scope,
+            filters=filters,
+            limit=limit,
+            threshold=threshold,
+            explain=explain,
+            reveal=reveal,
+        )
 
     def get(self, memory_id: str, *, reveal: str | None = None) -> Memory:
         """One memory; NotFoundError for absent, expired, erased and foreign ids alike."""
@@ -213,21 +257,40 @@ class Session:
         return read.get(self._stages(), self._caller, memory_id, reveal=reveal)
 
     def list(
-        self, *, user_id: str | None = None, agent_id: str | None = None, app_id: str | None = None,
-        run_id: str | None = None, filters: Filters | None = None, limit: int = 100, order: str = "created_at",
-        cursor: str | None = None, reveal: str | None = None,
-    ) -> Page:  # fmt: skip
+        self,
+        *,
+        user_id: str | None = None,
+        agent_id: str | None = None,
+        app_id: str | None = None,
+        run_id: str | None = None,
+        filters: Filters | None = None,
+        limit: int = 100,
+        order: str = "created_at",
+        cursor: str | None = None,
+        reveal: str | None = None,
+    ) -> Page:
         """One page of a scope's memories; `order` is created_at or updated_at, with `-` for newest first."""
         from vault.flows import read, validate
 
         scope = validate.scope(user_id=user_id, agent_id=agent_id, app_id=app_id, run_id=run_id)
         return read.list_page(
-            self._stages(), self._caller, scope=scope, filters=filters, limit=limit, order=order, cursor=cursor,
+            self._stages(),
+            self._caller,
+            scope=scope,
+            filters=filters,
+            limit=limit,
+            order=order,
+            cursor=cursor,
             reveal=reveal,
-        )  # fmt: skip
+        )
 
     def update(
-        self, memory_id: str, text: str | None = None, *, metadata: Metadata | None = None, reason: str | None = None
+        self,
+        memory_id: str,
+        text: str | None = None,
+        *,
+        metadata: Metadata | None = None,
+        reason: str | None = None,
     ) -> Memory:
         """Store a new version; `metadata`, where given, replaces the old one. ConflictError if it changed meanwhile."""
         from vault.flows import change
@@ -241,9 +304,13 @@ class Session:
         return DeleteResult(change.delete(self._stages(), self._caller, memory_id, reason=reason))
 
     def delete_all(
-        self, *, user_id: str | None = None, agent_id: str | None = None, app_id: str | None = None,
+        self,
+        *,
+        user_id: str | None = None,
+        agent_id: str | None = None,
+        app_id: str | None = None,
         run_id: str | None = None,
-    ) -> DeleteResult:  # fmt: skip
+    ) -> DeleteResult:
         """Remove every memory of one subject that carries all the given scope ids; an empty scope is refused."""
         from vault.flows import change, validate
 

@@ -173,9 +173,12 @@ class Database:
     def _connect(self, key: SecretKey, *, create: bool) -> Any:
         try:
             connection = sqlcipher3.connect(
-                str(self.path), isolation_level=None, check_same_thread=False, timeout=self._timeout_s,
+                str(self.path),
+                isolation_level=None,
+                check_same_thread=False,
+                timeout=self._timeout_s,
                 cached_statements=256,
-            )  # fmt: skip
+            )
         except sqlcipher3.Error as error:
             raise _convert(error) from None
         spec = _raw_key_spec(key)
@@ -188,7 +191,9 @@ class Database:
             connection.execute("PRAGMA cipher_memory_security = OFF")
             status = connection.execute("PRAGMA cipher_status").fetchone()
             if status is None or str(status[0]) != "1":
-                raise IntegrityViolationError("storage.unencrypted", "the driver did not switch encryption on")
+                raise IntegrityViolationError(
+                    "storage.unencrypted", "the driver did not switch encryption on"
+                )
             connection.execute("PRAGMA secure_delete = ON")
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA temp_store = MEMORY")
@@ -211,7 +216,9 @@ class Database:
 
     def _check_process(self) -> None:
         if os.getpid() != self._pid:
-            raise StorageError("vault.forked", "this vault was opened before a fork; open it again in this process")
+            raise StorageError(
+                "vault.forked", "this vault was opened before a fork; open it again in this process"
+            )
 
     def query(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
         """All rows of a SELECT or PRAGMA."""

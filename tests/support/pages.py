@@ -82,4 +82,6 @@ def vault_keys(vault: object) -> dict[Path, bytes]:
 
 def decrypted(vault: object) -> bytes:
     """Every decrypted page and frame of a vault, joined."""
-    return b"\n".join(b"\n".join(PageReader(path, key).everything()) for path, key in vault_keys(vault).items())
+    return b"\n".join(
+        b"\n".join(PageReader(path, key).everything()) for path, key in vault_keys(vault).items()
+    )

@@ -50,7 +50,9 @@ class LogStore(Protocol):
     def transaction(self, *, durable: bool = True) -> AbstractContextManager[None]: ...
     def reading(self) -> AbstractContextManager[None]: ...
     def log_head(self) -> tuple[int, bytes]: ...
-    def append_entry(self, seq: int, entry: bytes, mac: bytes, s: int | None, detail: bytes | None) -> None: ...
+    def append_entry(
+        self, seq: int, entry: bytes, mac: bytes, s: int | None, detail: bytes | None
+    ) -> None: ...
     def log(self, start: int = 0, end: int | None = None) -> Iterator[LogRowLike]: ...
     def last_checkpoint(self) -> tuple[int, bytes, bytes] | None: ...
     def checkpoints(self) -> list[tuple[int, bytes, bytes]]: ...
@@ -159,10 +161,14 @@ class TenantLog:
         commitment = hmac.digest(blind, detail, "sha256")
         record_id = b"log" + seq.to_bytes(8, "big")
         if subject is not None and (key := subject.key("detail")) is not None:
-            context = RecordContext(tenant=self._keys.tid, sid=subject.sid, record_id=record_id, version=1, use="detail")
+            context = RecordContext(
+                tenant=self._keys.tid, sid=subject.sid, record_id=record_id, version=1, use="detail"
+            )
             return seal(key, subject.kid, subject.generation, context, blind + detail), commitment
         number = self._keys.current["detail"]
-        context = RecordContext(tenant=self._keys.tid, sid=_ZERO, record_id=record_id, version=1, use="detail")
+        context = RecordContext(
+            tenant=self._keys.tid, sid=_ZERO, record_id=record_id, version=1, use="detail"
+        )
         with self._keys.key("detail").derive("detail") as key:
             return seal(key, self._keys.tid, number, context, blind + detail), commitment
 
@@ -176,17 +182,23 @@ class TenantLog:
             master = self._keys.versions["detail"].get(header.generation)
             if master is None:
                 return None
-            context = RecordContext(tenant=self._keys.tid, sid=_ZERO, record_id=record_id, version=1, use="detail")
+            context = RecordContext(
+                tenant=self._keys.tid, sid=_ZERO, record_id=record_id, version=1, use="detail"
+            )
             with master.derive("detail") as derived:
                 plain = open_(derived, row.detail, context)
         else:
             key = subject.key("detail", header.generation) if subject is not None else None
             if key is None or subject is None:
                 return None
-            context = RecordContext(tenant=self._keys.tid, sid=subject.sid, record_id=record_id, version=1, use="detail")
+            context = RecordContext(
+                tenant=self._keys.tid, sid=subject.sid, record_id=record_id, version=1, use="detail"
+            )
             plain = open_(key, row.detail, context)
         if _b64(hmac.digest(plain[:32], plain[32:], "sha256")) != strict_loads(row.entry).get("dc"):
-            raise AuditChainError("audit.detail", "the sealed detail of an entry is not the one the entry commits to")
+            raise AuditChainError(
+                "audit.detail", "the sealed detail of an entry is not the one the entry commits to"
+            )
         opened: dict[str, Any] = json.loads(plain[32:])
         return opened
 
@@ -234,13 +246,16 @@ class TenantLog:
         head_size, _ = self._store.log_head()
         if head_size < size or (last[0] if last else 0) < size:
             raise RollbackError(
-                "audit.rolled_back", "the log ends before the newest checkpoint in the keystore: an older file was restored"
+                "audit.rolled_back",
+                "the log ends before the newest checkpoint in the keystore: an older file was restored",
             )
         if size and not any(
             stored == size and hmac.compare_digest(Frontier.from_bytes(peaks).root(), root or b"")
             for stored, _, peaks in self._store.checkpoints()
         ):
-            raise RollbackError("audit.forked", "the log does not contain the newest checkpoint in the keystore")
+            raise RollbackError(
+                "audit.forked", "the log does not contain the newest checkpoint in the keystore"
+            )
         if last is not None:
             self._check_note(last)
         self._verify_chain(last[0] if last else 0)
@@ -249,7 +264,11 @@ class TenantLog:
         size, note, peaks = stored
         head = open_note(note, self.vkeys())
         frontier = Frontier.from_bytes(peaks)
-        if (head.origin, head.size, head.root) != (self.origin, size, frontier.root()) or frontier.size != size:
+        if (head.origin, head.size, head.root) != (
+            self.origin,
+            size,
+            frontier.root(),
+        ) or frontier.size != size:
             raise AuditChainError("audit.checkpoint", "a stored checkpoint does not match its signed note")
 
     def _verify_chain(self, start: int) -> int:
@@ -260,7 +279,9 @@ class TenantLog:
         for row in self._store.log(expected):
             if row.seq != expected:
                 raise AuditChainError("audit.gap", "the log has a gap")
-            if row.seq >= start and not hmac.compare_digest(row.mac, chain(key, previous, row.seq, row.entry)):
+            if row.seq >= start and not hmac.compare_digest(
+                row.mac, chain(key, previous, row.seq, row.entry)
+            ):
                 raise AuditChainError("audit.changed", "a log entry was changed, moved or removed")
             previous = row.mac
             expected += 1
@@ -281,7 +302,9 @@ class TenantLog:
                 if stored is not None:
                     self._check_note(stored)
                     if Frontier.from_bytes(stored[2]).root() != frontier.root():
-                        raise AuditChainError("audit.root", "the log's entries do not hash to a signed checkpoint")
+                        raise AuditChainError(
+                            "audit.root", "the log's entries do not hash to a signed checkpoint"
+                        )
             if checkpoints:
                 raise RollbackError("audit.rolled_back", "the log ends before one of its own checkpoints")
             return {"entries": size, "checkpoints": len(self._store.checkpoints())}
@@ -301,5 +324,3 @@ def _b64(data: bytes) -> str:
     import base64
 
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-

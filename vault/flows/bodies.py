@@ -140,6 +140,8 @@ class StoredPoints:
         for n, version, blob in self._records.points(self.s, after_n=after_n):
             identity = self.s.to_bytes(5, "big") + n.to_bytes(5, "big")
             found.append(
-                unpack_point(n, version, open_value(self._tenant, self._subject, "vector", identity, version, blob))
+                unpack_point(
+                    n, version, open_value(self._tenant, self._subject, "vector", identity, version, blob)
+                )
             )
         return found

@@ -37,9 +37,15 @@ class BulkResult:
 
 
 def add_many(
-    stages: Stages, caller: Caller, items: Iterable[Mapping[str, Any]], *, batch: object, on_error: object,
-    progress: Callable[[int], None] | None, action: str = "memory.add",
-) -> BulkResult:  # fmt: skip
+    stages: Stages,
+    caller: Caller,
+    items: Iterable[Mapping[str, Any]],
+    *,
+    batch: object,
+    on_error: object,
+    progress: Callable[[int], None] | None,
+    action: str = "memory.add",
+) -> BulkResult:
     """Store batch by batch; a batch is stored whole or not at all."""
     size = validate.limit(batch, _MOST, "batch")
     if on_error not in ("raise", "collect"):
@@ -61,9 +67,15 @@ def _chunks(items: Iterable[Mapping[str, Any]], size: int) -> Iterator[list[Mapp
 
 
 def _add_chunk(
-    stages: Stages, caller: Caller, chunk: list[Mapping[str, Any]], start: int, result: BulkResult, *, collect: bool,
+    stages: Stages,
+    caller: Caller,
+    chunk: list[Mapping[str, Any]],
+    start: int,
+    result: BulkResult,
+    *,
+    collect: bool,
     action: str,
-) -> None:  # fmt: skip
+) -> None:
     additions: list[Addition] = []
     keys: list[str | None] = []
     positions: list[int] = []
@@ -94,9 +106,14 @@ def _add_chunk(
 
 
 def _one_by_one(
-    stages: Stages, caller: Caller, additions: list[Addition], keys: list[str | None], positions: list[int],
-    result: BulkResult, action: str,
-) -> None:  # fmt: skip
+    stages: Stages,
+    caller: Caller,
+    additions: list[Addition],
+    keys: list[str | None],
+    positions: list[int],
+    result: BulkResult,
+    action: str,
+) -> None:
     """Something in the batch was refused as content: find it without losing its neighbours."""
     for addition, key, position in zip(additions, keys, positions, strict=True):
         try:
@@ -120,4 +137,3 @@ def _checked(stages: Stages, item: Mapping[str, Any]) -> tuple[list[Addition], s
     parts, _ = validate.messages(content, limits.text_bytes, limits.messages)
     key = validate.idempotency_key(item.get("idempotency_key"))
     return [Addition(scope, p["content"], p.get("role"), p.get("name"), metadata, until) for p in parts], key
-

@@ -44,21 +44,41 @@ def update(
         with call.records.transaction():
             current = call.records.memory(row.s, row.n)
             if current is None or current.version != row.version:
-                raise ConflictError("memory.changed", "the memory was changed meanwhile; read it and try again")
+                raise ConflictError(
+                    "memory.changed", "the memory was changed meanwhile; read it and try again"
+                )
             done = finish(draft, tokens)
             if draft.name is None and old.name is not None:
                 done = Finished(done.text, old.name, done.metadata, _with_name(done.tokens, old))
             tokens.refer(done.tokens)
             body = Body(
-                text=done.text, scope=old.scope, metadata=done.metadata, actor=caller.principal.id,
-                pack=stages.policy.digest[:16], detector=stages.detector.version, event="UPDATE", reason=why,
-                role=old.role, name=done.name, tokens=done.tokens, embedder=stages.embedder().version,
-            )  # fmt: skip
+                text=done.text,
+                scope=old.scope,
+                metadata=done.metadata,
+                actor=caller.principal.id,
+                pack=stages.policy.digest[:16],
+                detector=stages.detector.version,
+                event="UPDATE",
+                reason=why,
+                role=old.role,
+                name=done.name,
+                tokens=done.tokens,
+                embedder=stages.embedder().version,
+            )
             new = seal_row(
-                call, subject, s=row.s, n=row.n, nonce=row.nonce, id_key=row.id_key, version=row.version + 1,
-                created_ms=row.created_ms, updated_ms=milliseconds(stages.now()),
-                expires_at=to_memory(call.tenant, row, old).expires_at, body=body, vector=vector,
-            )  # fmt: skip
+                call,
+                subject,
+                s=row.s,
+                n=row.n,
+                nonce=row.nonce,
+                id_key=row.id_key,
+                version=row.version + 1,
+                created_ms=row.created_ms,
+                updated_ms=milliseconds(stages.now()),
+                expires_at=to_memory(call.tenant, row, old).expires_at,
+                body=body,
+                vector=vector,
+            )
             call.records.add_revision(superseded(call, subject, row, old))
             call.records.replace(row, new)
             event = call.event(count=1, object_id=str(memory_id), ids=[memory_id], reason=why)
@@ -76,17 +96,24 @@ def superseded(call: Call, subject: SubjectKeys, row: MemoryRow, body: Body) -> 
     """A version on its way into the history: its value sealed under `history`, its author apart."""
     identity = record_id(row.s, row.n, row.nonce)
     return RevisionRow(
-        row.s, row.n, row.version, row.nonce, body.event, row.updated_ms,
+        row.s,
+        row.n,
+        row.version,
+        row.nonce,
+        body.event,
+        row.updated_ms,
         seal_actor(call.tenant, subject, identity, row.version, body.actor, body.reason),
         seal_value(call.tenant, subject, "history", identity, row.version, encode(body)),
-    )  # fmt: skip
+    )
 
 
 def find_visible(call: Call, memory_id: object) -> tuple[MemoryRow, SubjectKeys]:
     """The live row an id names and its subject's keys; absent, expired, foreign and erased are one NotFoundError."""
     row = ids.find(call.tenant, call.records, memory_id) if isinstance(memory_id, str) else None
     subject = subject_of(call, row.s) if row is not None else None
-    expired = row is not None and row.expires_ms is not None and row.expires_ms <= milliseconds(call.stages.now())
+    expired = (
+        row is not None and row.expires_ms is not None and row.expires_ms <= milliseconds(call.stages.now())
+    )
     if row is None or subject is None or expired or not visible(call, subject):
         call.log_read(call.event(result="not_found"))
         raise NotFoundError("memory.unknown", "there is no such memory")
@@ -134,7 +161,9 @@ def delete_all(stages: Stages, caller: Caller, scope: Scope) -> int:
             call.log_read(call.event(count=0))
             return 0
         wanted = [
-            (tag, call.tenant.tag(tag, v)) for tag, v in scope.items() if v is not None and tag not in ("user", kind)
+            (tag, call.tenant.tag(tag, v))
+            for tag, v in scope.items()
+            if v is not None and tag not in ("user", kind)
         ]
         with call.records.transaction():
             rows = [r for r in call.records.memories(found.s) if all(getattr(r, k) == v for k, v in wanted)]
@@ -153,13 +182,23 @@ def remove_row(call: Call, subject: SubjectKeys, row: MemoryRow, event: str, rea
     tokens = TokenMap(call.tenant, subject, call.records, row.s)
     for revision in call.records.revisions(row.s, row.n):
         if revision.body is not None:
-            old = decode(open_value(call.tenant, subject, "history", identity, revision.version, revision.body))
+            old = decode(
+                open_value(call.tenant, subject, "history", identity, revision.version, revision.body)
+            )
             tokens.refer(old.tokens, -1)
             call.records.replace_revision(
                 revision,
-                RevisionRow(revision.s, revision.n, revision.version, revision.nonce, revision.event, revision.at_ms,
-                            revision.actor, None),
-            )  # fmt: skip
+                RevisionRow(
+                    revision.s,
+                    revision.n,
+                    revision.version,
+                    revision.nonce,
+                    revision.event,
+                    revision.at_ms,
+                    revision.actor,
+                    None,
+                ),
+            )
     tokens.refer(body.tokens, -1)
     last = superseded(call, subject, row, body)
     call.records.add_revision(
@@ -167,9 +206,15 @@ def remove_row(call: Call, subject: SubjectKeys, row: MemoryRow, event: str, rea
     )
     call.records.add_revision(
         RevisionRow(
-            row.s, row.n, row.version + 1, row.nonce, event, milliseconds(call.stages.now()),
-            seal_actor(call.tenant, subject, identity, row.version + 1, call.caller.principal.id, reason), None,
-        )  # fmt: skip
+            row.s,
+            row.n,
+            row.version + 1,
+            row.nonce,
+            event,
+            milliseconds(call.stages.now()),
+            seal_actor(call.tenant, subject, identity, row.version + 1, call.caller.principal.id, reason),
+            None,
+        )
     )
     call.records.remove(row)
 
@@ -178,5 +223,3 @@ def _forget(call: Call, subject: SubjectKeys) -> None:
     """Caches and the write-ahead log follow a removal at once; a busy reader only delays the latter."""
     call.stages.index.forget(call.tenant.tid, subject.sid)
     call.records.purge_free_space()
-
-

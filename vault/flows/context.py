@@ -79,7 +79,13 @@ class Call:
         return self.store.records
 
     def event(
-        self, *, result: str = "ok", count: int = 0, object_id: str = "", action: str | None = None, **detail: Any
+        self,
+        *,
+        result: str = "ok",
+        count: int = 0,
+        object_id: str = "",
+        action: str | None = None,
+        **detail: Any,
     ) -> Event:
         """The log event of this call; `detail` is sealed under the subject (or the tenant)."""
         return Event(
@@ -89,7 +95,10 @@ class Call:
             result=result,
             count=count,
             object_id=object_id,
-            detail={"roles": list(self.caller.principal.roles), **{k: v for k, v in detail.items() if v is not None}},
+            detail={
+                "roles": list(self.caller.principal.roles),
+                **{k: v for k, v in detail.items() if v is not None},
+            },
         )
 
     def log_read(self, event: Event, subject: SubjectKeys | None = None, s: int | None = None) -> None:
@@ -99,7 +108,8 @@ class Call:
                 self.store.log.append(event, subject, s)
         except StorageError as error:
             raise AuditWriteError(
-                "audit.unwritable", f"the log entry could not be written, so nothing is answered ({error.code})"
+                "audit.unwritable",
+                f"the log entry could not be written, so nothing is answered ({error.code})",
             ) from None
 
     def confine(self, scope: Scope) -> Scope:

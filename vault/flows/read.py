@@ -73,9 +73,17 @@ def locate(call: Call, scope: Scope) -> Found | None:
 
 
 def search(
-    stages: Stages, caller: Caller, query: object, *, scope: Scope, filters: object, limit: object, threshold: object,
-    explain: object, reveal: object,
-) -> list[SearchHit]:  # fmt: skip
+    stages: Stages,
+    caller: Caller,
+    query: object,
+    *,
+    scope: Scope,
+    filters: object,
+    limit: object,
+    threshold: object,
+    explain: object,
+    reveal: object,
+) -> list[SearchHit]:
     """The best memories of one scope for a question, best first."""
     with calling(stages, caller, "memory.search") as call:
         limits = stages.config.limits
@@ -91,13 +99,23 @@ def search(
         if found is not None:
             with call.records.reading():
                 hits = _ranked(call, found, question, tree, count, least, with_parts=parts)
-            hits = [replace(hit, memory=shown) for hit, shown in zip(hits, _shown(call, found, hits, why), strict=True)]
+            hits = [
+                replace(hit, memory=shown)
+                for hit, shown in zip(hits, _shown(call, found, hits, why), strict=True)
+            ]
         _log(call, found, [hit.memory.id for hit in hits], why)
     return hits
 
 
 def _ranked(
-    call: Call, found: Found, question: str, tree: Filter | None, limit: int, threshold: float, *, with_parts: bool
+    call: Call,
+    found: Found,
+    question: str,
+    tree: Filter | None,
+    limit: int,
+    threshold: float,
+    *,
+    with_parts: bool,
 ) -> list[SearchHit]:
     reader = StoredPoints(call.tenant, found.subject, call.records)
     query = _query(call, found, question)
@@ -158,7 +176,11 @@ def _translate(call: Call, found: Found, tree: Filter | None) -> Filter | None:
     if tree is None:
         return None
     tokens = TokenMap(call.tenant, found.subject, call.records, found.s)
-    by_value = {canonical(known[1]): row.token for row in call.records.tokens(found.s) if (known := tokens.value(row.token))}
+    by_value = {
+        canonical(known[1]): row.token
+        for row in call.records.tokens(found.s)
+        if (known := tokens.value(row.token))
+    }
 
     def alternatives(value: str) -> list[str]:
         token = by_value.get(canonical(value))
@@ -171,15 +193,24 @@ def _translate(call: Call, found: Found, tree: Filter | None) -> Filter | None:
 
 
 def list_page(
-    stages: Stages, caller: Caller, *, scope: Scope, filters: object, limit: object, order: object, cursor: object,
+    stages: Stages,
+    caller: Caller,
+    *,
+    scope: Scope,
+    filters: object,
+    limit: object,
+    order: object,
+    cursor: object,
     reveal: object,
-) -> Page:  # fmt: skip
+) -> Page:
     """One page of a scope's memories in a stable order."""
     with calling(stages, caller, "memory.list") as call:
         scope = call.confine(scope)
         count = validate.limit(limit, stages.config.limits.results)
         if order not in _ORDERS:
-            raise InvalidInputError("order.value", "order must be created_at or updated_at, with - for newest first")
+            raise InvalidInputError(
+                "order.value", "order must be created_at or updated_at, with - for newest first"
+            )
         tree = parse_filter(filters)  # type: ignore[arg-type]
         why = _reveal_reason(call, reveal)
         question = _question(call, scope, tree, str(order))
@@ -200,7 +231,9 @@ def _page(
     call: Call, found: Found, tree: Filter | None, limit: int, order: str, after: tuple[int, int] | None
 ) -> tuple[list[Memory], tuple[int, int] | None, bool]:
     column = 1 if order.endswith("created_at") else 2
-    keys = sorted(((row[column], row[0]) for row in call.records.order(found.s)), reverse=order.startswith("-"))
+    keys = sorted(
+        ((row[column], row[0]) for row in call.records.order(found.s)), reverse=order.startswith("-")
+    )
     now = milliseconds(call.stages.now())
     tree = _translate(call, found, tree)
     memories: list[Memory] = []
@@ -230,7 +263,11 @@ def _question(call: Call, scope: Scope, tree: Filter | None, order: str) -> byte
     """What a cursor belongs to: another scope, filter or order makes it invalid."""
     parts = [f"{kind}={value}".encode() for kind, value in scope.items()]
     return hmac_sha256(
-        call.tenant.key("tags"), b"cursor", *parts, tree.canonical() if tree is not None else b"", order.encode()
+        call.tenant.key("tags"),
+        b"cursor",
+        *parts,
+        tree.canonical() if tree is not None else b"",
+        order.encode(),
     )
 
 
@@ -283,7 +320,11 @@ def history(stages: Stages, caller: Caller, memory_id: object) -> list[Revision]
     with calling(stages, caller, "memory.history") as call:
         text = memory_id if isinstance(memory_id, str) else ""
         row = ids.find(call.tenant, call.records, text)
-        rows = call.records.revisions(row.s, row.n) if row else ids.find_revisions(call.tenant, call.records, text)
+        rows = (
+            call.records.revisions(row.s, row.n)
+            if row
+            else ids.find_revisions(call.tenant, call.records, text)
+        )
         s = row.s if row is not None else rows[0].s if rows else None
         subject = subject_of(call, s) if s is not None else None
         if s is None or subject is None or not visible(call, subject):
@@ -300,16 +341,28 @@ def history(stages: Stages, caller: Caller, memory_id: object) -> list[Revision]
             )
             steps.append(
                 Revision(
-                    past.version, past.event, moment(past.at_ms), actor, reason,  # type: ignore[arg-type]
-                    body.text if body else None, body.metadata if body else None,
-                )  # fmt: skip
+                    past.version,
+                    past.event,
+                    moment(past.at_ms),
+                    actor,
+                    reason,  # type: ignore[arg-type]
+                    body.text if body else None,
+                    body.metadata if body else None,
+                )
             )
         if row is not None:
             body = open_body(call.tenant, subject, row)
             steps.append(
-                Revision(row.version, body.event, moment(row.updated_ms), body.actor, body.reason, body.text,  # type: ignore[arg-type]
-                         body.metadata)
-            )  # fmt: skip
+                Revision(
+                    row.version,
+                    body.event,
+                    moment(row.updated_ms),
+                    body.actor,
+                    body.reason,
+                    body.text,  # type: ignore[arg-type]
+                    body.metadata,
+                )
+            )
         call.log_read(call.event(count=len(steps), object_id=text, ids=[text]), subject, s)
         sign_if_due(call)
     return steps
@@ -324,7 +377,9 @@ def _reveal_reason(call: Call, value: object) -> str | None:
     decision = call.stages.policy.decide(request)
     if not decision.permit:
         call.log_read(call.event(action="memory.reveal", result="denied", reason=why))
-        raise DeniedError("policy.denied", f"the policy pack does not permit revealing values ({decision.rule})")
+        raise DeniedError(
+            "policy.denied", f"the policy pack does not permit revealing values ({decision.rule})"
+        )
     return why
 
 
@@ -352,15 +407,23 @@ def _revealed(call: Call, found: Found, memories: list[Memory], why: str | None)
         return "".join([*pieces, unescape_tokens(text[position:])])
 
     shown = [
-        replace(m, text=put_back(m.text), name=put_back(m.name) if m.name else m.name,
-                metadata=_map_metadata(m.metadata, put_back))
+        replace(
+            m,
+            text=put_back(m.text),
+            name=put_back(m.name) if m.name else m.name,
+            metadata=_map_metadata(m.metadata, put_back),
+        )
         for m in memories
-    ]  # fmt: skip
+    ]
     ids_shown = [m.id for m in memories]
     event = call.event(
-        action="memory.reveal", count=sum(counts.values()), object_id=ids_shown[0] if len(ids_shown) == 1 else "",
-        ids=ids_shown[:_LOGGED_IDS], reason=why, classes=dict(counts),
-    )  # fmt: skip
+        action="memory.reveal",
+        count=sum(counts.values()),
+        object_id=ids_shown[0] if len(ids_shown) == 1 else "",
+        ids=ids_shown[:_LOGGED_IDS],
+        reason=why,
+        classes=dict(counts),
+    )
     call.log_read(event, found.subject, found.s)
     sign_if_due(call)
     return shown
@@ -386,4 +449,3 @@ def _log(call: Call, found: Found | None, shown: list[str], why: str | None) -> 
     )
     call.log_read(event, found.subject if found else None, found.s if found else None)
     sign_if_due(call)
-

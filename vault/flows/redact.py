@@ -50,9 +50,13 @@ class Redactor:
         self._keep = frozenset(entity for entity, operator in operators.items() if operator == "keep")
 
     def draft(
-        self, text: str, *, name: str | None = None, metadata: Metadata | None = None,
+        self,
+        text: str,
+        *,
+        name: str | None = None,
+        metadata: Metadata | None = None,
         own: Callable[[str], bool] | None = None,
-    ) -> Draft:  # fmt: skip
+    ) -> Draft:
         """Plan one memory; `own` says which tokens in the text are the subject's and stay (updates only)."""
         draft = Draft((), None, metadata or {}, {})
         draft.text = self._plan(draft, text, None, own)
@@ -68,11 +72,15 @@ class Redactor:
             walk_metadata(metadata, visit)
         return draft
 
-    def _plan(self, draft: Draft, text: str, context: str | None, own: Callable[[str], bool] | None) -> Segments:
+    def _plan(
+        self, draft: Draft, text: str, context: str | None, own: Callable[[str], bool] | None
+    ) -> Segments:
         findings = self._detector.detect(text, context=context, keep=self._keep)
         kept = [(start, end) for start, end, token in find_tokens(text) if own and own(token)]
         if kept:
-            findings = [f for f in findings if not any(f.start < end and start < f.end for start, end in kept)]
+            findings = [
+                f for f in findings if not any(f.start < end and start < f.end for start, end in kept)
+            ]
         for finding in findings:
             draft.found[finding.entity] += 1
         segments = plan(text, findings, self._operators, self._default)
@@ -97,7 +105,8 @@ def _escape(text: str, own: Callable[[str], bool] | None) -> str:
 def _preview(segments: Segments) -> str:
     """The text with class labels in the place of values: what is embedded, since tokens count as their class's word."""
     return "".join(
-        part if isinstance(part, str) else (part.replacement or f"[{label_of(part.entity)}]") for part in segments
+        part if isinstance(part, str) else (part.replacement or f"[{label_of(part.entity)}]")
+        for part in segments
     )
 
 

@@ -45,9 +45,14 @@ def backup_folder(stages: Stages, folder: Path) -> Path | None:
 
 
 def rotate(
-    stages: Stages, folder: Path, caller: Caller, level: object, *, keep_old: bool = False,
+    stages: Stages,
+    folder: Path,
+    caller: Caller,
+    level: object,
+    *,
+    keep_old: bool = False,
     progress: Progress | None = None,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """Replace the keys of one level; `caller` names the tenant for all levels but the root."""
     if level not in LEVELS:
         raise InvalidInputError("keys.level", f"level must be one of {', '.join(LEVELS)}")
@@ -220,10 +225,14 @@ def reseal_rows(tenant: TenantKeys, subject: SubjectKeys, store: OpenStore, s: i
         identity = b"log" + seq.to_bytes(8, "big")
         records.replace_detail(seq, _again(tenant, subject, "detail", identity, 1, detail))
     for replay in records.replays(s):
-        records.replace_replay(replace(replay, result=_again(tenant, subject, "replay", replay.mac, 1, replay.result)))
+        records.replace_replay(
+            replace(replay, result=_again(tenant, subject, "replay", replay.mac, 1, replay.result))
+        )
 
 
-def _again(tenant: TenantKeys, subject: SubjectKeys, use: str, identity: bytes, version: int, blob: bytes) -> bytes:
+def _again(
+    tenant: TenantKeys, subject: SubjectKeys, use: str, identity: bytes, version: int, blob: bytes
+) -> bytes:
     return seal_value(
         tenant, subject, use, identity, version, open_value(tenant, subject, use, identity, version, blob)
     )
@@ -234,7 +243,9 @@ def resealed(tenant: TenantKeys, subject: SubjectKeys, row: MemoryRow, *, tags: 
     identity = record_id(row.s, row.n, row.nonce)
     body = _again(tenant, subject, "record", identity, row.version, row.body)
     if not tags:
-        return replace(row, body=body, point=_again(tenant, subject, "vector", identity[:10], row.version, row.point))
+        return replace(
+            row, body=body, point=_again(tenant, subject, "vector", identity[:10], row.version, row.point)
+        )
     scope = open_body(tenant, subject, row).scope
     agent, app, run = (tenant.tag(k, scope[k]) if k in scope else None for k in ("agent", "app", "run"))
     plain = open_value(tenant, subject, "vector", identity[:10], row.version, row.point)
@@ -285,17 +296,24 @@ def status(stages: Stages, folder: Path, caller: Caller) -> dict[str, Any]:
         if call.tenant.name != SYSTEM_TENANT:
             live = stages.keystore.live_kids(call.tenant.tid)
             facts |= {
-                "tenant": call.tenant.name, "kek": call.tenant.kek_no,
+                "tenant": call.tenant.name,
+                "kek": call.tenant.kek_no,
                 "keys": {use: call.tenant.current[use] for use in sorted(call.tenant.current)},
-                "subjects": len({kid for kid, _ in live}), "data_keys": len(live),
+                "subjects": len({kid for kid, _ in live}),
+                "data_keys": len(live),
                 "tombstones": len(stages.keystore.tombstones(call.tenant.tid)),
-            }  # fmt: skip
+            }
         call.log_read(call.event(count=1))
     return facts
 
 
 _PARTS: Final[dict[str, Callable[[Stages, str, Progress], dict[str, Any]]]] = {
-    "tenant": _tenant, "subject": _subjects, "records": _records, "index": _index, "log": _log, "audit": _audit,
-    "ids": _append_version("ids"), "detail": _append_version("detail"),
-}  # fmt: skip
-
+    "tenant": _tenant,
+    "subject": _subjects,
+    "records": _records,
+    "index": _index,
+    "log": _log,
+    "audit": _audit,
+    "ids": _append_version("ids"),
+    "detail": _append_version("detail"),
+}

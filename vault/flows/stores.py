@@ -37,10 +37,14 @@ class Stores:
     """An LRU of open stores; a store in use is never closed."""
 
     def __init__(
-        self, folder: Path, keystore: Keystore, *, open_files: int,
+        self,
+        folder: Path,
+        keystore: Keystore,
+        *,
+        open_files: int,
         create: Callable[[Path, SecretKey, TenantKeys], None],
         connect: Callable[[Path, SecretKey, TenantKeys], RecordStore],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._folder = folder
         self._keystore = keystore
         self._open_files = open_files
@@ -59,7 +63,9 @@ class Stores:
         with self._lock:
             store = self._open.get(tenant.tid)
             if store is not None and store.records_no not in tenant.versions["records"] and store.users == 0:
-                del self._open[tenant.tid]  # another process changed the file's key: this handle cannot read it
+                del self._open[
+                    tenant.tid
+                ]  # another process changed the file's key: this handle cannot read it
                 store.records.close()
                 store = None
             if store is None:
@@ -101,7 +107,8 @@ class Stores:
         if not path.is_file():
             if known is not None:
                 raise RollbackError(
-                    "records.missing", "a tenant's records file is missing though its log was signed; restore it"
+                    "records.missing",
+                    "a tenant's records file is missing though its log was signed; restore it",
                 )
             self._create(path, tenant.key("records"), tenant)
         store = self._connect_any(path, tenant)

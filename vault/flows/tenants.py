@@ -40,7 +40,8 @@ def check_principal(principal: object) -> Principal:
         raise InvalidInputError("principal.missing", "a principal needs an id")
     roles = principal.roles
     if not isinstance(roles, tuple) or not all(
-        isinstance(role, str) and 0 < len(role) <= 64 and role.isascii() and role.isprintable() for role in roles
+        isinstance(role, str) and 0 < len(role) <= 64 and role.isascii() and role.isprintable()
+        for role in roles
     ):
         raise InvalidInputError("principal.roles", "roles must be a tuple of short ASCII words")
     return Principal(check_name(principal.tenant), identity, roles)

@@ -56,7 +56,9 @@ class TokenMap:
             if token not in self._fresh and self._records.token(self._s, token) is None:
                 break
         data = json.dumps({"entity": entity, "value": value}, ensure_ascii=False).encode()
-        return TokenRow(self._s, token, mac, seal_value(self._tenant, self._subject, "tokens", token.encode(), 1, data), 1)
+        return TokenRow(
+            self._s, token, mac, seal_value(self._tenant, self._subject, "tokens", token.encode(), 1, data), 1
+        )
 
     def refer(self, tokens: Iterable[str], change: int = 1) -> None:
         """Count the tokens of one stored version; a fresh token is written with its first reference."""

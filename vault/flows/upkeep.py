@@ -157,7 +157,9 @@ def _matching(
     call: Call, wanted: frozenset[bytes] | None, start: datetime | None
 ) -> Iterator[tuple[LogRow, dict[str, Any]]]:
     texts = frozenset(b64u(pseudonym) for pseudonym in wanted) if wanted is not None else None
-    earliest = start.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z" if start is not None else ""
+    earliest = (
+        start.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z" if start is not None else ""
+    )
     for row in call.records.log():
         entry = strict_loads(row.entry)
         if entry["t"] < earliest or (texts is not None and entry["subj"] not in texts):
@@ -172,10 +174,18 @@ def _opened(call: Call, row: LogRow, entry: dict[str, Any]) -> Seen:
     if subject is not None:
         about = ":".join(call.stages.keystore.identity(call.tenant, subject.sid))
     return Seen(
-        seq=row.seq, at=entry["t"], action=entry["act"], purpose=entry["pur"], result=entry["res"], count=entry["n"],
-        actor=detail.get("actor"), roles=tuple(detail.get("roles", ())), memory_ids=tuple(detail.get("ids", ())),
-        reason=detail.get("reason"), about=about,
-    )  # fmt: skip
+        seq=row.seq,
+        at=entry["t"],
+        action=entry["act"],
+        purpose=entry["pur"],
+        result=entry["res"],
+        count=entry["n"],
+        actor=detail.get("actor"),
+        roles=tuple(detail.get("roles", ())),
+        memory_ids=tuple(detail.get("ids", ())),
+        reason=detail.get("reason"),
+        about=about,
+    )
 
 
 # --- index -------------------------------------------------------------------------------------------------------
@@ -235,4 +245,3 @@ def _fresh_point(call: Call, subject: SubjectKeys, row: MemoryRow) -> bytes:
     vector, scale = quantise(call.stages.embedder().embed([body.text])[0])
     counts = point_terms(call, subject, row.s, body)
     return pack_point(vector, scale, counts, (row.agent, row.app, row.run), stored.expires_ms or None)
-

@@ -16,8 +16,7 @@ ROLES: Final = frozenset({"user", "assistant", "tool", "system", "developer"})
 SYSTEM_ROLES: Final = frozenset({"system", "developer"})
 # Names that answers use for system fields: metadata that carried them could pass for scope, time or identity.
 SYSTEM_FIELDS: Final = frozenset(
-    "id memory_id user_id agent_id app_id run_id actor_id tenant tenant_id principal purpose created_at updated_at"
-    " expires_at expiration_date version hash score text memory data role name event deleted is_deleted sid kid".split()
+    ["id", "memory_id", "user_id", "agent_id", "app_id", "run_id", "actor_id", "tenant", "tenant_id", "principal", "purpose", "created_at", "updated_at", "expires_at", "expiration_date", "version", "hash", "score", "text", "memory", "data", "role", "name", "event", "deleted", "is_deleted", "sid", "kid"]
 )
 _ALLOWED_CONTROLS: Final = frozenset("\t\n\r")
 _WILDCARDS: Final = frozenset("*%")
@@ -28,7 +27,9 @@ def identifier(name: str, value: object) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str):
-        raise InvalidInputError("scope.type", f"{name} must be a text; lists and operators are not scope values")
+        raise InvalidInputError(
+            "scope.type", f"{name} must be a text; lists and operators are not scope values"
+        )
     if not value or value.isspace():
         raise InvalidInputError("scope.empty", f"{name} is empty; leave it out instead")
     if value in _WILDCARDS or value.strip() in _WILDCARDS:
@@ -120,7 +121,9 @@ def _message(part: object, limit: int) -> Message:
     if set(part) - {"role", "content", "name"}:
         raise InvalidInputError("content.field", "a message has fields other than role, content and name")
     if part.get("role") is not None and part["role"] not in ROLES:
-        raise InvalidInputError("content.role", "a message's role is not one of user, assistant, tool, system, developer")
+        raise InvalidInputError(
+            "content.role", "a message's role is not one of user, assistant, tool, system, developer"
+        )
     checked: Message = {"content": text("content", part.get("content"), limit)}
     if part.get("role") is not None:
         checked["role"] = part["role"]
@@ -154,7 +157,9 @@ def _metadata_value(value: Any, depth: int) -> None:
     if isinstance(value, dict):
         for key, item in value.items():
             if not isinstance(key, str) or not key or len(key) > ID_BYTES:
-                raise InvalidInputError("metadata.key", "a metadata key must be a text of 1 to 256 characters")
+                raise InvalidInputError(
+                    "metadata.key", "a metadata key must be a text of 1 to 256 characters"
+                )
             if any(unicodedata.category(c) in {"Cc", "Cs"} for c in key):
                 raise InvalidInputError("metadata.control", "a metadata key contains control characters")
             _metadata_value(item, depth + 1)
@@ -171,7 +176,9 @@ def _metadata_value(value: Any, depth: int) -> None:
         if abs(value) > 2**63 - 1:
             raise InvalidInputError("metadata.number", "a metadata number is too large")
     elif value is not None and not isinstance(value, bool):
-        raise InvalidInputError("metadata.value", "metadata values must be texts, numbers, booleans, null, lists or objects")
+        raise InvalidInputError(
+            "metadata.value", "metadata values must be texts, numbers, booleans, null, lists or objects"
+        )
 
 
 def _folded(key: str) -> str:
@@ -199,7 +206,9 @@ def idempotency_key(value: object) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str) or not 8 <= len(value) <= 128 or not value.isprintable():
-        raise InvalidInputError("idempotency_key.form", "idempotency_key must be 8 to 128 printable characters")
+        raise InvalidInputError(
+            "idempotency_key.form", "idempotency_key must be 8 to 128 printable characters"
+        )
     return value
 
 

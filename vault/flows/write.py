@@ -15,16 +15,14 @@ from datetime import datetime
 from typing import Any, Final
 
 from vault.crypto.primitives import hmac_sha256
-from vault.errors import ConflictError, NotFoundError
+from vault.errors import ConflictError
 from vault.flows import ids, validate
 from vault.flows.bodies import (
     Body,
-    decode,
     encode,
     open_body,
     open_value,
     record_id,
-    seal_actor,
     seal_value,
     to_memory,
     value_term,
@@ -37,7 +35,7 @@ from vault.index.interface import FloatVector, pack_point
 from vault.index.quantise import quantise
 from vault.index.terms import canonical, terms
 from vault.keys.keyring import SubjectKeys
-from vault.records.interface import MemoryRow, ReplayRow, RevisionRow
+from vault.records.interface import MemoryRow, ReplayRow
 from vault.types import AddResult, Content, Memory, Metadata, Scope
 
 REPLAY_MS: Final = 24 * 3600 * 1000  # a repeated write is recognised for a day
@@ -69,9 +67,15 @@ def redactor(stages: Stages) -> Redactor:
 
 
 def add(
-    stages: Stages, caller: Caller, content: Content, *, scope: Scope, metadata: object, expires_at: object,
+    stages: Stages,
+    caller: Caller,
+    content: Content,
+    *,
+    scope: Scope,
+    metadata: object,
+    expires_at: object,
     idempotency_key: object,
-) -> AddResult:  # fmt: skip
+) -> AddResult:
     """Store one memory per message; returns them as stored."""
     with calling(stages, caller, "memory.add") as call:
         scope = call.confine(scope)
@@ -81,7 +85,8 @@ def add(
         until = validate.expires_at(expires_at, stages.now())
         parts, skipped = validate.messages(content, limits.text_bytes, limits.messages)
         additions = [
-            Addition(scope, part["content"], part.get("role"), part.get("name"), checked, until) for part in parts
+            Addition(scope, part["content"], part.get("role"), part.get("name"), checked, until)
+            for part in parts
         ]
         request = _request_digest(additions) if key is not None else b""
         result = _store(call, prepare(stages, additions), [(key, request)] if key is not None else [])
@@ -90,15 +95,22 @@ def add(
 
 
 def add_batch(
-    stages: Stages, caller: Caller, additions: Sequence[Addition], *, action: str = "memory.add",
+    stages: Stages,
+    caller: Caller,
+    additions: Sequence[Addition],
+    *,
+    action: str = "memory.add",
     keys: Sequence[str | None] = (),
-) -> list[Memory]:  # fmt: skip
+) -> list[Memory]:
     """Store many validated memories, one transaction for all of them; a remembered key skips its memory."""
     with calling(stages, caller, action) as call:
         bound = [
-            Addition(call.confine(a.scope), a.text, a.role, a.name, a.metadata, a.expires_at) for a in additions
+            Addition(call.confine(a.scope), a.text, a.role, a.name, a.metadata, a.expires_at)
+            for a in additions
         ]
-        replays = [(key, _request_digest([a])) for key, a in zip(keys, bound, strict=True)] if any(keys) else []
+        replays = (
+            [(key, _request_digest([a])) for key, a in zip(keys, bound, strict=True)] if any(keys) else []
+        )
         result = _store(call, prepare(stages, bound), replays)
         sign_if_due(call)
     return result.memories
@@ -131,7 +143,9 @@ def _store(call: Call, items: list[Prepared], replays: list[tuple[str | None, by
             known = call.records.subject(subject.sid)
             row = known or call.records.ensure_subject(subject.sid, subject.kid)
             if known is None:
-                call.store.log.append(call.event(action="subject.create", object_id=subject.kid.hex()), subject, row.s)
+                call.store.log.append(
+                    call.event(action="subject.create", object_id=subject.kid.hex()), subject, row.s
+                )
             fresh = _without_replayed(call, subject, members, replays, memories)
             if fresh:
                 _insert(call, subject, row.s, fresh, memories, found)
@@ -152,9 +166,13 @@ def _subject_keys(call: Call, scope: Scope) -> SubjectKeys:
 
 
 def _insert(
-    call: Call, subject: SubjectKeys, s: int, members: list[tuple[int, Prepared]], memories: dict[int, Memory],
+    call: Call,
+    subject: SubjectKeys,
+    s: int,
+    members: list[tuple[int, Prepared]],
+    memories: dict[int, Memory],
     found: Counter[str],
-) -> None:  # fmt: skip
+) -> None:
     now = milliseconds(call.stages.now())
     first = call.records.allocate(s, len(members))
     tokens = TokenMap(call.tenant, subject, call.records, s)
@@ -164,9 +182,19 @@ def _insert(
         tokens.refer(done.tokens)
         body = _body(call, item, done)
         row = seal_row(
-            call, subject, s=s, n=first + offset, nonce=ids.new_nonce(), id_key=call.tenant.current["ids"], version=1,
-            created_ms=now, updated_ms=now, expires_at=item.addition.expires_at, body=body, vector=item.vector,
-        )  # fmt: skip
+            call,
+            subject,
+            s=s,
+            n=first + offset,
+            nonce=ids.new_nonce(),
+            id_key=call.tenant.current["ids"],
+            version=1,
+            created_ms=now,
+            updated_ms=now,
+            expires_at=item.addition.expires_at,
+            body=body,
+            vector=item.vector,
+        )
         rows.append(row)
         memories[position] = to_memory(call.tenant, row, body)
         found.update(item.draft.found)
@@ -195,23 +223,45 @@ def _body(call: Call, item: Prepared, done: Finished) -> Body:
 
 
 def seal_row(
-    call: Call, subject: SubjectKeys, *, s: int, n: int, nonce: bytes, id_key: int, version: int, created_ms: int,
-    updated_ms: int, expires_at: datetime | None, body: Body, vector: FloatVector,
-) -> MemoryRow:  # fmt: skip
+    call: Call,
+    subject: SubjectKeys,
+    *,
+    s: int,
+    n: int,
+    nonce: bytes,
+    id_key: int,
+    version: int,
+    created_ms: int,
+    updated_ms: int,
+    expires_at: datetime | None,
+    body: Body,
+    vector: FloatVector,
+) -> MemoryRow:
     """Seal one version of a memory: body and point, each under its own key and context."""
     expires_ms = milliseconds(expires_at) if expires_at is not None else None
     agent, app, run = (
-        call.tenant.tag(kind, body.scope[kind]) if kind in body.scope else None for kind in ("agent", "app", "run")
+        call.tenant.tag(kind, body.scope[kind]) if kind in body.scope else None
+        for kind in ("agent", "app", "run")
     )
     counts = point_terms(call, subject, s, body)
     quantised, scale = quantise(vector)
     point = pack_point(quantised, scale, counts, (agent, app, run), expires_ms)
     identity = record_id(s, n, nonce)
     return MemoryRow(
-        s, n, nonce, id_key, version, created_ms, updated_ms, expires_ms, agent, app, run,
+        s,
+        n,
+        nonce,
+        id_key,
+        version,
+        created_ms,
+        updated_ms,
+        expires_ms,
+        agent,
+        app,
+        run,
         seal_value(call.tenant, subject, "record", identity, version, encode(body)),
         seal_value(call.tenant, subject, "vector", identity[:10], version, point),
-    )  # fmt: skip
+    )
 
 
 def point_terms(call: Call, subject: SubjectKeys, s: int, body: Body) -> dict[int, int]:
@@ -230,10 +280,16 @@ def point_terms(call: Call, subject: SubjectKeys, s: int, body: Body) -> dict[in
 
 def _request_digest(additions: Sequence[Addition]) -> bytes:
     parts: list[Any] = [
-        [*(v for _, v in a.scope.items()), a.text, a.role, a.name, a.metadata,
-         a.expires_at.isoformat() if a.expires_at else None]
+        [
+            *(v for _, v in a.scope.items()),
+            a.text,
+            a.role,
+            a.name,
+            a.metadata,
+            a.expires_at.isoformat() if a.expires_at else None,
+        ]
         for a in additions
-    ]  # fmt: skip
+    ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).digest()
 
 
@@ -244,9 +300,12 @@ def _replay_mac(call: Call, key: str, number: int | None = None) -> bytes:
 
 
 def _without_replayed(
-    call: Call, subject: SubjectKeys, members: list[tuple[int, Prepared]], replays: list[tuple[str | None, bytes]],
+    call: Call,
+    subject: SubjectKeys,
+    members: list[tuple[int, Prepared]],
+    replays: list[tuple[str | None, bytes]],
     memories: dict[int, Memory],
-) -> list[tuple[int, Prepared]]:  # fmt: skip
+) -> list[tuple[int, Prepared]]:
     """Answer remembered writes from what they stored; raises ConflictError for the same key with another request."""
     if not replays:
         return members
@@ -289,9 +348,13 @@ def _replay_digest(subject: SubjectKeys, request: bytes) -> bytes:
 
 
 def _remember(
-    call: Call, subject: SubjectKeys, s: int, members: list[tuple[int, Prepared]],
-    replays: list[tuple[str | None, bytes]], memories: dict[int, Memory],
-) -> None:  # fmt: skip
+    call: Call,
+    subject: SubjectKeys,
+    s: int,
+    members: list[tuple[int, Prepared]],
+    replays: list[tuple[str | None, bytes]],
+    memories: dict[int, Memory],
+) -> None:
     if not replays:
         return
     now = milliseconds(call.stages.now())

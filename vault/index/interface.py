@@ -40,29 +40,42 @@ class Point:
 
 
 def pack_point(
-    vector: Int8Vector, scale: float, terms: dict[int, int], tags: Sequence[bytes | None], expires_ms: int | None
+    vector: Int8Vector,
+    scale: float,
+    terms: dict[int, int],
+    tags: Sequence[bytes | None],
+    expires_ms: int | None,
 ) -> bytes:
     """The plaintext of a sealed point."""
     ids = np.fromiter(terms.keys(), dtype="<u4", count=len(terms))
     counts = np.fromiter((min(c, 255) for c in terms.values()), dtype=np.uint8, count=len(terms))
     head = _HEAD.pack(_FORMAT, len(vector), len(terms), scale, expires_ms or 0)
     return b"".join(
-        (head, *((tag or b"")[:TAG_BYTES].ljust(TAG_BYTES, b"\0") for tag in tags), vector.tobytes(), ids.tobytes(),
-         counts.tobytes())
-    )  # fmt: skip
+        (
+            head,
+            *((tag or b"")[:TAG_BYTES].ljust(TAG_BYTES, b"\0") for tag in tags),
+            vector.tobytes(),
+            ids.tobytes(),
+            counts.tobytes(),
+        )
+    )
 
 
 def unpack_point(n: int, version: int, data: bytes) -> Point:
     """The reverse of `pack_point`; raises VectorIndexError for another layout."""
     if len(data) < _HEAD.size or data[0] != _FORMAT:
-        raise VectorIndexError("index.layout", "a sealed point has an unknown layout; run memvault index rebuild")
+        raise VectorIndexError(
+            "index.layout", "a sealed point has an unknown layout; run memvault index rebuild"
+        )
     _, dimension, count, scale, expires_ms = _HEAD.unpack_from(data)
     tags = _HEAD.size
     start = tags + 3 * TAG_BYTES
     middle = start + dimension
     end = middle + 4 * count
     if len(data) != end + count:
-        raise VectorIndexError("index.layout", "a sealed point has an unknown layout; run memvault index rebuild")
+        raise VectorIndexError(
+            "index.layout", "a sealed point has an unknown layout; run memvault index rebuild"
+        )
     vector = np.frombuffer(data, dtype=np.int8, count=dimension, offset=start)
     ids = np.frombuffer(data, dtype="<u4", count=count, offset=middle).tolist()
     counts = data[end:]

@@ -35,7 +35,9 @@ class KeyProvider(ABC):
 
     def _require(self, epoch: int) -> None:
         if epoch not in self.live_epochs():
-            raise KeyProviderError("keys.epoch_missing", "the key provider does not hold the epoch this vault needs")
+            raise KeyProviderError(
+                "keys.epoch_missing", "the key provider does not hold the epoch this vault needs"
+            )
 
     @abstractmethod
     def new_epoch(self) -> int:

@@ -44,7 +44,7 @@ _TABLES: Final = (
     " at_ms INTEGER NOT NULL, PRIMARY KEY(tid, kid, generation)) WITHOUT ROWID",
     "CREATE TABLE checkpoints(tid BLOB PRIMARY KEY, size INTEGER NOT NULL, root BLOB NOT NULL, note BLOB NOT NULL,"
     " at_ms INTEGER NOT NULL) WITHOUT ROWID",
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,9 @@ class StoredCheckpoint:
 class Keystore:
     """Everything wrapped: tenants, their keys, subjects, their data keys, tombstones, newest checkpoints."""
 
-    def __init__(self, folder: Path, provider: KeyProvider, *, cache: KeyCache, timeout_s: float = 10.0) -> None:
+    def __init__(
+        self, folder: Path, provider: KeyProvider, *, cache: KeyCache, timeout_s: float = 10.0
+    ) -> None:
         self._folder = folder
         self.provider = provider
         self._cache = cache
@@ -85,7 +87,13 @@ class Keystore:
                 wrapped = provider.wrap(epoch, names, WrapContext(ZERO, "names", b"", epoch))
                 database.execute_many(
                     "INSERT INTO meta(key, value) VALUES(?, ?)",
-                    [("schema", SCHEMA), ("epoch", epoch), ("state", "active"), ("changes", 0), ("names", wrapped)],
+                    [
+                        ("schema", SCHEMA),
+                        ("epoch", epoch),
+                        ("state", "active"),
+                        ("changes", 0),
+                        ("names", wrapped),
+                    ],
                 )
         finally:
             database.close()
@@ -96,29 +104,38 @@ class Keystore:
             raise ConfigError("keystore.missing", "the keystore is missing; restore it from its own backup")
         live = self.provider.live_epochs()
         if not live & set(epochs):
-            raise KeyProviderError("keys.epoch_missing", "the key provider does not hold the epoch this vault needs")
+            raise KeyProviderError(
+                "keys.epoch_missing", "the key provider does not hold the epoch this vault needs"
+            )
         for epoch in epochs:
             if epoch not in live:
                 continue  # rolled: its secret is destroyed, the file is waiting to be unlinked
             database = Database(
-                self._folder / f"keystore-{epoch}.db", read_file_key(self._folder, self.provider, epoch),
+                self._folder / f"keystore-{epoch}.db",
+                read_file_key(self._folder, self.provider, epoch),
                 timeout_s=self._timeout_s,
-            )  # fmt: skip
+            )
             meta: dict[str, Any] = dict(database.query("SELECT key, value FROM meta"))
             if int(meta.get("schema", 0)) > SCHEMA:
                 database.close()
-                raise ConfigError("keystore.newer", "this keystore was written by a newer memvault; upgrade to open it")
+                raise ConfigError(
+                    "keystore.newer", "this keystore was written by a newer memvault; upgrade to open it"
+                )
             if meta.get("state") == "active" and int(meta.get("epoch", 0)) == epoch:
                 return epoch, database
             database.close()
-        raise IntegrityViolationError("keystore.retired", "every keystore here is retired: an older copy was restored")
+        raise IntegrityViolationError(
+            "keystore.retired", "every keystore here is retired: an older copy was restored"
+        )
 
     def refresh(self, *, force: bool = False) -> None:
         """Once per operation: follow a roll, and forget cached keys when another process erased or rotated."""
         version = self.database.data_version
         if version == self._seen_version and not force:
             return
-        meta: dict[str, Any] = dict(self.database.query("SELECT key, value FROM meta WHERE key IN ('state', 'changes')"))
+        meta: dict[str, Any] = dict(
+            self.database.query("SELECT key, value FROM meta WHERE key IN ('state', 'changes')")
+        )
         if meta.get("state") != "active":
             self._cache.flush()
             self.database.close()
@@ -145,7 +162,9 @@ class Keystore:
     def names_key(self) -> SecretKey:
         row = self.database.one("SELECT value FROM meta WHERE key = 'names'")
         if row is None:
-            raise IntegrityViolationError("keystore.damaged", "the keystore lacks an entry every keystore has")
+            raise IntegrityViolationError(
+                "keystore.damaged", "the keystore lacks an entry every keystore has"
+            )
         return self.provider.unwrap(self.epoch, row[0], WrapContext(ZERO, "names", b"", self.epoch))
 
     def tenant_names(self) -> list[tuple[str, TenantId, int]]:
@@ -161,7 +180,8 @@ class Keystore:
             return cached
         with self.names_key() as names:
             row = self.database.one(
-                "SELECT tid, name, kek_no, kek, created_ms FROM tenants WHERE ref = ?", (name_ref(names, name),)
+                "SELECT tid, name, kek_no, kek, created_ms FROM tenants WHERE ref = ?",
+                (name_ref(names, name),),
             )
             if row is None:
                 return None
@@ -192,9 +212,14 @@ class Keystore:
                 kek = SecretKey.random()
                 self.database.execute(
                     "INSERT INTO tenants(tid, ref, name, kek_no, kek, created_ms) VALUES(?, ?, ?, 1, ?, ?)",
-                    (tid, ref, seal_name(names, tid, name),
-                     self.provider.wrap(self.epoch, kek, kek_context(tid, 1, self.epoch)), _now_ms()),
-                )  # fmt: skip
+                    (
+                        tid,
+                        ref,
+                        seal_name(names, tid, name),
+                        self.provider.wrap(self.epoch, kek, kek_context(tid, 1, self.epoch)),
+                        _now_ms(),
+                    ),
+                )
                 for use in TENANT_USES:
                     with SecretKey.random() as key:
                         self.database.execute(
@@ -216,7 +241,8 @@ class Keystore:
         if cached is not None:
             return cached
         row = self.database.one(
-            "SELECT sid, kid, generation, secret, ident FROM subjects WHERE tid = ? AND ref = ?", (tenant.tid, ref)
+            "SELECT sid, kid, generation, secret, ident FROM subjects WHERE tid = ? AND ref = ?",
+            (tenant.tid, ref),
         )
         if row is None:
             return None
@@ -230,7 +256,8 @@ class Keystore:
         if cached is not None:
             return cached
         row = self.database.one(
-            "SELECT sid, kid, generation, secret, ident FROM subjects WHERE tid = ? AND sid = ?", (tenant.tid, sid)
+            "SELECT sid, kid, generation, secret, ident FROM subjects WHERE tid = ? AND sid = ?",
+            (tenant.tid, sid),
         )
         if row is None:
             return None
@@ -257,14 +284,22 @@ class Keystore:
         ref = subject_ref(tenant, kind, value)
         sid, kid = os.urandom(16), os.urandom(16)
         with self.database.transaction():
-            if self.database.one("SELECT 1 FROM subjects WHERE tid = ? AND ref = ?", (tenant.tid, ref)) is None:
+            if (
+                self.database.one("SELECT 1 FROM subjects WHERE tid = ? AND ref = ?", (tenant.tid, ref))
+                is None
+            ):
                 with SecretKey.random() as dek, SecretKey.random() as secret:
                     self.database.execute(
                         "INSERT INTO subjects(tid, ref, sid, kid, generation, secret, ident) VALUES(?, ?, ?, ?, 1, ?, ?)",
-                        (tenant.tid, ref, sid, kid,
-                         wrap(tenant.kek, secret, subject_context(tenant, "secret", sid, 0)),
-                         seal_ident(tenant, sid, kind, value)),
-                    )  # fmt: skip
+                        (
+                            tenant.tid,
+                            ref,
+                            sid,
+                            kid,
+                            wrap(tenant.kek, secret, subject_context(tenant, "secret", sid, 0)),
+                            seal_ident(tenant, sid, kind, value),
+                        ),
+                    )
                     self.database.execute(
                         "INSERT INTO deks(tid, sid, generation, wrapped) VALUES(?, ?, 1, ?)",
                         (tenant.tid, sid, wrap(tenant.kek, dek, subject_context(tenant, "dek", sid, 1))),
@@ -289,13 +324,17 @@ class Keystore:
             (kid, generation)
             for kid, generation in self.database.query(
                 "SELECT s.kid, d.generation FROM deks d JOIN subjects s ON s.tid = d.tid AND s.sid = d.sid"
-                " WHERE d.tid = ?", (tid,),
+                " WHERE d.tid = ?",
+                (tid,),
             )
-        }  # fmt: skip
+        }
 
     def tombstones(self, tid: TenantId) -> set[tuple[bytes, int]]:
         """(kid, generation) of every data key that was destroyed on purpose."""
-        return {(k, g) for k, g in self.database.query("SELECT kid, generation FROM tombstones WHERE tid = ?", (tid,))}
+        return {
+            (k, g)
+            for k, g in self.database.query("SELECT kid, generation FROM tombstones WHERE tid = ?", (tid,))
+        }
 
     def leaves(self, tid: TenantId) -> list[bytes]:
         """Sorted live (kid, generation) between sentinels: an RFC 6962 tree over them proves non-membership."""
@@ -333,7 +372,9 @@ def read_file_key(folder: Path, provider: KeyProvider, epoch: int) -> SecretKey:
     try:
         blob = (folder / f"keystore-{epoch}.key").read_bytes()
     except FileNotFoundError:
-        raise ConfigError("keystore.key_missing", "the keystore's wrapped file key is missing; restore it") from None
+        raise ConfigError(
+            "keystore.key_missing", "the keystore's wrapped file key is missing; restore it"
+        ) from None
     return provider.unwrap(epoch, blob, WrapContext(ZERO, "keystore", b"", epoch))
 
 
@@ -397,7 +438,9 @@ def _ident_context(tenant: TenantKeys, sid: bytes) -> RecordContext:
 
 def seal_ident(tenant: TenantKeys, sid: bytes, kind: str, value: str) -> bytes:
     with tenant.key("refs").derive("ident") as key:
-        return seal(key, tenant.tid, tenant.current["refs"], _ident_context(tenant, sid), f"{kind}\n{value}".encode())
+        return seal(
+            key, tenant.tid, tenant.current["refs"], _ident_context(tenant, sid), f"{kind}\n{value}".encode()
+        )
 
 
 def open_ident(tenant: TenantKeys, sid: bytes, blob: bytes) -> tuple[str, str]:
@@ -411,7 +454,9 @@ def kek_context(tid: bytes, number: int, epoch: int) -> WrapContext:
 
 
 def tenant_key_context(tid: bytes, use: str, number: int, kek_no: int) -> WrapContext:
-    return WrapContext(tenant=tid, level="tenant", id=use.encode() + b"\x00" + number.to_bytes(4, "big"), epoch=kek_no)
+    return WrapContext(
+        tenant=tid, level="tenant", id=use.encode() + b"\x00" + number.to_bytes(4, "big"), epoch=kek_no
+    )
 
 
 def subject_context(

@@ -23,7 +23,9 @@ from vault.storage import private_folder, sync_folder, write_private
 from vault.types import Destruction
 
 _RAW: Final = b"memvault-epoch/1 raw\n"
-_ARGON: Final = re.compile(rb"memvault-epoch/1 argon2id m=(\d{1,8}),t=(\d{1,3}),p=(\d{1,2}) salt=([0-9a-f]{32})\n")
+_ARGON: Final = re.compile(
+    rb"memvault-epoch/1 argon2id m=(\d{1,8}),t=(\d{1,3}),p=(\d{1,2}) salt=([0-9a-f]{32})\n"
+)
 _MEMORY_KIB: Final = 65_536  # RFC 9106 section 4, second recommended option
 _ITERATIONS: Final = 3
 _LANES: Final = 4
@@ -92,7 +94,9 @@ class LocalProvider(KeyProvider):
 
     def _derive(self, salt: bytes, memory_kib: int, iterations: int, lanes: int) -> SecretKey:
         if self._passphrase is None:
-            raise KeyProviderError("keys.passphrase_missing", "the key file needs a passphrase; set keys.passphrase")
+            raise KeyProviderError(
+                "keys.passphrase_missing", "the key file needs a passphrase; set keys.passphrase"
+            )
         passphrase = self._passphrase()
         try:
             return argon2id(passphrase, salt, memory_kib=memory_kib, iterations=iterations, lanes=lanes)
@@ -114,24 +118,34 @@ class LocalProvider(KeyProvider):
                 )
             data = bytearray(path.read_bytes())
         except FileNotFoundError:
-            raise KeyProviderError("keys.file_missing", "the key file is missing; without it nothing opens") from None
+            raise KeyProviderError(
+                "keys.file_missing", "the key file is missing; without it nothing opens"
+            ) from None
         except OSError:
-            raise KeyProviderError("keys.file_unreadable", "the key file cannot be read by this user") from None
+            raise KeyProviderError(
+                "keys.file_unreadable", "the key file cannot be read by this user"
+            ) from None
         if data.startswith(_RAW) and len(data) == len(_RAW) + 32:
             secret = SecretKey(data[len(_RAW) :])
             data[:] = bytes(len(data))
             return secret
         match = _ARGON.match(data)
         if match is None:
-            raise KeyProviderError("keys.file_foreign", "the key file is not one of memvault's, or is damaged")
+            raise KeyProviderError(
+                "keys.file_foreign", "the key file is not one of memvault's, or is damaged"
+            )
         memory_kib, iterations, lanes = (int(match[i]) for i in (1, 2, 3))
         if not (8 <= memory_kib <= 4_194_304 and 1 <= iterations <= 100 and 1 <= lanes <= 64):
-            raise KeyProviderError("keys.file_foreign", "the key file is not one of memvault's, or is damaged")
+            raise KeyProviderError(
+                "keys.file_foreign", "the key file is not one of memvault's, or is damaged"
+            )
         with self._derive(bytes.fromhex(match[4].decode()), memory_kib, iterations, lanes) as key:
             try:
                 return unwrap(key, bytes(data[match.end() :]), _passphrase_context(epoch, bytes(match[0])))
             except DecryptionError:
-                raise KeyProviderError("keys.passphrase_wrong", "the passphrase does not open the key file") from None
+                raise KeyProviderError(
+                    "keys.passphrase_wrong", "the passphrase does not open the key file"
+                ) from None
 
     def _wrap(self, epoch: int, key: SecretKey, context: WrapContext) -> bytes:
         return wrap(self._secret(epoch), key, context)

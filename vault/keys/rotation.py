@@ -34,8 +34,12 @@ from vault.storage import Database, private_folder, sync_folder, write_private
 from vault.types import Destruction
 
 _COPIED: Final = {
-    "tenant_keys": 5, "subjects": 7, "deks": 4, "tombstones": 5, "checkpoints": 5,
-}  # fmt: skip
+    "tenant_keys": 5,
+    "subjects": 7,
+    "deks": 4,
+    "tombstones": 5,
+    "checkpoints": 5,
+}
 
 
 def add_tenant_key(keystore: Keystore, tenant: TenantKeys, use: str, *, current: bool) -> int:
@@ -44,7 +48,12 @@ def add_tenant_key(keystore: Keystore, tenant: TenantKeys, use: str, *, current:
     with keystore.database.transaction(), SecretKey.random() as key:
         keystore.database.execute(
             "INSERT INTO tenant_keys(tid, use, no, current, wrapped) VALUES(?, ?, ?, 0, ?)",
-            (tenant.tid, use, number, wrap(tenant.kek, key, tenant_key_context(tenant.tid, use, number, tenant.kek_no))),
+            (
+                tenant.tid,
+                use,
+                number,
+                wrap(tenant.kek, key, tenant_key_context(tenant.tid, use, number, tenant.kek_no)),
+            ),
         )
         if current:
             _set_current(keystore, tenant, use, number)
@@ -106,14 +115,19 @@ def rotate_kek(keystore: Keystore, tenant: TenantKeys) -> None:
         _rewrap(database, tenant, kek, number)
         database.execute(
             "UPDATE tenants SET kek = ?, kek_no = ? WHERE tid = ?",
-            (keystore.provider.wrap(keystore.epoch, kek, kek_context(tenant.tid, number, keystore.epoch)), number,
-             tenant.tid),
-        )  # fmt: skip
+            (
+                keystore.provider.wrap(keystore.epoch, kek, kek_context(tenant.tid, number, keystore.epoch)),
+                number,
+                tenant.tid,
+            ),
+        )
         keystore.touch()
 
 
 def _rewrap(database: Database, tenant: TenantKeys, kek: SecretKey, number: int) -> None:
-    for use, no, wrapped in database.query("SELECT use, no, wrapped FROM tenant_keys WHERE tid = ?", (tenant.tid,)):
+    for use, no, wrapped in database.query(
+        "SELECT use, no, wrapped FROM tenant_keys WHERE tid = ?", (tenant.tid,)
+    ):
         with unwrap(tenant.kek, wrapped, tenant_key_context(tenant.tid, use, no, tenant.kek_no)) as key:
             database.execute(
                 "UPDATE tenant_keys SET wrapped = ? WHERE tid = ? AND use = ? AND no = ?",
@@ -131,7 +145,12 @@ def _rewrap(database: Database, tenant: TenantKeys, kek: SecretKey, number: int)
         with unwrap(tenant.kek, wrapped, subject_context(tenant, "dek", sid, generation)) as key:
             database.execute(
                 "UPDATE deks SET wrapped = ? WHERE tid = ? AND sid = ? AND generation = ?",
-                (wrap(kek, key, subject_context(tenant, "dek", sid, generation, number)), tenant.tid, sid, generation),
+                (
+                    wrap(kek, key, subject_context(tenant, "dek", sid, generation, number)),
+                    tenant.tid,
+                    sid,
+                    generation,
+                ),
             )
 
 
@@ -141,9 +160,13 @@ def add_generation(keystore: Keystore, tenant: TenantKeys, subject: SubjectKeys)
     with keystore.database.transaction(), SecretKey.random() as dek:
         keystore.database.execute(
             "INSERT INTO deks(tid, sid, generation, wrapped) VALUES(?, ?, ?, ?)",
-            (tenant.tid, subject.sid, number,
-             wrap(tenant.kek, dek, subject_context(tenant, "dek", subject.sid, number))),
-        )  # fmt: skip
+            (
+                tenant.tid,
+                subject.sid,
+                number,
+                wrap(tenant.kek, dek, subject_context(tenant, "dek", subject.sid, number)),
+            ),
+        )
         keystore.database.execute(
             "UPDATE subjects SET generation = ? WHERE tid = ? AND sid = ?", (number, tenant.tid, subject.sid)
         )
@@ -162,7 +185,8 @@ def drop_generations(keystore: Keystore, tenant: TenantKeys, subject: SubjectKey
                 (tenant.tid, subject.kid, number, erase_id, now),
             )
             keystore.database.execute(
-                "DELETE FROM deks WHERE tid = ? AND sid = ? AND generation = ?", (tenant.tid, subject.sid, number)
+                "DELETE FROM deks WHERE tid = ? AND sid = ? AND generation = ?",
+                (tenant.tid, subject.sid, number),
             )
         keystore.touch()
     return len(gone)
@@ -171,7 +195,9 @@ def drop_generations(keystore: Keystore, tenant: TenantKeys, subject: SubjectKey
 # --- the root: a new epoch ---------------------------------------------------------------------------------------
 
 
-def roll(keystore: Keystore, folder: Path, backup: Path | None, *, keep_old: bool) -> tuple[int, Destruction | None]:
+def roll(
+    keystore: Keystore, folder: Path, backup: Path | None, *, keep_old: bool
+) -> tuple[int, Destruction | None]:
     """A new epoch: complete new keystore, backup verified, old one retired (the commit point), old secret destroyed.
 
     Interrupted before the commit point nothing changed but leftovers, which the next roll removes; after it, the next
@@ -221,7 +247,9 @@ def _rows(keystore: Keystore, new: int) -> list[tuple[str, list[tuple[object, ..
             )
         )
         tenants: list[tuple[object, ...]] = []
-        for tid, blob, kek_no, kek, created in database.query("SELECT tid, name, kek_no, kek, created_ms FROM tenants"):
+        for tid, blob, kek_no, kek, created in database.query(
+            "SELECT tid, name, kek_no, kek, created_ms FROM tenants"
+        ):
             name = open_name(names, tid, blob)
             with provider.unwrap(old, kek, kek_context(tid, kek_no, old)) as key:
                 again = provider.wrap(new, key, kek_context(tid, kek_no, new))
@@ -230,7 +258,7 @@ def _rows(keystore: Keystore, new: int) -> list[tuple[str, list[tuple[object, ..
     for table, width in _COPIED.items():
         marks = ", ".join("?" * width)
         values = database.query(f"SELECT * FROM {table}")  # noqa: S608 - names from the table above
-        rows.append((f"INSERT INTO {table} VALUES({marks})", values))  # noqa: S608
+        rows.append((f"INSERT INTO {table} VALUES({marks})", values))
     return rows
 
 
@@ -264,7 +292,9 @@ def verify_copy(place: Path, provider: KeyProvider, epoch: int) -> dict[str, int
             row for row in database.query("PRAGMA integrity_check") if row[0] != "ok"
         ]
         if checked:
-            raise IntegrityViolationError("keystore.damaged", "a keystore copy does not pass its integrity check")
+            raise IntegrityViolationError(
+                "keystore.damaged", "a keystore copy does not pass its integrity check"
+            )
         tenants = database.query("SELECT tid, kek_no, kek FROM tenants")
         for tid, kek_no, kek in tenants:
             with provider.unwrap(epoch, kek, kek_context(tid, kek_no, epoch)) as key:
@@ -281,7 +311,8 @@ def verify_copy(place: Path, provider: KeyProvider, epoch: int) -> dict[str, int
 def newest_backup(target: Path) -> tuple[Path, int] | None:
     """(folder, epoch) of the newest keystore backup, or None."""
     found = sorted(
-        (path for path in target.glob("keystore-*-*Z-*") if path.is_dir()), key=lambda path: path.name.split("-", 2)[2]
+        (path for path in target.glob("keystore-*-*Z-*") if path.is_dir()),
+        key=lambda path: path.name.split("-", 2)[2],
     )
     if not found:
         return None

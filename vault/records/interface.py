@@ -195,7 +195,9 @@ class RecordStore(ABC):
         """(number of entries, chain value of the last one)."""
 
     @abstractmethod
-    def append_entry(self, seq: int, entry: bytes, mac: bytes, s: int | None, detail: bytes | None) -> None: ...
+    def append_entry(
+        self, seq: int, entry: bytes, mac: bytes, s: int | None, detail: bytes | None
+    ) -> None: ...
     @abstractmethod
     def log(self, start: int = 0, end: int | None = None) -> Iterator[LogRow]:
         """Entries with start <= seq < end, in order."""

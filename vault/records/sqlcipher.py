@@ -62,7 +62,9 @@ class SqlcipherRecords(RecordStore):
         meta: dict[str, Any] = dict(self._db.query("SELECT key, value FROM meta"))
         if int(meta.get("schema", 0)) > SCHEMA:
             self._db.close()
-            raise ConfigError("records.newer", "this store was written by a newer memvault; upgrade to open it")
+            raise ConfigError(
+                "records.newer", "this store was written by a newer memvault; upgrade to open it"
+            )
         if meta.get("tid") != tid:
             self._db.close()
             raise IntegrityViolationError("records.foreign", "the file belongs to another tenant")
@@ -172,7 +174,9 @@ class SqlcipherRecords(RecordStore):
         return SubjectRow(*row) if row else None
 
     def subjects(self) -> list[SubjectRow]:
-        return [SubjectRow(*row) for row in self._db.query("SELECT s, sid, kid, next_n, changes FROM subjects")]
+        return [
+            SubjectRow(*row) for row in self._db.query("SELECT s, sid, kid, next_n, changes FROM subjects")
+        ]
 
     def ensure_subject(self, sid: bytes, kid: bytes) -> SubjectRow:
         found = self.subject(sid)
@@ -180,7 +184,9 @@ class SqlcipherRecords(RecordStore):
             self._db.execute("INSERT INTO subjects(sid, kid, next_n, changes) VALUES(?, ?, 1, 0)", (sid, kid))
             found = self.subject(sid)
         if found is None or found.kid != kid:
-            raise IntegrityViolationError("records.damaged", "a subject's rows carry another key than its keystore row")
+            raise IntegrityViolationError(
+                "records.damaged", "a subject's rows carry another key than its keystore row"
+            )
         return found
 
     def allocate(self, s: int, count: int) -> int:
@@ -205,8 +211,12 @@ class SqlcipherRecords(RecordStore):
     # --- memories ----------------------------------------------------------------------------------------------
 
     def insert(self, rows: Sequence[MemoryRow]) -> None:
-        self._db.execute_many("INSERT INTO memories VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", [_columns(r) for r in rows])
-        self._db.execute_many("INSERT INTO points VALUES(?, ?, ?, ?)", [(r.s, r.n, r.version, r.point) for r in rows])
+        self._db.execute_many(
+            "INSERT INTO memories VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", [_columns(r) for r in rows]
+        )
+        self._db.execute_many(
+            "INSERT INTO points VALUES(?, ?, ?, ?)", [(r.s, r.n, r.version, r.point) for r in rows]
+        )
         for row in rows:
             self._enter(row)
 
@@ -232,8 +242,10 @@ class SqlcipherRecords(RecordStore):
         self._enter(new)
         self._db.execute(
             "INSERT OR REPLACE INTO memories VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", _columns(new)
-        )  # fmt: skip
-        self._db.execute("INSERT OR REPLACE INTO points VALUES(?, ?, ?, ?)", (new.s, new.n, new.version, new.point))
+        )
+        self._db.execute(
+            "INSERT OR REPLACE INTO points VALUES(?, ?, ?, ?)", (new.s, new.n, new.version, new.point)
+        )
         self._changed(new.s)
 
     def remove(self, row: MemoryRow) -> None:
@@ -336,7 +348,8 @@ class SqlcipherRecords(RecordStore):
         position = start
         while end is None or position < end:
             rows = self._db.query(
-                "SELECT seq, entry, mac, s, detail FROM log WHERE seq >= ? ORDER BY seq LIMIT 1000", (position,)
+                "SELECT seq, entry, mac, s, detail FROM log WHERE seq >= ? ORDER BY seq LIMIT 1000",
+                (position,),
             )
             for row in rows:
                 if end is not None and row[0] >= end:
@@ -367,9 +380,19 @@ class SqlcipherRecords(RecordStore):
 
 def _columns(row: MemoryRow) -> tuple[Any, ...]:
     return (
-        row.s, row.n, row.nonce, row.id_key, row.version, row.created_ms, row.updated_ms, row.expires_ms,
-        row.agent, row.app, row.run, row.body,
-    )  # fmt: skip
+        row.s,
+        row.n,
+        row.nonce,
+        row.id_key,
+        row.version,
+        row.created_ms,
+        row.updated_ms,
+        row.expires_ms,
+        row.agent,
+        row.app,
+        row.run,
+        row.body,
+    )
 
 
 def _item(row: MemoryRow | RevisionRow | TokenRow) -> bytes:
