@@ -133,7 +133,7 @@ def _is_digit_item(item: Any) -> bool:
     if kind is _constants.CATEGORY:
         return value is _constants.CATEGORY_DIGIT
     if kind is _constants.RANGE:
-        return 48 <= value[0] and value[1] <= 57
+        return value[0] >= 48 and value[1] <= 57
     return kind is _constants.LITERAL and 48 <= value <= 57
 
 

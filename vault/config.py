@@ -167,7 +167,7 @@ def render(config: VaultConfig) -> str:
     """The TOML text of a configuration, with each key's description above it."""
     lines = ["# memvault configuration; unknown keys stop the start. Reference: docs/configuration.md", ""]
     lines.append(f"format = {config.format}")
-    for section, _ in type(config).model_fields.items():
+    for section in type(config).model_fields:
         value = getattr(config, section)
         if not isinstance(value, BaseModel):
             continue

@@ -159,7 +159,7 @@ class Session:
         raise TypeError("a session cannot be pickled")
 
     def _stages(self) -> Stages:
-        return self._vault._opened()
+        return self._vault._opened()  # noqa: SLF001 - a session is part of its vault
 
     def add(
         self,

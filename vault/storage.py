@@ -246,6 +246,11 @@ class Database:
             except sqlcipher3.Error as error:
                 raise _convert(error) from None
 
+    def execute_script(self, statements: str) -> None:
+        """Run `;`-separated statements inside the current transaction (the driver's own script call would commit it)."""
+        for statement in filter(None, map(str.strip, statements.split(";"))):
+            self.execute(statement)
+
     def execute_many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
         with self._mutex:
             try:

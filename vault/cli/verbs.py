@@ -48,8 +48,9 @@ class Asked:
     json: bool = False
 
     def then(self, later: Asked) -> Asked:
-        """What stands after the verb wins over what stands before it."""
-        return Asked(*(getattr(later, f.name) or getattr(self, f.name) for f in fields(self)))
+        """What stands after the verb wins over what stands before it; an empty text counts as given, and is refused."""
+        pairs = ((getattr(later, f.name), getattr(self, f.name)) for f in fields(self))
+        return Asked(*(before if late in (None, (), False) else late for late, before in pairs))
 
 
 def _shared(
@@ -98,7 +99,7 @@ def with_shared(function: Callable[..., None], handle: Callable[[typer.Context, 
     return run
 
 
-def verb(app: typer.Typer, name: str) -> Callable[[Function], Function]:
+def verb(app: typer.Typer, name: str, *, panel: str | None = None) -> Callable[[Function], Function]:
     """Register a verb under `name`; its docstring is its help."""
 
     def register(function: Function) -> Function:
@@ -107,7 +108,7 @@ def verb(app: typer.Typer, name: str) -> Callable[[Function], Function]:
             call = Call(before.then(asked) if isinstance(before, Asked) else asked)
             function(call, **values)
 
-        app.command(name)(with_shared(function, handle))
+        app.command(name, rich_help_panel=panel)(with_shared(function, handle))
         return function
 
     return register

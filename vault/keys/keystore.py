@@ -29,22 +29,28 @@ from vault.types import Kid, Sid, SubjectKind, TenantId
 
 SCHEMA: Final = 1
 ZERO: Final = bytes(16)
-_TABLES: Final = (
-    "CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID",
-    "CREATE TABLE tenants(tid BLOB PRIMARY KEY, ref BLOB NOT NULL UNIQUE, name BLOB NOT NULL, kek_no INTEGER NOT NULL,"
-    " kek BLOB NOT NULL, created_ms INTEGER NOT NULL) WITHOUT ROWID",
-    "CREATE TABLE tenant_keys(tid BLOB NOT NULL, use TEXT NOT NULL, no INTEGER NOT NULL, current INTEGER NOT NULL,"
-    " wrapped BLOB NOT NULL, PRIMARY KEY(tid, use, no)) WITHOUT ROWID",
-    "CREATE TABLE subjects(tid BLOB NOT NULL, ref BLOB NOT NULL, sid BLOB NOT NULL, kid BLOB NOT NULL,"
-    " generation INTEGER NOT NULL, secret BLOB NOT NULL, ident BLOB NOT NULL, PRIMARY KEY(tid, ref)) WITHOUT ROWID",
-    "CREATE UNIQUE INDEX subjects_sid ON subjects(tid, sid)",
-    "CREATE TABLE deks(tid BLOB NOT NULL, sid BLOB NOT NULL, generation INTEGER NOT NULL, wrapped BLOB NOT NULL,"
-    " PRIMARY KEY(tid, sid, generation)) WITHOUT ROWID",
-    "CREATE TABLE tombstones(tid BLOB NOT NULL, kid BLOB NOT NULL, generation INTEGER NOT NULL, erase_id BLOB NOT NULL,"
-    " at_ms INTEGER NOT NULL, PRIMARY KEY(tid, kid, generation)) WITHOUT ROWID",
-    "CREATE TABLE checkpoints(tid BLOB PRIMARY KEY, size INTEGER NOT NULL, root BLOB NOT NULL, note BLOB NOT NULL,"
-    " at_ms INTEGER NOT NULL) WITHOUT ROWID",
-)
+_TABLES: Final = """
+CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE tenants(
+  tid BLOB PRIMARY KEY, ref BLOB NOT NULL UNIQUE, name BLOB NOT NULL, kek_no INTEGER NOT NULL, kek BLOB NOT NULL,
+  created_ms INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE tenant_keys(
+  tid BLOB NOT NULL, use TEXT NOT NULL, no INTEGER NOT NULL, current INTEGER NOT NULL, wrapped BLOB NOT NULL,
+  PRIMARY KEY(tid, use, no)) WITHOUT ROWID;
+CREATE TABLE subjects(
+  tid BLOB NOT NULL, ref BLOB NOT NULL, sid BLOB NOT NULL, kid BLOB NOT NULL, generation INTEGER NOT NULL,
+  secret BLOB NOT NULL, ident BLOB NOT NULL, PRIMARY KEY(tid, ref)) WITHOUT ROWID;
+CREATE UNIQUE INDEX subjects_sid ON subjects(tid, sid);
+CREATE TABLE deks(
+  tid BLOB NOT NULL, sid BLOB NOT NULL, generation INTEGER NOT NULL, wrapped BLOB NOT NULL,
+  PRIMARY KEY(tid, sid, generation)) WITHOUT ROWID;
+CREATE TABLE tombstones(
+  tid BLOB NOT NULL, kid BLOB NOT NULL, generation INTEGER NOT NULL, erase_id BLOB NOT NULL, at_ms INTEGER NOT NULL,
+  PRIMARY KEY(tid, kid, generation)) WITHOUT ROWID;
+CREATE TABLE checkpoints(
+  tid BLOB PRIMARY KEY, size INTEGER NOT NULL, root BLOB NOT NULL, note BLOB NOT NULL, at_ms INTEGER NOT NULL)
+  WITHOUT ROWID;
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -392,8 +398,7 @@ def write_keystore_file(
     database = Database(temporary, key, create=True)
     try:
         with database.transaction():
-            for statement in _TABLES:
-                database.execute(statement)
+            database.execute_script(_TABLES)
             for sql, values in rows:
                 database.execute_many(sql, values)
         database.truncate_wal()

@@ -1,4 +1,4 @@
-"""Payment card numbers and IBANs in any grouping: found by their own arithmetic rather than by a fixed layout."""
+"""Payment card numbers and IBANs in any grouping, found by arithmetic rather than by a fixed layout."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _GROUP: Final = re.compile(r"\d+")
 
 
 class CardRecogniser:
-    """Card numbers: a known issuer's prefix and length, and Luhn; digits grouped by spaces, dots or dashes, or not."""
+    """Card numbers in any grouping: a known issuer's prefix and length, and Luhn."""
 
     name = "accounts.card"
     entities = frozenset(("CREDIT_CARD",))
@@ -69,7 +69,7 @@ def _longest(text: str, groups: list[tuple[int, int]], index: int) -> int:
 
 
 class IbanRecogniser:
-    """IBANs in either case, grouped or not: the country says how long one is, mod 97 says whether it is one."""
+    """IBANs in either case and any grouping: the country says how long one is, mod 97 whether it is one."""
 
     name = "accounts.iban"
     entities = frozenset(("IBAN_CODE",))
@@ -95,7 +95,7 @@ class IbanRecogniser:
 
 
 def _end_of(text: str, start: int, length: int) -> int:
-    """Where `length` letters and digits from `start` on end, single spaces and dashes between them skipped; else 0."""
+    """Where `length` letters and digits end, single spaces and dashes between them skipped; else 0."""
     at, counted, gap = start, 0, False
     while at < len(text) and counted < length:
         char = text[at]

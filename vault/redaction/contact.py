@@ -1,5 +1,4 @@
-"""Recognisers of e-mail addresses, URLs and telephone numbers: linear in the text's length, no look-up, no
-network.
+"""Recognisers of e-mail addresses and URLs: linear in the text's length, no look-up, no network.
 
 E-mail and URL also know the addresses of closed networks (`@hospital.local`, `@corp`, `http://intranet/`),
 which Presidio's recognisers, bound to the public suffix list, do not.
@@ -94,16 +93,18 @@ def _domain_score(domain: re.Match[str]) -> float:
 
 # Top-level domains that are seldom anything else. The others of the list (words such as `now`, `you` and
 # `it`, file endings such as `py`, `md` and `sh`) need a second sign that the text is a host name.
-_SURE_DOMAINS: Final = frozenset(
-    """com org net edu gov mil int info biz dev cloud tech xyz online site website store shop blog wiki email agency
-    academy hospital clinic healthcare dental pharmacy insure finance financial bank software systems network hosting
-    ac ae af ag al ao ar au aw az ba bb bd bf bg bh bi bj bn br bs bt bw by bz ca cd cf cg ch ci ck cl cm cn co cr cu
-    cv cy cz de dj dk dm dz ec ee eg er es et eu fi fj fk fm fo fr ga gb gd ge gf gg gh gi gl gm gn gp gq gr gs gt gu
-    gw gy hk hm hn hr ht hu id ie il iq ir je jm jo jp ke kg kh ki km kn kp kr kw ky kz la lb lc li lk lr ls lt lu lv
-    ly ma mc mg mh mk ml mm mn mo mp mq mr mt mu mv mw mx mz na nc ne nf ng ni nl np nr nu nz om pa pe pf pg ph pk pl
-    pn pr pt pw qa ro ru rw sa sb sc sd se sg si sj sk sl sm sn sr st su sv sx sy sz tc td tf tg th tj tk tl tm tn tr
-    tt tv tw tz ua ug uk uy uz va vc ve vg vi vn vu wf ye yt za zm zw""".split()
+_SURE: Final = (
+    "com org net edu gov mil int info biz dev cloud tech xyz online site website store shop blog wiki "
+    "email agency academy hospital clinic healthcare dental pharmacy insure finance financial bank "
+    "software systems network hosting ac ae af ag al ao ar au aw az ba bb bd bf bg bh bi bj bn br bs bt "
+    "bw by bz ca cd cf cg ch ci ck cl cm cn co cr cu cv cy cz de dj dk dm dz ec ee eg er es et eu fi fj "
+    "fk fm fo fr ga gb gd ge gf gg gh gi gl gm gn gp gq gr gs gt gu gw gy hk hm hn hr ht hu id ie il iq "
+    "ir je jm jo jp ke kg kh ki km kn kp kr kw ky kz la lb lc li lk lr ls lt lu lv ly ma mc mg mh mk ml "
+    "mm mn mo mp mq mr mt mu mv mw mx mz na nc ne nf ng ni nl np nr nu nz om pa pe pf pg ph pk pl pn pr "
+    "pt pw qa ro ru rw sa sb sc sd se sg si sj sk sl sm sn sr st su sv sx sy sz tc td tf tg th tj tk tl "
+    "tm tn tr tt tv tw tz ua ug uk uy uz va vc ve vg vi vn vu wf ye yt za zm zw "
 )
+_SURE_DOMAINS: Final = frozenset(_SURE.split())
 _HOST: Final = re.compile(r"(?<![\w@.-])[\w-]+(?:\.[\w-]+)+(?![\w@-])")
 _AFTER_HOST: Final = re.compile(r"(?::\d{1,5})?(?:[/?#][^\s<>\"'()]*)?")
 _SCHEME: Final = re.compile(r"(?<![A-Za-z0-9+.-])[A-Za-z][A-Za-z0-9+.-]{1,15}(?=://)")
@@ -181,7 +182,7 @@ def _with_scheme(text: str) -> Iterator[tuple[int, int, float]]:
 
 
 def _trimmed(text: str, start: int, end: int) -> int:
-    """The end without the punctuation of the sentence around it; a closed bracket stays with its opening one."""
+    """The end without the punctuation of the sentence around it; a bracket stays with its opening one."""
     surplus = text.count(")", start, end) - text.count("(", start, end)
     while end > start and text[end - 1] in _TRAILING:
         if text[end - 1] == ")":

@@ -18,35 +18,47 @@ SCORE: Final = 0.8
 _ANY: Final = r".*\w.*"
 _NUMBER: Final = r"[A-Za-z]{0,6}[-/ ]?\d[\w/-]{2,30}"
 
+_PERSON: Final = (
+    *("first name", "last name", "full name", "given name", "family name", "middle name", "maiden name"),
+    *("surname", "patient name", "customer name", "client name", "contact name", "employee name"),
+    *("person name", "next of kin"),
+)
+_PHONE: Final = (
+    *("phone", "phone number", "telephone", "tel", "mobile", "cell", "cellphone", "fax", "fax number"),
+)
+_MRN: Final = (
+    "mrn",
+    "medical record number",
+    "medical record",
+    "patient id",
+    "patient number",
+    "chart number",
+)
+_SECRET: Final = (
+    *("api key", "apikey", "secret", "secret key", "access key", "client secret"),
+    *("access token", "auth token", "refresh token", "bearer token"),
+)
+_ADDRESS: Final = (
+    *("street", "street address", "home address", "mailing address", "billing address", "shipping address"),
+    *("postal address", "address line", "address line 1", "address line 2"),
+)
+_ACCOUNT: Final = ("account number", "bank account", "account no", "acct")
+
 _FIELDS: Final = (
-    (
-        "PERSON",
-        "first name,last name,full name,given name,family name,middle name,maiden name,surname,patient name,"
-        "customer name,client name,contact name,employee name,person name,next of kin",
-        _ANY,
-    ),
-    ("PHONE_NUMBER", "phone,phone number,telephone,tel,mobile,cell,cellphone,fax,fax number", r"[+(]?\d[\d\s().\-/]{5,25}"),
-    ("US_SSN", "ssn,social security,social security number", r"\d{3}[- .]?\d{2}[- .]?\d{4}"),
-    ("MRN", "mrn,medical record number,medical record,patient id,patient number,chart number", _NUMBER),
-    ("AGE", "age,age years,age in years", r"9\d|1[0-2]\d"),
-    ("CARD_CVV", "cvv,cvv2,cvc,cvc2,card verification,security code", r"\d{3,4}"),
-    ("CARD_PIN", "pin,card pin,pin number", r"\d{4,8}"),
-    ("PASSWORD", "password,passwd,passphrase,passcode,pwd", r".+"),
-    (
-        "API_KEY",
-        "api key,apikey,secret,secret key,access key,access token,auth token,refresh token,client secret,bearer token",
-        r"\S{6,}",
-    ),
-    ("PRIVATE_KEY", "private key", r".{16,}"),
-    (
-        "STREET_ADDRESS",
-        "street,street address,home address,mailing address,billing address,shipping address,postal address,"
-        "address line,address line 1,address line 2",
-        _ANY,
-    ),
-    ("ZIP_CODE", "zip,zip code,zipcode,postal code", r"\d{5}(?:-?\d{4})?"),
-    ("US_BANK_NUMBER", "account number,bank account,account no,acct", r"\d[\d -]{4,24}\d"),
-)  # fmt: skip
+    ("PERSON", _PERSON, _ANY),
+    ("PHONE_NUMBER", _PHONE, r"[+(]?\d[\d\s().\-/]{5,25}"),
+    ("US_SSN", ("ssn", "social security", "social security number"), r"\d{3}[- .]?\d{2}[- .]?\d{4}"),
+    ("MRN", _MRN, _NUMBER),
+    ("AGE", ("age", "age years", "age in years"), r"9\d|1[0-2]\d"),
+    ("CARD_CVV", ("cvv", "cvv2", "cvc", "cvc2", "card verification", "security code"), r"\d{3,4}"),
+    ("CARD_PIN", ("pin", "card pin", "pin number"), r"\d{4,8}"),
+    ("PASSWORD", ("password", "passwd", "passphrase", "passcode", "pwd"), r".+"),
+    ("API_KEY", _SECRET, r"\S{6,}"),
+    ("PRIVATE_KEY", ("private key",), r".{16,}"),
+    ("STREET_ADDRESS", _ADDRESS, _ANY),
+    ("ZIP_CODE", ("zip", "zip code", "zipcode", "postal code"), r"\d{5}(?:-?\d{4})?"),
+    ("US_BANK_NUMBER", _ACCOUNT, r"\d[\d -]{4,24}\d"),
+)
 
 
 class FieldRecogniser:
@@ -59,7 +71,7 @@ class FieldRecogniser:
     def __init__(self, *, threshold: float = DEFAULT_THRESHOLD) -> None:
         self._threshold = threshold
         self._table = [
-            (entity, tuple(f" {phrase}" for phrase in phrases.split(",")), re.compile(regex, re.DOTALL))
+            (entity, tuple(f" {phrase}" for phrase in phrases), re.compile(regex, re.DOTALL))
             for entity, phrases, regex in _FIELDS
         ]
 

@@ -85,7 +85,7 @@ def _normalise(text: str) -> tuple[str, list[int], list[int]]:
     ends: list[int] = []
     at = 0
     for chunk in _CHUNK.finditer(text):
-        begin, end = chunk.span()
+        begin = chunk.start()
         if begin > at:
             parts.append(text[at:begin])
             starts.extend(range(at, begin))
@@ -152,10 +152,8 @@ class View:
 
     def with_text(self, text: str) -> View:
         """Another reading of the same length (say, underscores as spaces) with the same way back."""
-        other = View.__new__(View)
-        other.source, other.text, other.key_words = self.source, text, self.key_words
-        other._starts, other._ends, other._claims = self._starts, self._ends, []
-        other._lower = other._word_at = other._words = other._digits = other._structured = None
+        other = View(self.source)
+        other.text, other.key_words = text, self.key_words
         return other
 
     def claim(self, start: int, end: int) -> None:
@@ -199,7 +197,7 @@ class View:
 
     @property
     def structured(self) -> bool:
-        """Whether the text holds a digit, an @, a dotted word or a URL: without any, no identifier can be in it."""
+        """Whether the text holds a digit, an @, a dotted word or a URL; without one it holds no number or address."""
         if self._structured is None:
             self._structured = _STRUCTURED.search(self.text) is not None
         return self._structured

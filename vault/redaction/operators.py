@@ -42,7 +42,7 @@ _ESCAPED: Final = re.compile(r"\[~(~*)(?=[A-Z][A-Z0-9_]*:)")
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Redacted:
-    """A stretch of text that may not stay: `replacement` takes its place, None where a token is still to be assigned."""
+    """A stretch of text that may not stay, and what takes its place: None where a token is to be assigned."""
 
     entity: str
     operator: Operator
@@ -66,8 +66,7 @@ def plan(
     *,
     today: date | None = None,
 ) -> list[str | Redacted]:
-    """The text cut into what stays (str) and what is redacted; strings and originals joined give the text
-    again.
+    """The text cut into what stays (str) and what is redacted; joined, with originals, it is the text again.
 
     `operators` maps classes to operators, `default` is for classes it does not list; a class that is kept
     cannot hide another. `today` decides which birth years give away an age over 89. Raises RejectedError
@@ -95,14 +94,14 @@ def plan(
 
 
 def find_tokens(text: str) -> list[tuple[int, int, str]]:
-    """(start, end, token) of each token in a stored text; the token is written without brackets: `EMAIL:k7q2m9`."""
+    """(start, end, token) of each token in a stored text, the token without brackets: `EMAIL:k7q2m9`."""
     if "[" not in text:
         return []
     return [(match.start(), match.end(), match["token"]) for match in TOKEN.finditer(text)]
 
 
 def escape_tokens(text: str) -> str:
-    """The text with everything that begins like a token made inert; `unescape_tokens` is the exact inverse."""
+    """The text with all that begins like a token made inert; `unescape_tokens` is the exact inverse."""
     return _ESCAPABLE.sub(r"[~\1", text) if "[" in text else text
 
 
@@ -148,7 +147,8 @@ def _mask(entity: str, original: str) -> str:
 
 
 # Three-digit areas of at most 20,000 people, which read 000 (45 CFR 164.514(b)(2)(i)(B); census of 2000).
-_SMALL_ZIP3: Final = frozenset("036 059 063 102 203 556 692 790 821 823 830 831 878 879 884 890 893".split())
+_SMALL_AREAS: Final = "036 059 063 102 203 556 692 790 821 823 830 831 878 879 884 890 893"
+_SMALL_ZIP3: Final = frozenset(_SMALL_AREAS.split())
 _OLDEST: Final = 89  # 45 CFR 164.514(b)(2)(i)(C): ages over 89 are one category
 
 

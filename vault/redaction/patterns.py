@@ -1,5 +1,4 @@
-"""Recognisers made of regular expressions, validators and context words; Presidio's predefined ones among
-them.
+"""Recognisers made of regular expressions, validators and context words, Presidio's predefined ones too.
 
 A regex is compiled on its first use. Before it runs, cheap reasons to skip it are asked: too few digits in
 the text, a character every match holds is absent, no cue word where the regex alone would not reach the
@@ -59,8 +58,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleSet:
-    """The rules of one entity, their shared cues, and a `gate` regex that finds something wherever a rule
-    does.
+    """The rules of one entity, their shared cues, and a `gate` that finds something wherever a rule does.
 
     `unstructured` rules also apply to a text without digit, @, dotted word or URL.
     """
@@ -74,7 +72,7 @@ class RuleSet:
 
 
 def windows(length: int) -> Iterable[tuple[int, int, int]]:
-    """(start, end, owned end) of each window: it sees up to `end` and reports matches that begin before `owned end`."""
+    """(start, end, owned) of each window: it sees up to `end` and reports what begins before `owned`."""
     return ((0, length, length),) if length <= WINDOW + OVERLAP else _windows(length)
 
 
@@ -161,13 +159,7 @@ def _possible(view: View, rule: Rule, needs: tuple[tuple[str, int], ...]) -> boo
             return False
     if rule.words and rule.words.isdisjoint(view.words):
         return False
-    if rule.hints:
-        lower = view.lower
-        for hint in rule.hints:
-            if hint in lower:
-                return True
-        return False
-    return True
+    return not rule.hints or any(hint in view.lower for hint in rule.hints)
 
 
 def presidio_rules() -> list[RuleSet]:

@@ -1,5 +1,4 @@
-"""Optional detector: presidio-analyzer's own predefined recognisers, kept off the network and closed on
-failure.
+"""Optional detector: presidio-analyzer's predefined recognisers, off the network and closed on failure.
 
 Needs the extra `memvault[presidio]`. Importing Presidio takes seconds and 170 MB (it brings spaCy), which is
 why the built-in detector does not. Five things about Presidio are changed here, each because the default is
@@ -39,8 +38,7 @@ _TOKEN: Final = re.compile(r"\w+|[^\w\s]")
 
 
 class PresidioDetector:
-    """Presidio's default recognisers for English over our normalised view; words near a match count, as whole
-    words.
+    """Presidio's default recognisers for English over the normalised view; whole words near a match count.
 
     Raises ConfigError where the extra is not installed. Cuts the `presidio-analyzer` logger off from its
     parents.
@@ -85,7 +83,7 @@ class PresidioDetector:
         return [self.detect(text) for text in texts]
 
     def _analyse(self, view: View, start: int, entities: list[str]) -> list[Finding]:
-        """The findings of one window; a value across its end is whole in the overlap, or in the next window."""
+        """The findings of one window; a value across its end is whole in the next one's overlap."""
         text = view.text[max(0, start - OVERLAP) : start + WINDOW]
         shift = max(0, start - OVERLAP)
         results = self._engine.analyze(

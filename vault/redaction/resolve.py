@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Final
 
 from vault.errors import DetectorError
@@ -27,9 +28,7 @@ def resolve(
     Raises DetectorError for a span outside the text.
     """
     merged = _merged(text, findings)
-    if not reserved and (
-        len(merged) < 2 or all(a.end <= b.start for a, b in zip(merged, merged[1:], strict=False))
-    ):
+    if not reserved and (len(merged) < 2 or all(a.end <= b.start for a, b in pairwise(merged))):
         return merged
     merged.sort(key=lambda found: (-found.score, found.start - found.end, found.start, found.entity))
     starts = sorted(start for start, _ in reserved)

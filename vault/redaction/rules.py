@@ -1,5 +1,4 @@
-"""The vault's own pattern rules: birth dates, worded dates, ages over 89, record numbers, addresses,
-vehicles.
+"""The vault's own pattern rules: birth and worded dates, ages over 89, record numbers, addresses, vehicles.
 
 They find what Presidio's predefined recognisers do not. Every quantifier is bounded or can start at one place
 only, so that each regex is linear in the text's length.
@@ -83,7 +82,10 @@ _AGE: Final = RuleSet(
         ),
         Rule(
             name="aged",
-            regex=rf"\b(?:aged?|turn(?:s|ed|ing)?)\b[ :=]{{1,3}}(?:is |of )?{_OVER_89}\b(?!\s?(?:%|\xb0|degrees|[.,]?\d))",
+            regex=(
+                rf"\b(?:aged?|turn(?:s|ed|ing)?)\b[ :=]{{1,3}}(?:is |of )?{_OVER_89}\b"
+                r"(?!\s?(?:%|\xb0|degrees|[.,]?\d))"
+            ),
             score=0.8,
             digits=2,
             hints=("age", "turn"),

@@ -106,7 +106,7 @@ _SECRETS: Final = (
                 hints=_PASSWORD_HINTS,
             ),
             Rule(
-                name="said",  # "the password is required" holds no password: one word with a digit or symbol does
+                name="said",  # in "the password is required" is none: one holds a digit or a symbol
                 regex=(
                     rf"{_PASSWORD}{_IS}{_FRESH}"
                     r"(?P<value>(?=[^\s\"',;]{0,60}[\d@#$%^&*_+=])[^\s\"',;]{2,127}[^\s\"',;.)])"

@@ -1,4 +1,4 @@
-"""Walking metadata so that nothing in it escapes redaction: keys are text too, and numbers can be identifiers."""
+"""Walking metadata so that nothing escapes redaction: keys are text too, numbers can be identifiers."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ def card(text: str) -> bool:
 
 
 def us_ssn(text: str) -> bool | None:
-    """SSA rules: no area 000 or 666, no group 00, no serial 0000; not one digit repeated, not a printed sample."""
+    """SSA rules: no area 000 or 666, group 00 or serial 0000; not one digit repeated, no printed sample."""
     if len({char for char in text if char in ".- "}) > 1:
         return False
     digits = digits_of(text)
@@ -197,11 +197,13 @@ def track(text: str) -> bool | None:
 
 
 # Words that make "20 minutes drive" a distance and not an address.
-_NO_STREET: Final = frozenset(
-    """minute minutes hour hours mile miles block blocks meter meters metre metres foot feet yard yards week weeks day
-    days year years month months the and for from with down off our his her its this that new test hard disk flash
-    long short scenic people patients percent dollars euros pounds times other more""".split()
+_NO_STREET_WORDS: Final = (
+    "minute minutes hour hours mile miles block blocks meter meters metre metres foot feet yard yards "
+    "week weeks day days year years month months the and for from with down off our his her its this that "
+    "new test hard disk flash long short scenic people patients percent dollars euros pounds times other "
+    "more "
 )
+_NO_STREET: Final = frozenset(_NO_STREET_WORDS.split())
 
 
 def street(text: str) -> bool | None:
