@@ -12,6 +12,7 @@ from vault.crypto.primitives import SecretKey
 from vault.embedding.interface import Embedder
 from vault.embedding.static import StaticEmbedder
 from vault.errors import ConfigError
+from vault.files import private_folder, write_private
 from vault.flows.context import SYSTEM_TENANT, Stages
 from vault.flows.sign import sign_on_close
 from vault.flows.stores import Stores
@@ -20,12 +21,12 @@ from vault.keys.interface import KeyProvider
 from vault.keys.keyring import KeyCache, TenantKeys
 from vault.keys.keystore import Keystore
 from vault.keys.local import LocalProvider, PassphraseSource
+from vault.locks import Lease
 from vault.policy.pack import Policy, check_coverage, load
 from vault.records.interface import RecordStore
 from vault.records.sqlcipher import SqlcipherRecords
 from vault.redaction.detect import BuiltinDetector
 from vault.redaction.interface import Detector
-from vault.storage import Lease, private_folder, write_private
 
 KEYSTORE_FOLDER: Final = "keystore"
 TENANTS_FOLDER: Final = "tenants"

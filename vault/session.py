@@ -270,10 +270,10 @@ class Session:
         reveal: str | None = None,
     ) -> Page:
         """One page of a scope's memories; `order` is created_at or updated_at, with `-` for newest first."""
-        from vault.flows import read, validate
+        from vault.flows import listing, validate
 
         scope = validate.scope(user_id=user_id, agent_id=agent_id, app_id=app_id, run_id=run_id)
-        return read.list_page(
+        return listing.list_page(
             self._stages(),
             self._caller,
             scope=scope,
@@ -319,12 +319,12 @@ class Session:
 
     def history(self, memory_id: str) -> Sequence[Revision]:
         """Every version of a memory, oldest first; after a delete, times and actors without values."""
-        from vault.flows import read
+        from vault.flows import history
 
-        return read.history(self._stages(), self._caller, memory_id)
+        return history.history(self._stages(), self._caller, memory_id)
 
     def reveal(self, memory_id: str, *, reason: str) -> Memory:
         """One memory with the values the pack lets this role see; the reason is kept in the log."""
-        from vault.flows import read
+        from vault.flows import reveal
 
-        return read.reveal(self._stages(), self._caller, memory_id, reason=reason)
+        return reveal.reveal(self._stages(), self._caller, memory_id, reason=reason)

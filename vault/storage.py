@@ -7,10 +7,8 @@ Settings follow the measurements behind `docs/adr`: 8 KB pages, WAL, `secure_del
 
 from __future__ import annotations
 
-import fcntl
 import os
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,68 +18,13 @@ import sqlcipher3
 
 from vault.crypto.primitives import SecretKey
 from vault.errors import ConfigError, IntegrityViolationError, StorageError
+from vault.files import FILE_MODE, convert_os
+from vault.locks import FileLock, locked
 
 PAGE_SIZE: Final = 8192
-FILE_MODE: Final = 0o600
-FOLDER_MODE: Final = 0o700
 _PLAINTEXT_MAGIC: Final = b"SQLite format 3\x00"
-_LOCK_POLL_S: Final = (0.0002, 0.0005, 0.001, 0.002, 0.004)  # bounded back-off; last value repeats
 
 Row = tuple[Any, ...]
-
-
-def private_folder(path: Path) -> Path:
-    """Create `path` readable by its owner only; an existing folder is tightened."""
-    try:
-        path.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-        if path.stat().st_mode & 0o077:
-            path.chmod(FOLDER_MODE)
-    except OSError as error:
-        raise convert_os(error) from None
-    return path
-
-
-def write_private(path: Path, data: bytes | bytearray) -> None:
-    """Write a new 0600 file durably: temporary name, fsync, rename, fsync of the folder."""
-    temporary = path.with_name(path.name + ".new")
-    try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_MODE)
-        try:
-            written = 0
-            while written < len(data):
-                written += os.write(descriptor, memoryview(data)[written:])
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        temporary.replace(path)
-        sync_folder(path.parent)
-    except OSError as error:
-        raise convert_os(error) from None
-
-
-def sync_folder(path: Path) -> None:
-    """Make renames and unlinks in a folder durable."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def convert_os(error: OSError) -> StorageError:
-    """One content-free error per cause; paths stay out because they may hold names."""
-    import errno
-
-    causes = {
-        errno.ENOSPC: ("storage.full", "the disk is full; nothing was stored"),
-        errno.EDQUOT: ("storage.full", "the disk quota is used up; nothing was stored"),
-        errno.EROFS: ("storage.readonly", "the file system is read-only; nothing was stored"),
-        errno.EACCES: ("storage.permission", "the files of the vault are not accessible to this user"),
-        errno.EPERM: ("storage.permission", "the files of the vault are not accessible to this user"),
-        errno.EMFILE: ("storage.handles", "too many open files; raise the limit or lower tenants.open_files"),
-    }
-    code, message = causes.get(error.errno or 0, ("storage.io", "the file system refused an operation"))
-    return StorageError(code, message)
 
 
 def _convert(error: sqlcipher3.Error) -> StorageError | IntegrityViolationError:
@@ -102,45 +45,6 @@ def _convert(error: sqlcipher3.Error) -> StorageError | IntegrityViolationError:
     if name.startswith(("SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")):
         return StorageError("storage.permission", "the store cannot be opened by this user")
     return StorageError("storage.failed", "the store refused a statement; nothing was stored")
-
-
-class FileLock:
-    """An advisory lock on a file, fair between processes, re-entrant in no way, with a bounded wait."""
-
-    def __init__(self, path: Path, timeout_s: float) -> None:
-        self._path = path
-        self._timeout_s = timeout_s
-        self._threads = threading.Lock()
-        self._descriptor: int | None = None
-
-    @contextmanager
-    def hold(self) -> Iterator[None]:
-        """Hold the lock exclusively; raises StorageError `storage.locked` after the timeout."""
-        deadline = time.monotonic() + self._timeout_s
-        if not self._threads.acquire(timeout=self._timeout_s):
-            raise locked()
-        try:
-            self._lock_file(deadline)
-            try:
-                yield
-            finally:
-                if self._descriptor is not None:
-                    fcntl.flock(self._descriptor, fcntl.LOCK_UN)
-        finally:
-            self._threads.release()
-
-    def _lock_file(self, deadline: float) -> None:
-        if self._descriptor is None:
-            try:
-                self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
-            except OSError as error:
-                raise convert_os(error) from None
-        _wait_for_flock(self._descriptor, fcntl.LOCK_EX, deadline)
-
-    def close(self) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
 
 
 class Database:
@@ -247,7 +151,7 @@ class Database:
                 raise _convert(error) from None
 
     def execute_script(self, statements: str) -> None:
-        """Run `;`-separated statements inside the current transaction (the driver's own script call would commit it)."""
+        """Run `;`-separated statements inside the current transaction (the driver's own call would commit it)."""
         for statement in filter(None, map(str.strip, statements.split(";"))):
             self.execute(statement)
 
@@ -360,89 +264,3 @@ def _raw_key_spec(key: SecretKey) -> bytearray:
 def _authorise(action: int, *_names: object) -> int:
     """Refuse ATTACH: a file attached without a key would be plaintext."""
     return int(sqlcipher3.SQLITE_DENY if action == sqlcipher3.SQLITE_ATTACH else sqlcipher3.SQLITE_OK)
-
-
-class Lease:
-    """A vault-wide lock file: operations share it, a change of a file's key has it alone. Bounded waits."""
-
-    def __init__(self, path: Path, timeout_s: float) -> None:
-        self._path = path
-        self._timeout_s = timeout_s
-        self._condition = threading.Condition()
-        self._sharers = 0
-        self._alone = False
-        self._descriptor: int | None = None
-
-    @contextmanager
-    def shared(self) -> Iterator[None]:
-        """Take part in ordinary operation; re-entrant, many at once."""
-        with self._condition:
-            if not self._condition.wait_for(lambda: not self._alone, self._timeout_s):
-                raise locked()
-            if self._sharers == 0:
-                self._flock(fcntl.LOCK_SH)
-            self._sharers += 1
-        try:
-            yield
-        finally:
-            with self._condition:
-                self._sharers -= 1
-                if self._sharers == 0:
-                    self._release()
-                    self._condition.notify_all()
-
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Be the only operation of any process; the caller must not hold a share."""
-        with self._condition:
-            if not self._condition.wait_for(lambda: self._sharers == 0 and not self._alone, self._timeout_s):
-                raise locked()
-            self._alone = True
-            try:
-                self._flock(fcntl.LOCK_EX)
-            except StorageError:
-                self._alone = False
-                raise
-        try:
-            yield
-        finally:
-            with self._condition:
-                self._release()
-                self._alone = False
-                self._condition.notify_all()
-
-    def _flock(self, mode: int) -> None:
-        if self._descriptor is None:
-            try:
-                self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
-            except OSError as error:
-                raise convert_os(error) from None
-        _wait_for_flock(self._descriptor, mode, time.monotonic() + self._timeout_s)
-
-    def _release(self) -> None:
-        if self._descriptor is not None:
-            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
-
-    def close(self) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
-
-
-def _wait_for_flock(descriptor: int, mode: int, deadline: float) -> None:
-    attempt = 0
-    while True:
-        try:
-            fcntl.flock(descriptor, mode | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                raise locked() from None
-            time.sleep(_LOCK_POLL_S[min(attempt, len(_LOCK_POLL_S) - 1)])
-            attempt += 1
-        else:
-            return
-
-
-def locked() -> StorageError:
-    """The one answer to a lock that did not come free in time."""
-    return StorageError("storage.locked", "another process holds the store; nothing was stored, try again")

@@ -14,7 +14,6 @@ MemoryId = NewType("MemoryId", str)  # 32 hex digits in UUID form, opaque
 MetadataValue = str | int | float | bool | None | list["MetadataValue"] | dict[str, "MetadataValue"]
 Metadata = dict[str, MetadataValue]
 SubjectKind = Literal["user", "agent", "app", "run"]
-Event = Literal["ADD", "UPDATE", "DELETE", "EXPIRE"]
 
 
 class Message(TypedDict, total=False):
@@ -112,7 +111,7 @@ class Revision:
     """One step in a memory's life; `text` and `metadata` are None once the value was erased."""
 
     version: int
-    event: Event
+    event: str  # ADD, UPDATE, DELETE or EXPIRE
     at: datetime
     actor: str
     reason: str | None

@@ -54,6 +54,7 @@ class LogStore(Protocol):
         self, seq: int, entry: bytes, mac: bytes, s: int | None, detail: bytes | None
     ) -> None: ...
     def log(self, start: int = 0, end: int | None = None) -> Iterator[LogRowLike]: ...
+    def checkpoint_at(self, size: int) -> tuple[int, bytes, bytes] | None: ...
     def last_checkpoint(self) -> tuple[int, bytes, bytes] | None: ...
     def checkpoints(self) -> list[tuple[int, bytes, bytes]]: ...
     def add_checkpoint(self, size: int, note: bytes, frontier: bytes) -> None: ...
@@ -85,7 +86,7 @@ class DetailKeys(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What happened, before it becomes an entry. `detail` is sealed; everything else is an enumerated word or a count."""
+    """What happened, before it becomes an entry. `detail` is sealed; the rest is enumerated words and counts."""
 
     action: str
     purpose: str
@@ -249,10 +250,8 @@ class TenantLog:
                 "audit.rolled_back",
                 "the log ends before the newest checkpoint in the keystore: an older file was restored",
             )
-        if size and not any(
-            stored == size and hmac.compare_digest(Frontier.from_bytes(peaks).root(), root or b"")
-            for stored, _, peaks in self._store.checkpoints()
-        ):
+        known = self._store.checkpoint_at(size) if size else None
+        if size and (known is None or not hmac.compare_digest(_head_root(known), root or b"")):
             raise RollbackError(
                 "audit.forked", "the log does not contain the newest checkpoint in the keystore"
             )
@@ -313,6 +312,10 @@ class TenantLog:
 def chain(key: SecretKey, previous: bytes, seq: int, entry: bytes) -> bytes:
     """The keyed chain value of an entry: 16 bytes over the previous value, the number and the entry."""
     return hmac_sha256(key, previous, seq.to_bytes(8, "big"), entry)[:_MAC_BYTES]
+
+
+def _head_root(stored: tuple[int, bytes, bytes]) -> bytes:
+    return Frontier.from_bytes(stored[2]).root()
 
 
 def tree_root(leaves: Sequence[bytes]) -> bytes:

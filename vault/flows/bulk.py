@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import islice
 from typing import Any, Final
 
+from vault.config import LimitsConfig
 from vault.errors import InvalidInputError, RejectedError
 from vault.flows import validate
 from vault.flows.context import Caller, Stages
@@ -81,7 +83,7 @@ def _add_chunk(
     positions: list[int] = []
     for offset, item in enumerate(chunk):
         try:
-            checked, key = _checked(stages, item)
+            checked, key = check_item(stages.config.limits, stages.now(), item)
         except InvalidInputError as error:
             if not collect:
                 raise
@@ -123,8 +125,10 @@ def _one_by_one(
             result.refused.append(Refusal(position, error.code, error.message))
 
 
-def _checked(stages: Stages, item: Mapping[str, Any]) -> tuple[list[Addition], str | None]:
-    limits = stages.config.limits
+def check_item(
+    limits: LimitsConfig, now: datetime, item: Mapping[str, Any]
+) -> tuple[list[Addition], str | None]:
+    """What an item would add, and its idempotency key; raises InvalidInputError. Nothing is detected or stored."""
     if not isinstance(item, Mapping):
         raise InvalidInputError("item.type", "an item must be an object")
     unknown = set(item) - _FIELDS
@@ -133,7 +137,7 @@ def _checked(stages: Stages, item: Mapping[str, Any]) -> tuple[list[Addition], s
     content: Content = item.get("content")  # type: ignore[assignment]
     scope = validate.scope(**{name: item.get(name) for name in ("user_id", "agent_id", "app_id", "run_id")})
     metadata = validate.metadata(item.get("metadata"), limits.metadata_bytes)
-    until = validate.expires_at(item.get("expires_at"), stages.now())
+    until = validate.expires_at(item.get("expires_at"), now)
     parts, _ = validate.messages(content, limits.text_bytes, limits.messages)
     key = validate.idempotency_key(item.get("idempotency_key"))
     return [Addition(scope, p["content"], p.get("role"), p.get("name"), metadata, until) for p in parts], key

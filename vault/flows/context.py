@@ -18,10 +18,10 @@ from vault.index.interface import VectorIndex
 from vault.keys.interface import KeyProvider
 from vault.keys.keyring import KeyCache, SubjectKeys, TenantKeys
 from vault.keys.keystore import Keystore
+from vault.locks import Lease
 from vault.policy.decide import Decision, Policy, Request
 from vault.records.interface import RecordStore
 from vault.redaction.interface import Detector
-from vault.storage import Lease
 from vault.types import Principal, Scope
 
 SYSTEM_TENANT: Final = "memvault:system"

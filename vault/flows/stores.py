@@ -105,10 +105,9 @@ class Stores:
         path = self.path(tenant)
         known = self._keystore.checkpoint(tenant.tid)
         if not path.is_file():
-            if known is not None:
+            if known is not None or self._keystore.live_kids(tenant.tid):
                 raise RollbackError(
-                    "records.missing",
-                    "a tenant's records file is missing though its log was signed; restore it",
+                    "records.missing", "a tenant's records file is missing though it was in use; restore it"
                 )
             self._create(path, tenant.key("records"), tenant)
         store = self._connect_any(path, tenant)
@@ -121,7 +120,7 @@ class Stores:
         return store
 
     def _connect_any(self, path: Path, tenant: TenantKeys) -> OpenStore:
-        """Open with the key in force, or, where a change of the file's key was cut off, with the one before or after."""
+        """Open with the key in force, or, where a change of the file's key was cut off, with the other one."""
         numbers = sorted(tenant.versions["records"], key=lambda no: no != tenant.current["records"])
         for position, number in enumerate(numbers):
             try:

@@ -16,7 +16,36 @@ ROLES: Final = frozenset({"user", "assistant", "tool", "system", "developer"})
 SYSTEM_ROLES: Final = frozenset({"system", "developer"})
 # Names that answers use for system fields: metadata that carried them could pass for scope, time or identity.
 SYSTEM_FIELDS: Final = frozenset(
-    ["id", "memory_id", "user_id", "agent_id", "app_id", "run_id", "actor_id", "tenant", "tenant_id", "principal", "purpose", "created_at", "updated_at", "expires_at", "expiration_date", "version", "hash", "score", "text", "memory", "data", "role", "name", "event", "deleted", "is_deleted", "sid", "kid"]
+    [
+        "id",
+        "memory_id",
+        "user_id",
+        "agent_id",
+        "app_id",
+        "run_id",
+        "actor_id",
+        "tenant",
+        "tenant_id",
+        "principal",
+        "purpose",
+        "created_at",
+        "updated_at",
+        "expires_at",
+        "expiration_date",
+        "version",
+        "hash",
+        "score",
+        "text",
+        "memory",
+        "data",
+        "role",
+        "name",
+        "event",
+        "deleted",
+        "is_deleted",
+        "sid",
+        "kid",
+    ]
 )
 _ALLOWED_CONTROLS: Final = frozenset("\t\n\r")
 _WILDCARDS: Final = frozenset("*%")

@@ -1,4 +1,4 @@
-"""The write path: decide > validate > detect > plan > embed > [ replay? > tokens > seal > row + revision + log ] > sign.
+"""The write path: decide > validate > detect > plan > embed > [ replay? > tokens > seal > rows + log ] > sign.
 
 Everything in brackets is one transaction with `synchronous=FULL`: a write is all or nothing across text, vector,
 terms, tokens, history and log. Detection and embedding run before it, on redacted text only.
@@ -6,22 +6,15 @@ terms, tokens, history and log. Detection and embedding run before it, on redact
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
 
-from vault.crypto.primitives import hmac_sha256
-from vault.errors import ConflictError
 from vault.flows import ids, validate
 from vault.flows.bodies import (
     Body,
     encode,
-    open_body,
-    open_value,
     record_id,
     seal_value,
     to_memory,
@@ -29,16 +22,15 @@ from vault.flows.bodies import (
 )
 from vault.flows.context import Call, Caller, Stages, calling, milliseconds
 from vault.flows.redact import Draft, Finished, Redactor, finish, preview
+from vault.flows.replay import remember, request_digest, without_replayed
 from vault.flows.sign import sign_if_due
 from vault.flows.tokens import TokenMap
 from vault.index.interface import FloatVector, pack_point
 from vault.index.quantise import quantise
 from vault.index.terms import canonical, terms
 from vault.keys.keyring import SubjectKeys
-from vault.records.interface import MemoryRow, ReplayRow
+from vault.records.interface import MemoryRow
 from vault.types import AddResult, Content, Memory, Metadata, Scope
-
-REPLAY_MS: Final = 24 * 3600 * 1000  # a repeated write is recognised for a day
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +80,7 @@ def add(
             Addition(scope, part["content"], part.get("role"), part.get("name"), checked, until)
             for part in parts
         ]
-        request = _request_digest(additions) if key is not None else b""
+        request = request_digest(additions) if key is not None else b""
         result = _store(call, prepare(stages, additions), [(key, request)] if key is not None else [])
         sign_if_due(call)
     return AddResult(tuple(result.memories), dict(result.found), skipped)
@@ -109,7 +101,7 @@ def add_batch(
             for a in additions
         ]
         replays = (
-            [(key, _request_digest([a])) for key, a in zip(keys, bound, strict=True)] if any(keys) else []
+            [(key, request_digest([a])) for key, a in zip(keys, bound, strict=True)] if any(keys) else []
         )
         result = _store(call, prepare(stages, bound), replays)
         sign_if_due(call)
@@ -146,10 +138,10 @@ def _store(call: Call, items: list[Prepared], replays: list[tuple[str | None, by
                 call.store.log.append(
                     call.event(action="subject.create", object_id=subject.kid.hex()), subject, row.s
                 )
-            fresh = _without_replayed(call, subject, members, replays, memories)
+            fresh = without_replayed(call, subject, members, replays, memories)
             if fresh:
                 _insert(call, subject, row.s, fresh, memories, found)
-                _remember(call, subject, row.s, fresh, replays, memories)
+                remember(call, subject, row.s, fresh, replays, memories)
     return _Stored([memories[position] for position in sorted(memories)], found)
 
 
@@ -273,98 +265,3 @@ def point_terms(call: Call, subject: SubjectKeys, s: int, body: Body) -> dict[in
         if known is not None:
             counts[value_term(subject, canonical(known[1]))] = 1
     return counts
-
-
-# --- repeated writes -------------------------------------------------------------------------------------------
-
-
-def _request_digest(additions: Sequence[Addition]) -> bytes:
-    parts: list[Any] = [
-        [
-            *(v for _, v in a.scope.items()),
-            a.text,
-            a.role,
-            a.name,
-            a.metadata,
-            a.expires_at.isoformat() if a.expires_at else None,
-        ]
-        for a in additions
-    ]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).digest()
-
-
-def _replay_mac(call: Call, key: str, number: int | None = None) -> bytes:
-    """Where a remembered write is found; by an earlier version of the key too, since old versions stay readable."""
-    secret = call.tenant.versions["detail"][call.tenant.current["detail"] if number is None else number]
-    return hmac_sha256(secret, b"replay", call.caller.principal.id.encode(), key.encode())
-
-
-def _without_replayed(
-    call: Call,
-    subject: SubjectKeys,
-    members: list[tuple[int, Prepared]],
-    replays: list[tuple[str | None, bytes]],
-    memories: dict[int, Memory],
-) -> list[tuple[int, Prepared]]:
-    """Answer remembered writes from what they stored; raises ConflictError for the same key with another request."""
-    if not replays:
-        return members
-    if len(replays) == 1 and len(members) >= 1:  # one key covers the whole add
-        stored = _replayed(call, subject, *replays[0])
-        if stored is None:
-            return members
-        memories.update(enumerate(stored))
-        return []
-    fresh = []
-    for position, item in members:
-        stored = _replayed(call, subject, *replays[position])
-        if stored is None:
-            fresh.append((position, item))
-        elif stored:
-            memories[position] = stored[0]
-    return fresh
-
-
-def _replayed(call: Call, subject: SubjectKeys, key: str | None, request: bytes) -> list[Memory] | None:
-    if key is None:
-        return None
-    macs = [_replay_mac(call, key, number) for number in call.tenant.versions["detail"]]
-    row = next((known for mac in macs if (known := call.records.replay(mac)) is not None), None)
-    if row is None or row.at_ms < milliseconds(call.stages.now()) - REPLAY_MS:
-        return None
-    if row.digest != _replay_digest(subject, request):
-        raise ConflictError("idempotency.mismatch", "this idempotency_key was used with another request")
-    stored = json.loads(open_value(call.tenant, subject, "replay", row.mac, 1, row.result))
-    found: list[Memory] = []
-    for text in stored:
-        memory = ids.find(call.tenant, call.records, text)
-        if memory is not None:
-            found.append(to_memory(call.tenant, memory, open_body(call.tenant, subject, memory)))
-    return found
-
-
-def _replay_digest(subject: SubjectKeys, request: bytes) -> bytes:
-    return hmac_sha256(subject.secret, b"replay", request)
-
-
-def _remember(
-    call: Call,
-    subject: SubjectKeys,
-    s: int,
-    members: list[tuple[int, Prepared]],
-    replays: list[tuple[str | None, bytes]],
-    memories: dict[int, Memory],
-) -> None:
-    if not replays:
-        return
-    now = milliseconds(call.stages.now())
-    call.records.forget_replays(now - REPLAY_MS)
-    whole = len(replays) == 1
-    groups = [(replays[0], [p for p, _ in members])] if whole else [(replays[p], [p]) for p, _ in members]
-    for (key, request), positions in groups:
-        if key is None:
-            continue
-        mac = _replay_mac(call, key)
-        stored = json.dumps([memories[position].id for position in positions]).encode()
-        sealed = seal_value(call.tenant, subject, "replay", mac, 1, stored)
-        call.records.remember(ReplayRow(mac, _replay_digest(subject, request), s, sealed, now))

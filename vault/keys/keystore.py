@@ -22,9 +22,10 @@ from vault.errors import (
     KeyProviderError,
     NotFoundError,
 )
+from vault.files import private_folder, sync_folder, write_private
 from vault.keys.interface import KeyProvider
 from vault.keys.keyring import TENANT_USES, KeyCache, SubjectKeys, TenantKeys
-from vault.storage import Database, private_folder, sync_folder, write_private
+from vault.storage import Database
 from vault.types import Kid, Sid, SubjectKind, TenantId
 
 SCHEMA: Final = 1

@@ -18,8 +18,8 @@ from typing import Final
 from vault.crypto.primitives import SecretKey, argon2id
 from vault.crypto.wrap import WrapContext, unwrap, wrap
 from vault.errors import DecryptionError, KeyProviderError
+from vault.files import private_folder, sync_folder, write_private
 from vault.keys.interface import KeyProvider
-from vault.storage import private_folder, sync_folder, write_private
 from vault.types import Destruction
 
 _RAW: Final = b"memvault-epoch/1 raw\n"

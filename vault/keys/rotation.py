@@ -12,6 +12,7 @@ from typing import Final
 from vault.crypto.primitives import SecretKey
 from vault.crypto.wrap import WrapContext, unwrap, wrap
 from vault.errors import IntegrityViolationError
+from vault.files import private_folder, sync_folder, write_private
 from vault.keys.interface import KeyProvider
 from vault.keys.keyring import SubjectKeys, TenantKeys
 from vault.keys.keystore import (
@@ -30,7 +31,7 @@ from vault.keys.keystore import (
     tenant_key_context,
     write_keystore_file,
 )
-from vault.storage import Database, private_folder, sync_folder, write_private
+from vault.storage import Database
 from vault.types import Destruction
 
 _COPIED: Final = {

@@ -375,6 +375,10 @@ class SqlcipherRecords(RecordStore):
     def checkpoints(self) -> list[tuple[int, bytes, bytes]]:
         return self._db.query("SELECT size, note, frontier FROM checkpoints ORDER BY size")
 
+    def checkpoint_at(self, size: int) -> tuple[int, bytes, bytes] | None:
+        row = self._db.one("SELECT size, note, frontier FROM checkpoints WHERE size = ?", (size,))
+        return (int(row[0]), row[1], row[2]) if row else None
+
     def last_checkpoint(self) -> tuple[int, bytes, bytes] | None:
         return self._db.one("SELECT size, note, frontier FROM checkpoints ORDER BY size DESC LIMIT 1")
 

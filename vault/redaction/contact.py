@@ -175,10 +175,12 @@ class UrlRecogniser:
 def _with_scheme(text: str) -> Iterator[tuple[int, int, float]]:
     if "://" not in text:
         return
-    for match in _SCHEME.finditer(text):
+    match = _SCHEME.search(text)
+    while match:
         rest = _AFTER_SCHEME.match(text, match.end())
         if rest:
             yield match.start(), _trimmed(text, match.end() + 3, rest.end()), 0.6
+        match = _SCHEME.search(text, rest.end() if rest else match.end())
 
 
 def _trimmed(text: str, start: int, end: int) -> int:

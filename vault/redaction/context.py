@@ -7,25 +7,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from vault.redaction.normalise import View
+from vault.redaction.normalise import View
 
 NEAR_WORDS: Final = 6  # words on either side
-_MAX_KEY: Final = 256
 
 BOOST: Final = 0.35  # Presidio's context_similarity_factor
 BOOSTED_AT_LEAST: Final = 0.4  # Presidio's min_score_with_context_similarity
 UNPROVEN_AT_MOST: Final = 0.95  # only a checksum proves; so a proven finding outranks every boosted one
 
 _WORD: Final = re.compile(r"[^\W_]+")
-_CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-
-
-def key_words(key: str) -> tuple[str, ...]:
-    """The words of a key in lower case: `patientSSN`, `patient_ssn` and `patient.ssn` read the same."""
-    return tuple(word.lower() for word in _WORD.findall(_CAMEL.sub(" ", key[:_MAX_KEY])))
 
 
 class Cues:

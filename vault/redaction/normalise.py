@@ -15,13 +15,14 @@ from functools import cache
 from typing import Any, Final
 
 from vault.errors import InvalidInputError
-from vault.redaction.context import key_words
 
 # What is not printable ASCII or common white space needs a look at each character; the ASCII character before
 # it comes along, since a combining mark may follow it.
 _SPECIAL: Final = re.compile(r"[^\t\n\r -~]")
 _CHUNK: Final = re.compile(r"[\t\n\r -~]?[^\t\n\r -~]+")
 _WORD: Final = re.compile(r"[^\W_]+")
+_CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_MAX_KEY: Final = 256
 _STRUCTURED: Final = re.compile(r"[\d@]|\w\.\w|://")
 
 # UAX #15 Stream-Safe: more combining marks than this are no writing system's; a longer pile would sort
@@ -201,6 +202,11 @@ class View:
         if self._structured is None:
             self._structured = _STRUCTURED.search(self.text) is not None
         return self._structured
+
+
+def key_words(key: str) -> tuple[str, ...]:
+    """The words of a key in lower case: `patientSSN`, `patient_ssn` and `patient.ssn` read the same."""
+    return tuple(word.lower() for word in _WORD.findall(_CAMEL.sub(" ", key[-_MAX_KEY:])))
 
 
 def _refuse_surrogates(text: str) -> None:

@@ -1,0 +1,235 @@
+"""Laws of policies: a forbid more never permits more, an extending pack relaxes nothing, junk is denied."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from typing import Any
+
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from vault.policy.combine import Pack, combine
+from vault.policy.decide import OPERATORS, REVEAL, Policy, Request, Rule
+from vault.policy.model import (
+    AccessFile,
+    DetectionFile,
+    PackFile,
+    PurposesFile,
+    RetentionFile,
+    TaxonomyFile,
+)
+
+PURPOSES = ("service", "care", "audit")
+ROLES = ("app", "nurse", "clerk")
+ENTITIES = ("EMAIL_ADDRESS", "PHONE_NUMBER", "PASSWORD", "DATE_TIME")
+CLASSES = {"contact": ENTITIES[:2], "secret": ENTITIES[2:3], "date": ENTITIES[3:]}
+ACTIONS = ("memory.add", "memory.get", "memory.delete", REVEAL, "keys.rotate")
+PATTERNS = ("memory.add", "memory.get", "memory.*", "keys.*")
+
+REQUESTS = [
+    Request(action, purpose, roles)
+    for action, purpose in itertools.product(ACTIONS, PURPOSES)
+    for size in range(3)
+    for roles in itertools.combinations(ROLES, size)
+]
+
+
+def some(values: tuple[str, ...], *, least: int = 0) -> st.SearchStrategy[list[str]]:
+    return st.lists(st.sampled_from(values), min_size=least, max_size=len(values), unique=True)
+
+
+def permits(names: st.SearchStrategy[str]) -> st.SearchStrategy[dict[str, Any]]:
+    plain = st.fixed_dictionaries({"actions": some(PATTERNS, least=1)})
+    reveal = st.fixed_dictionaries(
+        {"actions": st.just([REVEAL]), "classes": some((*CLASSES, *ENTITIES), least=1)}
+    )
+    return st.builds(
+        lambda name, body, purposes, roles: {
+            "id": name, "effect": "permit", "why": "w", "purposes": purposes, "roles": roles, **body
+        },
+        names, st.one_of(plain, reveal), some(PURPOSES, least=1), some(ROLES, least=1),
+    )  # fmt: skip
+
+
+def forbids(names: st.SearchStrategy[str]) -> st.SearchStrategy[dict[str, Any]]:
+    plain = st.fixed_dictionaries({"actions": some((*PATTERNS, "*", REVEAL), least=1)})
+    reveal = st.fixed_dictionaries(
+        {"actions": st.just([REVEAL]), "classes": some((*CLASSES, *ENTITIES), least=1)}
+    )
+    return st.builds(
+        lambda name, body, purposes, roles: {
+            "id": name, "effect": "forbid", "why": "w", "purposes": purposes, "roles": roles, **body
+        },
+        names, st.one_of(plain, reveal), some(PURPOSES), some(ROLES),
+    )  # fmt: skip
+
+
+def rules(prefix: str, kinds: Any, *, most: int) -> st.SearchStrategy[list[dict[str, Any]]]:
+    names = st.sampled_from([f"{prefix}{number}" for number in range(most * 3)])
+    return st.lists(kinds(names), max_size=most, unique_by=lambda rule: rule["id"])
+
+
+def retention(prefix: str, *, least: tuple[int, int], most: tuple[int, int]) -> st.SearchStrategy[list[Any]]:
+    return st.lists(
+        st.builds(
+            lambda record, days, limit: {
+                "id": f"{prefix}-{record}", "record": record, "min_days": days, "max_days": limit, "why": "w"
+            },
+            st.sampled_from(["memory", "audit"]), st.none() | st.integers(*least), st.integers(*most),
+        ),
+        max_size=2,
+    )  # fmt: skip
+
+
+def detection() -> st.SearchStrategy[dict[str, Any]]:
+    operator = st.sampled_from(OPERATORS)
+    return st.fixed_dictionaries(
+        {
+            "operators": st.dictionaries(st.sampled_from(ENTITIES), operator),
+            "required": some(ENTITIES),
+            "threshold": st.sampled_from([0.1, 0.4, 0.8]),
+            "default_operator": operator,
+        }
+    )
+
+
+@st.composite
+def stricter(draw: st.DrawFn, parents: list[Policy]) -> dict[str, Any]:
+    """A detection file no weaker than the parents: what is weaker is refused (tests/unit/policy)."""
+
+    def at_least(inherited: list[str]) -> str:
+        return draw(st.sampled_from(OPERATORS[max(OPERATORS.index(one) for one in inherited) :]))
+
+    found: dict[str, Any] = {"required": draw(some(ENTITIES))}
+    found["operators"] = {e: at_least([p.operator_for(e) for p in parents]) for e in draw(some(ENTITIES))}
+    if draw(st.booleans()):
+        found["default_operator"] = at_least([p.default_operator for p in parents])
+    if draw(st.booleans()):
+        found["threshold"] = draw(st.floats(0, min(p.threshold for p in parents)))
+    return found
+
+
+def pack(name: str, extends: tuple[str, ...], access: Any, detect: Any, keep: Any, *, whole: bool) -> Pack:
+    manifest = {"id": name, "version": "1.0.0", "title": "t", "min_engine": "0.1.0", "disclaimer": "d"}
+    validate = {"strict": False}
+    return Pack(
+        manifest=PackFile.model_validate({**manifest, "extends": extends}, **validate),
+        taxonomy=TaxonomyFile.model_validate(
+            {"classes": {k: {"title": k, "sensitivity": 1, "entities": v} for k, v in CLASSES.items()}},
+            **validate,
+        )
+        if whole
+        else None,
+        detection=DetectionFile.model_validate(detect, **validate),
+        purposes=PurposesFile.model_validate({"purposes": {p: {"title": p} for p in PURPOSES}}, **validate)
+        if whole
+        else None,
+        access=AccessFile.model_validate(
+            {"roles": {r: {"title": r} for r in ROLES} if whole else {}, "rules": access}, **validate
+        ),
+        retention=RetentionFile.model_validate({"rules": keep}, **validate),
+        tests={},
+        digest=name,
+    )
+
+
+@st.composite
+def roots(draw: st.DrawFn, name: str = "root") -> Policy:
+    access = draw(rules(f"{name}-p", permits, most=4)) + draw(rules(f"{name}-f", forbids, most=2))
+    keep = draw(retention(name, least=(1, 10), most=(20, 50)))
+    return combine(pack(name, (), access, draw(detection()), keep, whole=True), [])
+
+
+@st.composite
+def children(draw: st.DrawFn, parents: list[Policy]) -> Policy:
+    access = draw(rules("child-f", forbids, most=3))
+    keep = draw(retention("child", least=(11, 15), most=(15, 19)))
+    names = tuple(parent.name for parent in parents)
+    return combine(pack("child", names, access, draw(stricter(parents)), keep, whole=False), parents)
+
+
+def assert_no_weaker(strict: Policy, lax: Policy) -> None:
+    for request in REQUESTS:
+        tight, loose = strict.decide(request), lax.decide(request)
+        assert loose.permit or not tight.permit
+        assert tight.classes <= loose.classes
+
+
+@settings(max_examples=50, deadline=None)
+@given(roots(), st.data())
+def test_a_forbid_more_never_permits_more(policy: Policy, data: st.DataObject) -> None:
+    extra = Rule(
+        id="extra",
+        pack="test",
+        permit=False,
+        actions=frozenset(data.draw(some(ACTIONS))),
+        purposes=frozenset(data.draw(some(PURPOSES))) or None,
+        roles=frozenset(data.draw(some(ROLES))) or None,
+        classes=frozenset(data.draw(some(ENTITIES))),
+        controls=(),
+        why="w",
+    )
+    assert_no_weaker(replace(policy, forbids=(*policy.forbids, extra)), policy)
+
+
+@settings(max_examples=50, deadline=None)
+@given(roots(), st.data())
+def test_a_permit_more_never_denies_more(policy: Policy, data: st.DataObject) -> None:
+    (group,) = policy.permits
+    assume(group)
+    fewer = tuple(rule for rule in group if data.draw(st.booleans()))
+    assert_no_weaker(replace(policy, permits=(fewer,)), policy)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.data(), roots("root"), roots("other"), st.booleans())
+def test_an_extending_pack_relaxes_nothing(data: st.DataObject, one: Policy, two: Policy, both: bool) -> None:
+    parents = [one, two] if both else [one]
+    policy = data.draw(children(parents))
+    for parent in parents:
+        assert_no_weaker(policy, parent)
+        for entity in (*ENTITIES, "UNLISTED"):
+            ranks = [OPERATORS.index(p.operator_for(entity)) for p in (policy, parent)]
+            assert ranks[0] >= ranks[1]
+        assert policy.threshold <= parent.threshold
+        assert policy.required_classes >= parent.required_classes
+        for record, kept in parent.retention.items():
+            mine = policy.retention[record]
+            assert kept.min_days is None or (mine.min_days or 0) >= kept.min_days
+            assert kept.max_days is None or (mine.max_days is not None and mine.max_days <= kept.max_days)
+
+
+@settings(max_examples=50, deadline=None)
+@given(roots())
+def test_more_roles_never_reveal_what_a_forbid_withholds(policy: Policy) -> None:
+    for purpose in PURPOSES:
+        for rule in policy.forbids:
+            if REVEAL in rule.actions and (rule.purposes is None or purpose in rule.purposes):
+                shown = policy.reveal_classes(ROLES, purpose)
+                assert not shown & (rule.classes or frozenset(ENTITIES))
+
+
+JUNK = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text(max_size=3)
+    | st.sampled_from([*ACTIONS, *PURPOSES, *ROLES]),
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.tuples(inner) | st.dictionaries(st.text(max_size=2), inner)
+    ),
+    max_leaves=3,
+)
+
+
+@settings(max_examples=50, deadline=None)
+@given(roots(), JUNK, JUNK, JUNK, JUNK)
+def test_junk_is_denied_or_decided_but_never_raises(
+    policy: Policy, action: Any, purpose: Any, roles: Any, classes: Any
+) -> None:
+    decision = policy.decide(Request(action, purpose, roles, classes))
+    if decision.permit:
+        assert action in ACTIONS
+        assert purpose in PURPOSES
+        assert set(roles) & set(ROLES)
