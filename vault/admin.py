@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from vault.flows.bulk import BulkResult
     from vault.flows.context import Caller, Stages
+    from vault.flows.inspect import Check
     from vault.flows.tenants import TenantInfo
     from vault.flows.upkeep import Seen
 
@@ -39,6 +40,20 @@ class Admin:
         from vault.flows.tenants import system_caller
 
         return system_caller(self._principal, self._purpose)
+
+    # the vault as it is
+
+    def overview(self, *, most: int = 20) -> dict[str, Any]:
+        """The vault in short: epoch, pack, files, and the first `most` tenants with their counts."""
+        from vault.flows import inspect
+
+        return inspect.overview(self._opened(), self._folder, self._principal, self._purpose, most=most)
+
+    def doctor(self) -> list[Check]:
+        """What protects this vault right now, and what does not: read back from where it is in force."""
+        from vault.flows import inspect
+
+        return inspect.doctor(self._opened(), self._folder, self._tenant_caller())
 
     # tenants
 
@@ -114,6 +129,12 @@ class Admin:
         from vault.flows import upkeep
 
         return upkeep.sweep(self._opened(), self._tenant_caller(), dry_run=dry_run, progress=progress)
+
+    def index_status(self) -> dict[str, Any]:
+        """Adapter, embedder, and how many memories the tenant's index holds."""
+        from vault.flows import inspect
+
+        return inspect.index_status(self._opened(), self._tenant_caller())
 
     def index_verify(self) -> dict[str, Any]:
         """Compare every sealed point with its record."""

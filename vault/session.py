@@ -80,8 +80,16 @@ class Vault:
         """Open a vault folder; fails closed with ConfigError, KeyProviderError or IntegrityViolationError."""
         from vault import compose
 
+        from vault.flows.tenants import note_pack
+
         folder = Path(path).absolute()
-        return cls(compose.build(folder), folder)
+        vault = cls(compose.build(folder), folder)
+        try:
+            note_pack(vault._opened())
+        except BaseException:
+            vault.close()
+            raise
+        return vault
 
     def session(self, principal: Principal, *, purpose: str, user_id: str | None = None) -> Session:
         """Bind a caller to its tenant for one purpose; with `user_id`, to one user of that tenant as well.

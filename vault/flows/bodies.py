@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 from vault.crypto.primitives import hmac_sha256
@@ -37,6 +37,9 @@ class Body:
     embedder: str = ""
 
 
+_FIELDS: Final = tuple(part.name for part in fields(Body))
+
+
 def record_id(s: int, n: int, nonce: bytes) -> bytes:
     return s.to_bytes(5, "big") + n.to_bytes(5, "big") + nonce
 
@@ -64,7 +67,7 @@ def open_value(
 
 
 def encode(body: Body) -> bytes:
-    data = {k: v for k, v in asdict(body).items() if v not in (None, "", [], {})}
+    data = {name: value for name in _FIELDS if (value := getattr(body, name)) not in (None, "", [], {})}
     return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
 
 

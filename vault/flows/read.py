@@ -48,8 +48,9 @@ def search(
         if found is not None:
             with call.records.reading():
                 hits = _ranked(call, found, question, tree, count, least, with_parts=parts)
-            shown = revealed(call, found, [hit.memory for hit in hits], why)
-            hits = [replace(hit, memory=memory) for hit, memory in zip(hits, shown, strict=True)]
+            if why is not None:
+                shown = revealed(call, found, [hit.memory for hit in hits], why)
+                hits = [replace(hit, memory=memory) for hit, memory in zip(hits, shown, strict=True)]
         log_read(call, found, [hit.memory.id for hit in hits], why)
     return hits
 

@@ -63,6 +63,16 @@ def enter(stages: Stages, principal: Principal) -> None:
             store.log.append_system("tenant.create", count=1)
 
 
+def note_pack(stages: Stages) -> None:
+    """When a vault opens: a policy pack that was not in force before is written to the vault's own log."""
+    with stages.lease.shared():
+        stages.keystore.refresh()
+        if stages.keystore.exchange_pack(stages.policy.digest):
+            with stages.stores.use(stages.tenant(SYSTEM_TENANT)) as store, store.records.transaction():
+                store.log.pack = stages.policy.digest[:16]
+                store.log.append_system("policy.activate", count=1)
+
+
 def create(stages: Stages, principal: Principal, purpose: str, name: object) -> TenantInfo:
     """Create a tenant on purpose; InvalidInputError when it exists."""
     checked = check_name(name)

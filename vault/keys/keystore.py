@@ -156,6 +156,15 @@ class Keystore:
             self._seen_changes = changes
         self._seen_version = version
 
+    def exchange_pack(self, digest: str) -> bool:
+        """Remember which policy pack is in force; True when it was another one before."""
+        row = self.database.one("SELECT value FROM meta WHERE key = 'pack'")
+        if row is not None and row[0] == digest:
+            return False
+        with self.database.transaction():
+            self.database.execute("INSERT OR REPLACE INTO meta(key, value) VALUES('pack', ?)", (digest,))
+        return True
+
     def touch(self) -> None:
         """Inside a transaction: make every process drop its cached keys at its next operation."""
         self.database.execute("UPDATE meta SET value = value + 1 WHERE key = 'changes'")

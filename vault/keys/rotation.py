@@ -241,12 +241,9 @@ def _rows(keystore: Keystore, new: int) -> list[tuple[str, list[tuple[object, ..
     rows: list[tuple[str, list[tuple[object, ...]]]] = []
     with keystore.names_key() as names, SecretKey.random() as fresh:
         wrapped = provider.wrap(new, fresh, WrapContext(ZERO, "names", b"", new))
-        rows.append(
-            (
-                "INSERT INTO meta(key, value) VALUES(?, ?)",
-                [("schema", 1), ("epoch", new), ("state", "active"), ("changes", 0), ("names", wrapped)],
-            )
-        )
+        kept = database.query("SELECT key, value FROM meta WHERE key IN ('schema', 'pack')")
+        meta = [*kept, ("epoch", new), ("state", "active"), ("changes", 0), ("names", wrapped)]
+        rows.append(("INSERT INTO meta(key, value) VALUES(?, ?)", meta))
         tenants: list[tuple[object, ...]] = []
         for tid, blob, kek_no, kek, created in database.query(
             "SELECT tid, name, kek_no, kek, created_ms FROM tenants"
