@@ -24,7 +24,7 @@ from benchmarks.facts import USERS, Fact, facts
 from benchmarks.systems import Mem0, Memvault, System, fresh_folder, stay_offline
 from benchmarks.timing import Samples, faster, faster_p50, machine
 
-BLOCK: Final = 20  # operations of one system before the other's turn
+BLOCK: Final = 10  # operations of one system before the other's turn
 SEARCHES: Final = 200
 REOPENINGS: Final = 3
 FULL_SIZE: Final = 10_000  # the size that the targets of a search are set for
@@ -67,14 +67,13 @@ class Contest:
         self.ids: dict[str, dict[str, str]] = {"memvault": {}, "mem0": {}}
         self.found: dict[str, list[bool]] = {"memvault": [], "mem0": []}
 
-    def turns(self, name: str, asked: Sequence[Fact]) -> Iterator[tuple[str, Any, Samples, Fact]]:
-        """(who, system, samples, fact): a block of each system in turn; who comes first changes."""
+    def turns(self, name: str, asked: Sequence[Fact]) -> Iterator[tuple[str, Any, Samples, Sequence[Fact]]]:
+        """(who, system, samples, facts): a block of each system in turn; who comes first changes."""
         row = self.rows[name]
         both = (("memvault", self.ours, row.ours), ("mem0", self.theirs, row.theirs))
         for number, start in enumerate(range(0, len(asked), BLOCK)):
             for who, system, samples in both if number % 2 == 0 else both[::-1]:
-                for fact in asked[start : start + BLOCK]:
-                    yield who, system, samples, fact
+                yield who, system, samples, asked[start : start + BLOCK]
 
     def measure_adds(self) -> None:
         """Store every fact; `add_many` fills a second vault and is set beside mem0's single adds."""
@@ -82,8 +81,10 @@ class Contest:
         for batch in split(self.known, self.rounds):
             single.next_round()
             many.next_round()
-            for who, system, samples, fact in self.turns("add", batch):
-                self.ids[who][fact.text] = samples.time(lambda system=system, fact=fact: system.add(fact))
+            for who, system, samples, block in self.turns("add", batch):
+                for fact in block:
+                    identity = samples.time(lambda system=system, fact=fact: system.add(fact))
+                    self.ids[who][fact.text] = identity
             many.ours.time(lambda batch=batch: self.bulk.add_many(batch), operations=len(batch))
             many.theirs.rounds[-1] = single.theirs.rounds[-1]
 
@@ -98,13 +99,15 @@ class Contest:
             for batch in split(self.asked, self.rounds):
                 warm.next_round()
                 cold.next_round()
-                for who, system, samples, fact in self.turns("search warm", batch):
-                    hits = samples.time(lambda system=system, fact=fact: system.search(fact))
-                    self.found[who].append(self.ids[who][fact.text] in hits)
-                for fact in batch:
-                    cooled.cool()
-                    hits = cold.ours.time(lambda fact=fact: cooled.search(fact))
-                    self.found["memvault"].append(self.ids["memvault"][fact.text] in hits)
+                for who, system, samples, block in self.turns("search warm", batch):
+                    for fact in block:
+                        hits = samples.time(lambda system=system, fact=fact: system.search(fact))
+                        self.found[who].append(self.ids[who][fact.text] in hits)
+                    if who == "memvault":
+                        for fact in block:
+                            cooled.cool()
+                            hits = cold.ours.time(lambda fact=fact: cooled.search(fact))
+                            self.found[who].append(self.ids[who][fact.text] in hits)
                 cold.theirs.rounds[-1] = warm.theirs.rounds[-1]
         finally:
             cooled.close()

@@ -28,7 +28,6 @@ from benchmarks.facts import Fact, facts
 from benchmarks.systems import Memvault, fresh_folder, stay_offline
 from benchmarks.timing import machine
 
-WARM_UP: Final = 50
 # How a function is timed: on its own; with all that it calls; or, of a context manager, its way in or out.
 Kind = Literal["own", "whole", "enter", "exit"]
 
@@ -43,7 +42,7 @@ class Stage:
 
 
 SHARED: Final = (
-    Stage("lease and key epoch", ("vault.storage:Lease.shared", "vault.storage:Lease.shared"), "enter"),
+    Stage("lease", ("vault.locks:Lease.shared",), "enter"),
     Stage("key epoch check", ("vault.keys.keystore:Keystore.refresh",)),
     Stage(
         "tenant and subject keys",
@@ -167,97 +166,93 @@ def _wrapped(clock: Clock, stage: Stage, original: Callable[..., Any]) -> Callab
     return timed
 
 
-def operations(
-    vault: Memvault, bulk: int
-) -> list[tuple[str, Sequence[Stage], Callable[[Sequence[Fact]], int]]]:
-    """(name, stages, run): `run` does the operation for each fact and returns how many there were."""
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What is measured: `run` takes `batch` facts at a time, after `before`, which is not measured."""
 
-    def add(known: Sequence[Fact]) -> int:
-        for fact in known:
-            vault.add(fact)
-        return len(known)
+    name: str
+    stages: Sequence[Stage]
+    run: Callable[[Sequence[Fact]], Any]
+    batch: int = 1
+    before: Callable[[], None] = lambda: None
 
-    def add_many(known: Sequence[Fact]) -> int:
-        for start in range(0, len(known), bulk):
-            vault.add_many(known[start : start + bulk])
-        return len(known)
-
-    def search(known: Sequence[Fact]) -> int:
-        for fact in known:
-            vault.search(fact)
-        return len(known)
-
-    def search_cold(known: Sequence[Fact]) -> int:
-        for fact in known:
-            vault.cool()
-            vault.search(fact)
-        return len(known)
-
-    return [
-        ("add", SHARED + ADD, add),
-        ("add_many, per memory", SHARED + ADD, add_many),
-        ("search, warm", SHARED + SEARCH, search),
-        ("search, cold", SHARED + SEARCH, search_cold),
-    ]
+    def each(self, chosen: Sequence[Fact]) -> Iterator[Callable[[], Any]]:
+        """The calls to measure, one by one."""
+        for start in range(0, len(chosen), self.batch):
+            part = chosen[start : start + self.batch]
+            self.before()
+            yield lambda part=part: self.run(part)
 
 
-def measure(memories: int, count: int, personal: float, parent: Path | None) -> list[dict[str, Any]]:
-    """Microseconds by stage of each operation, in a vault that holds so many memories."""
+def operations(vault: Memvault) -> tuple[Operation, ...]:
+    """In the order in which they are measured."""
+    return (
+        Operation("add", SHARED + ADD, lambda part: vault.add(part[0])),
+        Operation("add_many, per memory", SHARED + ADD, vault.add_many, batch=256),
+        Operation("search, warm", SHARED + SEARCH, lambda part: vault.search(part[0])),
+        Operation("search, cold", SHARED + SEARCH, lambda part: vault.search(part[0]), before=vault.cool),
+    )
+
+
+@contextmanager
+def filled(
+    memories: int, count: int, personal: float, parent: Path | None
+) -> Iterator[tuple[Memvault, Callable[[Operation], Sequence[Fact]]]]:
+    """A vault that holds so many memories, and what an operation is to be done with."""
     folder = fresh_folder("stages", parent)
-    tables = []
-    try:
-        vault = Memvault(folder / "vault")
-        known = list(facts(memories + 2 * count + WARM_UP, personal=personal))
-        vault.add_many(known[:memories])
-        chooser = random.Random(3)
-        for name, stages, run in operations(vault, 256):
-            if name.startswith("add"):
-                chosen, known = known[-count:], known[:-count]
-            else:
-                chosen = chooser.sample(known[:memories], min(count, memories))
-            run(chosen[:WARM_UP] if name.startswith("search") else known[-WARM_UP:])
-            tables.append(_table(name, stages, lambda run=run, chosen=chosen: run(chosen)))
-        vault.close()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-    return tables
-
-
-def _table(name: str, stages: Sequence[Stage], run: Callable[[], int]) -> dict[str, Any]:
-    with clocked(stages) as clock:
-        started = time.perf_counter()
-        count = run()
-        total = time.perf_counter() - started
-    rows = {
-        stage.name: {"us": round(1e6 * clock.seconds[stage.name] / count, 1),
-                     "calls": round(clock.calls[stage.name] / count, 2)}
-        for stage in stages if stage.name in clock.seconds
-    }  # fmt: skip
-    rest = total - sum(clock.seconds.values())
-    rows["the rest"] = {"us": round(1e6 * rest / count, 1), "calls": 1.0}
-    return {"operation": name, "us": round(1e6 * total / count, 1), "stages": rows}
-
-
-def profile(memories: int, count: int, personal: float, parent: Path | None) -> str:
-    """cProfile's view of the same operations: the functions with most time of their own."""
-    folder = fresh_folder("profile", parent)
-    out = io.StringIO()
     try:
         vault = Memvault(folder / "vault")
         known = list(facts(memories + 2 * count, personal=personal))
         vault.add_many(known[:memories])
-        for name, _, run in operations(vault, 256):
-            chosen = known[memories : memories + count] if name == "add" else known[memories + count :]
-            if name.startswith("search"):
-                chosen = random.Random(3).sample(known[:memories], min(count, memories))
-                run(chosen[:WARM_UP])
-            profiler = cProfile.Profile()
-            profiler.runcall(run, chosen)
-            out.write(f"\n{name}, {len(chosen)} times\n")
-            pstats.Stats(profiler, stream=out).strip_dirs().sort_stats("tottime").print_stats(30)
+        asked = random.Random(3).sample(known[:memories], min(count, memories))
+        for fact in {fact.user: fact for fact in known[:memories]}.values():
+            vault.search(fact)
+
+        def chosen(operation: Operation) -> Sequence[Fact]:
+            if operation.name == "add":
+                return known[memories : memories + count]
+            return known[memories + count :] if operation.name.startswith("add") else asked
+
+        yield vault, chosen
         vault.close()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def measure(memories: int, count: int, personal: float, parent: Path | None) -> list[dict[str, Any]]:
+    """Microseconds by stage of each operation."""
+    with filled(memories, count, personal, parent) as (vault, chosen):
+        return [_table(operation, chosen(operation)) for operation in operations(vault)]
+
+
+def _table(operation: Operation, chosen: Sequence[Fact]) -> dict[str, Any]:
+    total = 0.0
+    with clocked(operation.stages) as clock:
+        for call in operation.each(chosen):
+            started = time.perf_counter()
+            call()
+            total += time.perf_counter() - started
+    count = len(chosen)
+    rows = {
+        stage.name: {"us": round(1e6 * clock.seconds[stage.name] / count, 1),
+                     "calls": round(clock.calls[stage.name] / count, 2)}
+        for stage in operation.stages if stage.name in clock.seconds
+    }  # fmt: skip
+    rest = total - sum(clock.seconds.values())
+    rows["the rest"] = {"us": round(1e6 * rest / count, 1), "calls": 1.0}
+    return {"operation": operation.name, "us": round(1e6 * total / count, 1), "stages": rows}
+
+
+def profile(memories: int, count: int, personal: float, parent: Path | None) -> str:
+    """cProfile's view of the same operations: the functions with most time of their own."""
+    out = io.StringIO()
+    with filled(memories, count, personal, parent) as (vault, chosen):
+        for operation in operations(vault):
+            profiler = cProfile.Profile()
+            for call in operation.each(chosen(operation)):
+                profiler.runcall(call)
+            out.write(f"\n{operation.name}, {len(chosen(operation))} memories\n")
+            pstats.Stats(profiler, stream=out).strip_dirs().sort_stats("tottime").print_stats(30)
     return out.getvalue()
 
 

@@ -7,7 +7,7 @@ import secrets
 from pathlib import Path
 from typing import Final
 
-from vault.config import FILE_NAME, KeysConfig, TenantsConfig, VaultConfig, render
+from vault.config import FILE_NAME, KeysConfig, VaultConfig, render
 from vault.crypto.primitives import SecretKey
 from vault.embedding.interface import Embedder
 from vault.embedding.static import StaticEmbedder
@@ -178,8 +178,10 @@ def default_config(
     backup = backup or str(place / "keystore-backups")
     if place.is_relative_to(folder.absolute()):
         raise ConfigError("keys.inside", "the key folder must lie outside the vault folder")
-    base = VaultConfig(
-        keys=KeysConfig(provider=f"file:{place}", passphrase=passphrase, backup=backup),
-        tenants=TenantsConfig(create="explicit" if explicit_tenants else "implicit"),
+    return VaultConfig.parse(
+        {
+            "keys": {"provider": f"file:{place}", "passphrase": passphrase, "backup": backup},
+            "tenants": {"create": "explicit" if explicit_tenants else "implicit"},
+            "cli": {"tenant": tenant},
+        }
     )
-    return base.model_copy(update={"cli": base.cli.model_copy(update={"tenant": tenant})})

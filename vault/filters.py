@@ -132,9 +132,13 @@ def parse(filters: Mapping[str, object] | None) -> Filter | None:
 
 def names_scope(key: str) -> bool:
     """Whether a key names a scope id, the tenant or the principal, in any case, spacing or look-alike."""
+    return skeleton(key) in _SCOPE_SKELETONS
+
+
+def skeleton(key: str) -> str:
+    """The letters and digits a key reads as: no case, no spacing, look-alike letters as their Latin twins."""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", key).casefold())
-    letters = "".join(char for char in folded.translate(_LOOKALIKES) if char.isalnum())
-    return letters in _SCOPE_SKELETONS
+    return "".join(char for char in folded.translate(_LOOKALIKES) if char.isalnum())
 
 
 class _Parser:

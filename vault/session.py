@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from vault.errors import InvalidInputError, PurposeDeniedError, UnavailableError
+from vault.errors import InvalidInputError, UnavailableError
 from vault.types import (
     AddResult,
     Content,
@@ -59,18 +59,19 @@ class Vault:
 
         `key_folder` lies outside the vault folder (default: the user's data folder); losing it loses everything.
         `passphrase` is a reference, `env:NAME` or `file:PATH`. `keystore_backup` is a folder, or "none".
-        Raises ConfigError when something is there already.
+        Raises ConfigError when something is there already, InvalidInputError for a malformed argument.
         """
         from vault import compose
+        from vault.flows import tenants, validate
 
-        folder = Path(path)
+        folder = Path(validate.path("path", path))
         config = compose.default_config(
             folder,
-            tenant=tenant,
-            explicit_tenants=explicit_tenants,
+            tenant=tenants.check_name(tenant),
+            explicit_tenants=validate.flag("explicit_tenants", explicit_tenants),
             passphrase=passphrase,
-            key_folder=os.fspath(key_folder) if key_folder is not None else None,
-            backup=os.fspath(keystore_backup) if keystore_backup is not None else None,
+            key_folder=validate.path("key_folder", key_folder) if key_folder is not None else None,
+            backup=validate.path("keystore_backup", keystore_backup) if keystore_backup is not None else None,
         )
         compose.create(folder, config)
         return cls.open(folder)
@@ -82,7 +83,7 @@ class Vault:
 
         from vault.flows.tenants import note_pack
 
-        folder = Path(path).absolute()
+        folder = Path(validate.path("path", path)).absolute()
         vault = cls(compose.build(folder), folder)
         try:
             note_pack(vault._opened())
@@ -97,17 +98,15 @@ class Vault:
         The first session of a new tenant creates it, unless the configuration says `tenants.create = "explicit"`
         (then NotFoundError). Raises PurposeDeniedError for a purpose outside the pack's vocabulary.
         """
-        from vault.flows import tenants
+        from vault.flows import tenants, validate
         from vault.flows.context import Caller
 
         checked = tenants.check_principal(principal)
+        bound = validate.identifier("user_id", user_id)
         stages = self._opened()
-        if purpose not in stages.policy.purposes:
-            raise PurposeDeniedError("policy.purpose", "the purpose is not in the policy pack's vocabulary")
+        tenants.check_purpose(stages, purpose)
         tenants.enter(stages, checked)
-        from vault.flows.validate import identifier
-
-        return Session(self, Caller(checked, purpose, identifier("user_id", user_id)))
+        return Session(self, Caller(checked, purpose, bound))
 
     def admin(self, principal: Principal, *, purpose: str = "operations") -> Admin:
         """Upkeep for operators and auditors: tenants, keys, log, index, expiry; each act is decided and logged."""
@@ -115,8 +114,7 @@ class Vault:
         from vault.flows import tenants
 
         checked = tenants.check_principal(principal)
-        if purpose not in self._opened().policy.purposes:
-            raise PurposeDeniedError("policy.purpose", "the purpose is not in the policy pack's vocabulary")
+        tenants.check_purpose(self._opened(), purpose)
         return Admin(self._opened, checked, purpose, self.folder)
 
     def _opened(self) -> Stages:

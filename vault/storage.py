@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,17 +20,19 @@ import sqlcipher3
 from vault.crypto.primitives import SecretKey
 from vault.errors import ConfigError, IntegrityViolationError, StorageError
 from vault.files import FILE_MODE, convert_os
-from vault.locks import FileLock, locked
+from vault.locks import FileLock, check_process, locked
 
 PAGE_SIZE: Final = 8192
 _PLAINTEXT_MAGIC: Final = b"SQLite format 3\x00"
 
 Row = tuple[Any, ...]
 
+_abandoned: Final[list[Any]] = []  # connections of a parent process, kept so that nothing closes them here
+
 
 def _convert(error: sqlcipher3.Error) -> StorageError | IntegrityViolationError:
     name = str(getattr(error, "sqlite_errorname", "") or "")
-    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL")):
         return locked()
     if name.startswith("SQLITE_FULL"):
         return StorageError("storage.full", "the disk is full; nothing was stored")
@@ -112,22 +115,22 @@ class Database:
             raise _convert(error) from None
         finally:
             spec[:] = bytes(len(spec))
-        with self.path.open("rb") as file:
-            if file.read(16) == _PLAINTEXT_MAGIC:
-                connection.close()
-                raise IntegrityViolationError("storage.plaintext", "a store is not encrypted")
+        # Only a file nobody else has open is looked at from outside: closing any descriptor of a file drops every POSIX
+        # lock this process has on it, and SQLite would take other handles for gone and remove the WAL under them.
+        # An existing plaintext file does not open under a key.
+        if create and self._begins_with_magic():
+            connection.close()
+            raise IntegrityViolationError("storage.plaintext", "a store is not encrypted")
         return connection
 
-    def _check_process(self) -> None:
-        if os.getpid() != self._pid:
-            raise StorageError(
-                "vault.forked", "this vault was opened before a fork; open it again in this process"
-            )
+    def _begins_with_magic(self) -> bool:
+        with self.path.open("rb") as file:
+            return file.read(16) == _PLAINTEXT_MAGIC
 
     def query(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
         """All rows of a SELECT or PRAGMA."""
+        check_process(self._pid)
         with self._mutex:
-            self._check_process()
             try:
                 return self._connection.execute(sql, parameters).fetchall()  # type: ignore[no-any-return]
             except sqlcipher3.Error as error:
@@ -135,8 +138,8 @@ class Database:
 
     def one(self, sql: str, parameters: Sequence[object] = ()) -> Row | None:
         """The first row, or None."""
+        check_process(self._pid)
         with self._mutex:
-            self._check_process()
             try:
                 return self._connection.execute(sql, parameters).fetchone()  # type: ignore[no-any-return]
             except sqlcipher3.Error as error:
@@ -164,33 +167,48 @@ class Database:
 
     @contextmanager
     def transaction(self, *, durable: bool = True) -> Iterator[None]:
-        """All or nothing; `durable` commits survive power loss (synchronous=FULL), else only a crash."""
-        with self._mutex:
-            self._check_process()
-            with self._lock.hold():
-                wanted = "FULL" if durable else "NORMAL"
-                try:
-                    if wanted != self._synchronous:
-                        self._connection.execute(f"PRAGMA synchronous = {wanted}")
-                        self._synchronous = wanted
-                    self._connection.execute("BEGIN IMMEDIATE")
-                except sqlcipher3.Error as error:
-                    raise _convert(error) from None
-                try:
-                    yield
-                    self._connection.execute("COMMIT")
-                except sqlcipher3.Error as error:
-                    self._rollback()
-                    raise _convert(error) from None
-                except BaseException:
-                    self._rollback()
-                    raise
+        """All or nothing; `durable` commits survive power loss (synchronous=FULL), else only a crash.
+
+        Waits for the file lock first, so that a wait for another process stops no reader of this one; every wait
+        together is bounded by the timeout, then StorageError `storage.locked`.
+        """
+        deadline = time.monotonic() + self._timeout_s
+        with self._lock.hold(), self._exclusively(deadline):
+            self._begin("FULL" if durable else "NORMAL")
+            try:
+                yield
+                self._connection.execute("COMMIT")
+            except sqlcipher3.Error as error:
+                self._rollback()
+                raise _convert(error) from None
+            except BaseException:
+                self._rollback()
+                raise
+
+    @contextmanager
+    def _exclusively(self, deadline: float) -> Iterator[None]:
+        """The connection for this thread alone; other threads hold it for the length of a read."""
+        if not self._mutex.acquire(timeout=max(0.0, deadline - time.monotonic())):
+            raise locked()
+        try:
+            yield
+        finally:
+            self._mutex.release()
+
+    def _begin(self, synchronous: str) -> None:
+        try:
+            if synchronous != self._synchronous:
+                self._connection.execute(f"PRAGMA synchronous = {synchronous}")
+                self._synchronous = synchronous
+            self._connection.execute("BEGIN IMMEDIATE")
+        except sqlcipher3.Error as error:
+            raise _convert(error) from None
 
     @contextmanager
     def reading(self) -> Iterator[None]:
         """One consistent snapshot over several reads of this connection."""
+        check_process(self._pid)
         with self._mutex:
-            self._check_process()
             if self._connection.in_transaction:
                 yield
                 return
@@ -223,8 +241,8 @@ class Database:
 
     def copy_to(self, target: Database) -> None:
         """Copy a consistent snapshot, page by page, into another keyed file (SQLite's online backup)."""
+        check_process(self._pid)
         with self._mutex, target._mutex:
-            self._check_process()
             try:
                 self._connection.backup(target._connection)
             except sqlcipher3.Error as error:
@@ -232,18 +250,25 @@ class Database:
         target.truncate_wal()
 
     def rekey(self, key: SecretKey) -> None:
-        """Re-encrypt every page under `key`; the caller holds the vault alone."""
+        """Re-encrypt every page under `key`, in one transaction; the caller holds the vault alone.
+
+        After a failure the file is as it was and this handle is closed: the driver would write on under `key`.
+        """
         spec = _raw_key_spec(key)
-        with self._mutex, self._lock.hold():
-            self._check_process()
+        with self._lock.hold(), self._mutex:
             try:
                 self._connection.reset_key(spec)
             except sqlcipher3.Error as error:
+                self._connection.close()
                 raise _convert(error) from None
             finally:
                 spec[:] = bytes(len(spec))
 
     def close(self) -> None:
+        """Close the file; in a child made by fork only the handle is given up (SQLite: never close it there)."""
+        if os.getpid() != self._pid:
+            _abandoned.append(self._connection)
+            return
         with self._mutex:
             self._connection.close()
             self._lock.close()

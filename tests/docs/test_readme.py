@@ -62,7 +62,7 @@ def test_the_python_example_does_what_its_comments_say(folder: Path, environment
     assert len([line for line in example.splitlines() if line.strip()]) <= 15
     run(["memvault", "init", "./clinic"], folder, environment)
     output = run([sys.executable, "-c", example], folder, environment)
-    assert "[EMAIL_ADDRESS:" in output
+    assert "[EMAIL:" in output
     assert "ana.rivera@example.org" not in output
     assert [line.split()[:2] for line in output.splitlines() if line[:1].isdigit()] == [
         ["1", "ADD"],

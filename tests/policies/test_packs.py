@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from vault.policy.decide import ACTIONS, REVEAL, Request, check_coverage
+from vault.policy.decide import ACTIONS, OPERATORS, REVEAL, Request, check_coverage
 from vault.policy.locate import names, shipped
 from vault.policy.pack import load, read
 from vault.policy.tools import lint, run_tests
+from vault.redaction import operators
 from vault.redaction.detect import BuiltinDetector
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -69,6 +70,10 @@ def test_secrets_and_card_authentication_are_never_shown(name: str) -> None:
     for purpose in policy.purposes:
         assert not policy.reveal_classes(tuple(policy.roles), purpose) & never
     assert all(policy.operator_for(e) == "drop" for e in policy.classes["card-authentication"].entities)
+
+
+def test_policy_and_redaction_know_the_same_operators() -> None:
+    assert set(OPERATORS) == set(operators.OPERATORS)
 
 
 def test_the_baseline_app_may_do_everything_but_reveal_export_and_erase() -> None:

@@ -112,23 +112,16 @@ def stricter(draw: st.DrawFn, parents: list[Policy]) -> dict[str, Any]:
 
 def pack(name: str, extends: tuple[str, ...], access: Any, detect: Any, keep: Any, *, whole: bool) -> Pack:
     manifest = {"id": name, "version": "1.0.0", "title": "t", "min_engine": "0.1.0", "disclaimer": "d"}
-    validate = {"strict": False}
+    vocabulary = {"roles": {r: {"title": r} for r in ROLES} if whole else {}, "rules": access}
+    classes = {"classes": {k: {"title": k, "sensitivity": 1, "entities": v} for k, v in CLASSES.items()}}
+    purposes = {"purposes": {p: {"title": p} for p in PURPOSES}}
     return Pack(
-        manifest=PackFile.model_validate({**manifest, "extends": extends}, **validate),
-        taxonomy=TaxonomyFile.model_validate(
-            {"classes": {k: {"title": k, "sensitivity": 1, "entities": v} for k, v in CLASSES.items()}},
-            **validate,
-        )
-        if whole
-        else None,
-        detection=DetectionFile.model_validate(detect, **validate),
-        purposes=PurposesFile.model_validate({"purposes": {p: {"title": p} for p in PURPOSES}}, **validate)
-        if whole
-        else None,
-        access=AccessFile.model_validate(
-            {"roles": {r: {"title": r} for r in ROLES} if whole else {}, "rules": access}, **validate
-        ),
-        retention=RetentionFile.model_validate({"rules": keep}, **validate),
+        manifest=PackFile.model_validate({**manifest, "extends": extends}, strict=False),
+        taxonomy=TaxonomyFile.model_validate(classes, strict=False) if whole else None,
+        detection=DetectionFile.model_validate(detect, strict=False),
+        purposes=PurposesFile.model_validate(purposes, strict=False) if whole else None,
+        access=AccessFile.model_validate(vocabulary, strict=False),
+        retention=RetentionFile.model_validate({"rules": keep}, strict=False),
         tests={},
         digest=name,
     )

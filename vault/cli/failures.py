@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import os
 import sys
@@ -45,17 +46,17 @@ def guarded(run: Callable[[], object], *, as_json: bool) -> int:
         output.error("system", "the operating system refused an operation", as_json=as_json)
         return 10
     except Exception as error:  # noqa: BLE001 - the message may quote content, so only the type is named
-        output.error("internal", f"internal error ({type(error).__name__}); please report it", as_json=as_json)
+        output.error(
+            "internal", f"internal error ({type(error).__name__}); please report it", as_json=as_json
+        )
         return 1
     return result if isinstance(result, int) else 0
 
 
 def _drop_output() -> None:
     """The reader went away: what is still buffered goes nowhere, and quietly."""
-    try:
+    with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (OSError, ValueError):
-        pass
 
 
 def _usage(error: Any, *, as_json: bool) -> int:

@@ -35,10 +35,16 @@ SHOWN: Final = 20
 
 _TEXTS: Final = ("memory", "text", "content")
 _SCOPES: Final = ("user_id", "agent_id", "app_id", "run_id")
-_ORIGINAL: Final = {"id": "original_id", "created_at": "original_created_at", "updated_at": "original_updated_at"}
+_ORIGINAL: Final = {
+    "id": "original_id",
+    "created_at": "original_created_at",
+    "updated_at": "original_updated_at",
+}
 _EXPIRIES: Final = ("expires_at", "expiration_date")
 _IGNORED: Final = frozenset({"hash", "score"})  # what other memory layers export and a vault makes itself
-_KNOWN: Final = frozenset({*_TEXTS, *_SCOPES, *_ORIGINAL, *_EXPIRIES, *_IGNORED, "messages", "role", "name", "metadata"})
+_KNOWN: Final = frozenset(
+    {*_TEXTS, *_SCOPES, *_ORIGINAL, *_EXPIRIES, *_IGNORED, "messages", "role", "name", "metadata"}
+)
 
 Line = tuple[int, Any, int]  # number (from 1), what it holds or an error, bytes read so far
 
@@ -59,13 +65,18 @@ def register(app: typer.Typer) -> None:
 
 def import_(
     call: Call,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="JSON array, object with memories, or JSON Lines.")],
-    agent: AgentOption = None, app: AppOption = None, run: RunOption = None,
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="JSON array, object with memories, or JSON Lines.")
+    ],
+    agent: AgentOption = None,
+    app: AppOption = None,
+    run: RunOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check every line, store nothing.")] = False,
     report: Annotated[
-        Path | None, typer.Option("--report", metavar="FILE", help="Write the report as JSON, readable by you only.")
+        Path | None,
+        typer.Option("--report", metavar="FILE", help="Write the report as JSON, readable by you only."),
     ] = None,
-) -> None:  # fmt: skip
+) -> None:
     """Store many memories from a file. Repeat an import that was cut off, within 24 hours, and it goes on.
 
     A line is an object with memory, text or content (or messages), optionally user_id, agent_id, app_id, run_id,
@@ -73,8 +84,11 @@ def import_(
     id, created_at and updated_at are kept in its metadata as original_id, original_created_at, original_updated_at.
     Refused lines are reported by number and reason, the others are stored; then the exit code is 5.
     """
-    defaults = {name: value for name, value in
-                parsing.scope_ids(call.user(agent, app, run), agent, app, run).items() if value is not None}  # fmt: skip
+    defaults = {
+        name: value
+        for name, value in parsing.scope_ids(call.user(agent, app, run), agent, app, run).items()
+        if value is not None
+    }
     found = Report(dry_run=dry_run)
     total = _file_size(file)
     try:
@@ -99,7 +113,10 @@ def _show(screen: Console, found: Report) -> None:
         output.line(screen, f"... and {len(found.refused) - SHOWN} more; --report FILE names them all")
     done = "could be stored" if found.dry_run else "are stored"
     colour = "red" if found.refused else "green"
-    output.line(screen, (f"{found.memories} memories of {found.lines} lines {done}, {len(found.refused)} refused", colour))
+    output.line(
+        screen,
+        (f"{found.memories} memories of {found.lines} lines {done}, {len(found.refused)} refused", colour),
+    )
 
 
 def _write_report(path: Path, found: Report) -> None:
@@ -126,7 +143,7 @@ def _digest(path: Path, defaults: Mapping[str, str]) -> str:
 
 
 def read_lines(path: Path) -> Iterator[Line]:
-    """Each line (or element of a JSON document) with its number; what cannot be read is an InvalidInputError instead."""
+    """Each line (or element of a JSON document) with its number; or the InvalidInputError it is."""
     with path.open("rb") as file:
         if path.suffix in (".jsonl", ".ndjson") or not _is_document(file):
             yield from _json_lines(file)
@@ -135,7 +152,7 @@ def read_lines(path: Path) -> Iterator[Line]:
 
 
 def _is_document(file: BinaryIO) -> bool:
-    """A JSON document begins with a list, or with an object that its first line does not finish or that lists memories."""
+    """A JSON document begins with a list, or with an object that does not end on its line or lists memories."""
     first = file.readline(MOST_LINE_BYTES).removeprefix(b"\xef\xbb\xbf")
     while first and not first.strip():
         first = file.readline(MOST_LINE_BYTES)
@@ -156,7 +173,9 @@ def _document(file: BinaryIO) -> Iterator[Line]:
     parsed = parsing.parse_json(parsing.decoded(data, "the file to import"), "the file to import")
     items = parsed.get("memories") if isinstance(parsed, dict) else parsed
     if not isinstance(items, list):
-        raise InvalidInputError("import.form", "the file must hold a list, an object with a list of memories, or JSON Lines")
+        raise InvalidInputError(
+            "import.form", "the file must hold a list, an object with a list of memories, or JSON Lines"
+        )
     for number, item in enumerate(items, 1):
         yield number, item, len(data) * number // len(items)
 
@@ -209,7 +228,9 @@ def to_item(held: Any, defaults: Mapping[str, str]) -> dict[str, Any]:
 def _content(given: Mapping[str, Any]) -> Any:
     texts = [given[name] for name in (*_TEXTS, "messages") if name in given]
     if len(texts) != 1:
-        raise InvalidInputError("line.text", "the line must have exactly one of memory, text, content and messages")
+        raise InvalidInputError(
+            "line.text", "the line must have exactly one of memory, text, content and messages"
+        )
     about = {name: given[name] for name in ("role", "name") if name in given}
     if not about or "messages" in given:
         if about:
@@ -228,7 +249,9 @@ def _keyed(lines: Iterable[Line], digest: str) -> Iterator[Line]:
         yield number, item, done
 
 
-def _check(call: Call, lines: Iterable[Line], found: Report, progress: Callable[[int, int | None], None]) -> None:
+def _check(
+    call: Call, lines: Iterable[Line], found: Report, progress: Callable[[int, int | None], None]
+) -> None:
     from datetime import UTC, datetime
 
     from vault.flows.bulk import check_item
@@ -245,7 +268,9 @@ def _check(call: Call, lines: Iterable[Line], found: Report, progress: Callable[
         progress(done, None)
 
 
-def _store(call: Call, lines: Iterator[Line], found: Report, progress: Callable[[int, int | None], None]) -> None:
+def _store(
+    call: Call, lines: Iterator[Line], found: Report, progress: Callable[[int, int | None], None]
+) -> None:
     """Chunk by chunk, so that neither the file nor the answer is ever in memory as a whole."""
     from vault.session import Vault
 

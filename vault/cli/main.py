@@ -18,30 +18,45 @@ class Commands(TyperGroup):
     """The root command; every exception of every verb ends here."""
 
     def main(
-        self, args: Sequence[str] | None = None, prog_name: str | None = None, complete_var: str | None = None,
-        standalone_mode: bool = True, windows_expand_args: bool = True, **extra: Any,
-    ) -> Any:  # fmt: skip
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> Any:
         given = list(sys.argv[1:] if args is None else args)
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):
-                stream.reconfigure(errors="backslashreplace")  # a locale that lacks a letter is no reason to fail
+                stream.reconfigure(
+                    errors="backslashreplace"
+                )  # a locale that lacks a letter is no reason to fail
         start = super().main
         code = guarded(
             lambda: start(
-                given, prog_name or "memvault", complete_var, standalone_mode=False,
-                windows_expand_args=windows_expand_args, **extra,
+                given,
+                prog_name or "memvault",
+                complete_var,
+                standalone_mode=False,
+                windows_expand_args=windows_expand_args,
+                **extra,
             ),
             as_json="--json" in given,
-        )  # fmt: skip
+        )
         if standalone_mode:
             sys.exit(code)
         return code
 
 
 app: Final = typer.Typer(
-    name="memvault", cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    name="memvault",
+    cls=Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
     help="A compliance memory vault: what goes in is redacted, encrypted, bound to one tenant, and logged.",
-)  # fmt: skip
+)
 
 
 def _version(wanted: bool) -> None:
@@ -54,7 +69,7 @@ def _version(wanted: bool) -> None:
 
 def _root(
     _call: None,
-    version: Annotated[  # noqa: ARG001 - its callback has answered
+    version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from vault.cli import output, parsing
-from vault.cli.verbs import Call, verb
+from vault.cli.verbs import Call, Function, verb
 from vault.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -22,9 +22,12 @@ PANEL: Final = "Memories"
 
 TextArgument = Annotated[
     str | None,
-    typer.Argument(metavar="TEXT", show_default=False,
-                   help="The text; standard input where missing or -. Other users of this machine can see arguments."),
-]  # fmt: skip
+    typer.Argument(
+        metavar="TEXT",
+        show_default=False,
+        help="The text; standard input where missing or -. Other users of this machine can see arguments.",
+    ),
+]
 FileOption = Annotated[Path | None, typer.Option("--file", metavar="FILE", help="Read the text from a file.")]
 AgentOption = Annotated[str | None, typer.Option("--agent", metavar="ID", help="Agent id.")]
 AppOption = Annotated[str | None, typer.Option("--app", metavar="ID", help="App id.")]
@@ -33,13 +36,16 @@ MetadataOption = Annotated[
     str | None, typer.Option("--metadata", metavar="JSON", help="JSON object, or @FILE with one.")
 ]
 FilterOption = Annotated[
-    str | None, typer.Option("--filter", metavar="JSON", help="Filter over metadata and times, or @FILE with one.")
+    str | None,
+    typer.Option("--filter", metavar="JSON", help="Filter over metadata and times, or @FILE with one."),
 ]
 RevealOption = Annotated[
     str | None,
     typer.Option("--reveal", metavar="REASON", help="Show values where the role may; the reason is logged."),
 ]
-ReasonOption = Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why; kept in history and log.")]
+ReasonOption = Annotated[
+    str | None, typer.Option("--reason", metavar="TEXT", help="Why; kept in history and log.")
+]
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="Id of a memory.")]
 
 
@@ -49,16 +55,24 @@ def register(app: typer.Typer) -> None:
 
 
 def add(
-    call: Call, text: TextArgument = None, file: FileOption = None, agent: AgentOption = None, app: AppOption = None,
-    run: RunOption = None, metadata: MetadataOption = None,
+    call: Call,
+    text: TextArgument = None,
+    file: FileOption = None,
+    agent: AgentOption = None,
+    app: AppOption = None,
+    run: RunOption = None,
+    metadata: MetadataOption = None,
     expires: Annotated[
-        str | None, typer.Option("--expires", metavar="WHEN", help="ISO 8601 time (UTC), or a span: 12h, 30d, 4w.")
+        str | None,
+        typer.Option("--expires", metavar="WHEN", help="ISO 8601 time (UTC), or a span: 12h, 30d, 4w."),
     ] = None,
     idempotency_key: Annotated[
         str | None,
-        typer.Option("--idempotency-key", metavar="KEY", help="Repeated within 24 hours, stores nothing twice."),
+        typer.Option(
+            "--idempotency-key", metavar="KEY", help="Repeated within 24 hours, stores nothing twice."
+        ),
     ] = None,
-) -> None:  # fmt: skip
+) -> None:
     """Store a text, redacted and encrypted. It is read from standard input, from --file, or from the argument."""
     options = {"metadata": parsing.json_object(metadata, "--metadata"), "expires_at": parsing.expiry(expires)}
     content = parsing.text(text, file)
@@ -72,21 +86,28 @@ def _added(screen: Console, result: AddResult) -> None:
     for memory in result.memories:
         output.memory(screen, memory)
     counts = ", ".join(f"{count} {entity}" for entity, count in sorted(result.redacted.items()))
-    output.line(screen, (f"stored, redacted: {counts}" if counts else "stored; nothing to redact was found", "green"))
+    output.line(
+        screen, (f"stored, redacted: {counts}" if counts else "stored; nothing to redact was found", "green")
+    )
 
 
 def search(
     call: Call,
     query: Annotated[
         str | None,
-        typer.Argument(metavar="QUERY", show_default=False, help="The question; standard input where missing or -."),
+        typer.Argument(
+            metavar="QUERY", show_default=False, help="The question; standard input where missing or -."
+        ),
     ] = None,
-    agent: AgentOption = None, app: AppOption = None, run: RunOption = None, filters: FilterOption = None,
+    agent: AgentOption = None,
+    app: AppOption = None,
+    run: RunOption = None,
+    filters: FilterOption = None,
     limit: Annotated[int, typer.Option("--limit", help="At most so many answers.")] = 10,
     threshold: Annotated[float, typer.Option("--threshold", help="Least score, 0 to 1.")] = 0.0,
     explain: Annotated[bool, typer.Option("--explain", help="Show the parts of each score.")] = False,
     reveal: RevealOption = None,
-) -> None:  # fmt: skip
+) -> None:
     """Find memories of one user (agent, app, run) by meaning, by words, and by values that were redacted."""
     tree = parsing.json_object(filters, "--filter")
     question = parsing.text(query, None)
@@ -120,14 +141,20 @@ def _show(call: Call, memory: Memory) -> None:
 
 
 def list_(
-    call: Call, agent: AgentOption = None, app: AppOption = None, run: RunOption = None, filters: FilterOption = None,
+    call: Call,
+    agent: AgentOption = None,
+    app: AppOption = None,
+    run: RunOption = None,
+    filters: FilterOption = None,
     limit: Annotated[int, typer.Option("--limit", help="At most so many on this page.")] = 100,
     order: Annotated[
         str, typer.Option("--order", metavar="FIELD", help="created_at or updated_at; with - newest first.")
     ] = "created_at",
-    cursor: Annotated[str | None, typer.Option("--cursor", metavar="CURSOR", help="Where the last page ended.")] = None,
+    cursor: Annotated[
+        str | None, typer.Option("--cursor", metavar="CURSOR", help="Where the last page ended.")
+    ] = None,
     reveal: RevealOption = None,
-) -> None:  # fmt: skip
+) -> None:
     """List the memories of one user (agent, app, run), a page at a time."""
     tree = parsing.json_object(filters, "--filter")
     with call.session("memory.list" if reveal is None else "memory.reveal", scoped=True) as session:
@@ -146,9 +173,13 @@ def _page(screen: Console, page: Page) -> None:
 
 
 def update(
-    call: Call, memory_id: IdArgument, text: TextArgument = None, file: FileOption = None,
-    metadata: MetadataOption = None, reason: ReasonOption = None,
-) -> None:  # fmt: skip
+    call: Call,
+    memory_id: IdArgument,
+    text: TextArgument = None,
+    file: FileOption = None,
+    metadata: MetadataOption = None,
+    reason: ReasonOption = None,
+) -> None:
     """Store a new version of a memory. With --metadata alone the text stays (give - to read it all the same)."""
     changed = parsing.json_object(metadata, "--metadata")
     keeps_text = changed is not None and text is None and file is None
@@ -159,14 +190,18 @@ def update(
 
 
 def delete(
-    call: Call, memory_id: IdArgument, reason: ReasonOption = None,
+    call: Call,
+    memory_id: IdArgument,
+    reason: ReasonOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be deleted.")] = False,
-) -> None:  # fmt: skip
+) -> None:
     """Remove one memory: its text, its vector, the values of its history. Times and actors stay."""
     if dry_run:
         with call.session("memory.get") as session:
             memory = session.get(memory_id)
-        call.out.show({"deleted": 0, "would_delete": 1, "memory": memory}, partial(output.memory, found=memory))
+        call.out.show(
+            {"deleted": 0, "would_delete": 1, "memory": memory}, partial(output.memory, found=memory)
+        )
         return
     with call.session("memory.delete") as session:
         result = session.delete(memory_id, reason=reason)
@@ -174,9 +209,14 @@ def delete(
 
 
 def delete_all(
-    call: Call, agent: AgentOption = None, app: AppOption = None, run: RunOption = None,
-    execute: Annotated[bool, typer.Option("--execute", help="Really delete; without it they are only counted.")] = False,
-) -> None:  # fmt: skip
+    call: Call,
+    agent: AgentOption = None,
+    app: AppOption = None,
+    run: RunOption = None,
+    execute: Annotated[
+        bool, typer.Option("--execute", help="Really delete; without it they are only counted.")
+    ] = False,
+) -> None:
     """Remove every memory of one user (agent, app, run). Counts them only, unless told to --execute."""
     # A configured user must not decide whose memories go: the scope is what stands on the command line.
     scope = parsing.scope_ids(call.asked.user, agent, app, run)
@@ -214,22 +254,34 @@ def _steps(screen: Console, steps: Any) -> None:
     step: Revision
     for step in steps:
         why = f", {step.reason}" if step.reason else ""
-        output.line(screen, (f"v{step.version} {step.event} ", "bold"), f"{output.when(step.at)} by {step.actor}{why}")
+        output.line(
+            screen, (f"v{step.version} {step.event} ", "bold"), f"{output.when(step.at)} by {step.actor}{why}"
+        )
         if step.text is not None:
             screen.print(output.stored(f"   {step.text}"), soft_wrap=True)
 
 
 def reveal(
-    call: Call, memory_id: IdArgument,
-    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why the values are needed; logged.")],
-) -> None:  # fmt: skip
+    call: Call,
+    memory_id: IdArgument,
+    reason: Annotated[
+        str, typer.Option("--reason", metavar="TEXT", help="Why the values are needed; logged.")
+    ],
+) -> None:
     """Show one memory with the values its tokens stand for, as far as the role may see them."""
     with call.session("memory.reveal") as session:
         memory = session.reveal(memory_id, reason=reason)
     _show(call, memory)
 
 
-_VERBS: Final = {
-    "add": add, "search": search, "get": get, "list": list_, "update": update, "delete": delete,
-    "delete-all": delete_all, "history": history, "reveal": reveal,
-}  # fmt: skip
+_VERBS: Final[dict[str, Function]] = {
+    "add": add,
+    "search": search,
+    "get": get,
+    "list": list_,
+    "update": update,
+    "delete": delete,
+    "delete-all": delete_all,
+    "history": history,
+    "reveal": reveal,
+}

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 WIDTH: Final = 100  # columns where the output is no terminal
 # Control and direction characters could make a terminal show something else than what is stored.
-_UNSAFE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029]")
+_UNSAFE: Final = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029]"
+)
 TOKEN: Final = re.compile(r"\[[A-Z][A-Z0-9_]*:[0-9a-z]{4,}\]")
 SIGNS: Final = {"ok": ("ok", "green"), "warn": ("warn", "yellow"), "fail": ("FAIL", "bold red")}
 
@@ -61,6 +63,9 @@ def size(count: int) -> str:
     return str(count)
 
 
+Report = Callable[[int, int | None], None]
+
+
 class Output:
     """Standard output of one command."""
 
@@ -80,17 +85,25 @@ class Output:
             draw(self.console)
 
     @contextmanager
-    def progress(self, what: str, total: int | None = None) -> Iterator[Callable[[int, int | None], None]]:
+    def progress(self, what: str, total: int | None = None) -> Iterator[Report]:
         """A bar on standard error where a person watches; the result takes (done, total)."""
         if self.as_json or not sys.stderr.isatty():
-            yield lambda _done, _total=None: None
+            yield _unseen
             return
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         with Progress(*columns, console=console(stderr=True), transient=True) as bar:
             task = bar.add_task(what, total=total)
-            yield lambda done, total=None: bar.update(task, completed=done, total=total)
+
+            def report(done: int, of: int | None) -> None:
+                bar.update(task, completed=done, total=of if of is not None else total)
+
+            yield report
+
+
+def _unseen(_done: int, _total: int | None) -> None:
+    """Progress that nobody watches."""
 
 
 def console(*, stderr: bool = False, width: int | None = None) -> Console:
@@ -99,7 +112,11 @@ def console(*, stderr: bool = False, width: int | None = None) -> Console:
 
     stream = sys.stderr if stderr else sys.stdout
     return Console(
-        file=stream, markup=False, emoji=False, highlight=False, width=width or (None if stream.isatty() else WIDTH)
+        file=stream,
+        markup=False,
+        emoji=False,
+        highlight=False,
+        width=width or (None if stream.isatty() else WIDTH),
     )
 
 
@@ -107,7 +124,9 @@ def line(screen: Console, *parts: str | tuple[str, str]) -> None:
     """One line, never wrapped: what is piped stays one line."""
     from rich.text import Text
 
-    screen.print(Text.assemble(*(safe(p) if isinstance(p, str) else (safe(p[0]), p[1]) for p in parts)), soft_wrap=True)
+    screen.print(
+        Text.assemble(*(safe(p) if isinstance(p, str) else (safe(p[0]), p[1]) for p in parts)), soft_wrap=True
+    )
 
 
 def stored(text: str) -> Text:
@@ -173,4 +192,6 @@ def error(code: str, message: str, *, as_json: bool) -> None:
         return
     from rich.text import Text
 
-    console(stderr=True).print(Text.assemble(("error: ", "bold red"), safe(message), (f" [{code}]", "dim")), soft_wrap=True)
+    console(stderr=True).print(
+        Text.assemble(("error: ", "bold red"), safe(message), (f" [{code}]", "dim")), soft_wrap=True
+    )

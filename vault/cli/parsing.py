@@ -111,9 +111,13 @@ def iso_time(value: object, what: str) -> datetime:
     try:
         moment = datetime.fromisoformat(value if isinstance(value, str) else "")
     except ValueError:
-        raise InvalidInputError("time.form", f"{what} must be an ISO 8601 time, or a span such as 12h, 30d, 4w") from None
+        raise InvalidInputError(
+            "time.form", f"{what} must be an ISO 8601 time, or a span such as 12h, 30d, 4w"
+        ) from None
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
-def scope_ids(user: str | None, agent: str | None, app: str | None, run: str | None) -> Mapping[str, str | None]:
+def scope_ids(
+    user: str | None, agent: str | None, app: str | None, run: str | None
+) -> Mapping[str, str | None]:
     return {"user_id": user, "agent_id": agent, "app_id": app, "run_id": run}

@@ -56,26 +56,34 @@ class Asked:
 def _shared(
     vault: Annotated[
         Path | None,
-        typer.Option("--vault", metavar="FOLDER", rich_help_panel=_PANEL,
-                     help=f"Folder of the vault. Default: {ENVIRONMENT}, else the nearest folder upwards with one."),
+        typer.Option(
+            "--vault",
+            metavar="FOLDER",
+            rich_help_panel=_PANEL,
+            help=f"Folder of the vault. Default: {ENVIRONMENT}, else the nearest folder upwards with one.",
+        ),
     ] = None,
     tenant: Annotated[
         str | None, typer.Option("--tenant", metavar="NAME", rich_help_panel=_PANEL, help="Tenant to act in.")
     ] = None,
     user: Annotated[
-        str | None, typer.Option("--user", metavar="ID", rich_help_panel=_PANEL, help="User the memories are about.")
+        str | None,
+        typer.Option("--user", metavar="ID", rich_help_panel=_PANEL, help="User the memories are about."),
     ] = None,
     purpose: Annotated[
-        str | None, typer.Option("--purpose", metavar="WORD", rich_help_panel=_PANEL, help="Why, in the pack's words.")
+        str | None,
+        typer.Option("--purpose", metavar="WORD", rich_help_panel=_PANEL, help="Why, in the pack's words."),
     ] = None,
     role: Annotated[
         list[str] | None,
-        typer.Option("--role", metavar="ROLE", rich_help_panel=_PANEL, help="Role to act in; may be repeated."),
+        typer.Option(
+            "--role", metavar="ROLE", rich_help_panel=_PANEL, help="Role to act in; may be repeated."
+        ),
     ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", rich_help_panel=_PANEL, help="One JSON document on standard output.")
     ] = False,
-) -> Asked:  # fmt: skip
+) -> Asked:
     return Asked(vault, tenant, user, purpose, tuple(role or ()), as_json)
 
 
@@ -83,7 +91,9 @@ _SHARED: Final = inspect.signature(_shared, eval_str=True).parameters
 _CONTEXT: Final = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
 
 
-def with_shared(function: Callable[..., None], handle: Callable[[typer.Context, Asked, dict[str, Any]], None]) -> Function:
+def with_shared(
+    function: Callable[..., None], handle: Callable[[typer.Context, Asked, dict[str, Any]], None]
+) -> Function:
     """A function for typer: the parameters of `function` but its first, then the shared options."""
     own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
     parameters = [_CONTEXT, *(p.replace(kind=p.KEYWORD_ONLY) for p in (*own, *_SHARED.values()))]
@@ -155,7 +165,7 @@ class Call:
 
     @contextmanager
     def session(self, action: str, *, scoped: bool = False) -> Iterator[Session]:
-        """A session of the caller; `scoped` verbs name their user themselves, others are bound to the user asked for."""
+        """A session of the caller; bound to the user asked for, unless the verb is `scoped` and names it itself."""
         with self.opened() as vault, self.explaining(action):
             purpose = self.asked.purpose or self.config.cli.purpose
             bound = None if scoped else self.user()

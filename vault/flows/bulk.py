@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice
+from itertools import groupby, islice
+from operator import itemgetter
 from typing import Any, Final
 
 from vault.config import LimitsConfig
-from vault.errors import InvalidInputError, RejectedError
+from vault.errors import ConflictError, InvalidInputError, RejectedError
 from vault.flows import validate
 from vault.flows.context import Caller, Stages
 from vault.flows.write import Addition, add_batch
@@ -19,6 +20,7 @@ _FIELDS: Final = frozenset(
     {"content", "user_id", "agent_id", "app_id", "run_id", "metadata", "expires_at", "idempotency_key"}
 )
 _MOST: Final = 10_000
+_REFUSALS: Final = (RejectedError, InvalidInputError, ConflictError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,9 @@ def add_many(
     size = validate.limit(batch, _MOST, "batch")
     if on_error not in ("raise", "collect"):
         raise InvalidInputError("on_error.value", 'on_error must be "raise" or "collect"')
+    validate.callback("progress", progress)
+    if isinstance(items, str | bytes | Mapping) or not isinstance(items, Iterable):
+        raise InvalidInputError("items.type", "items must be a list or another iterable of objects")
     result = BulkResult()
     done = 0
     for chunk in _chunks(items, size):
@@ -98,13 +103,11 @@ def _add_chunk(
     try:
         stored = add_batch(stages, caller, additions, action=action, keys=keys)
         result.ids.extend(memory.id for memory in stored)
-    except (RejectedError, InvalidInputError) as error:
+    except _REFUSALS:
         if not collect:
             raise
-        if len(additions) == 1:
-            result.refused.append(Refusal(positions[0], error.code, error.message))
-            return
         _one_by_one(stages, caller, additions, keys, positions, result, action)
+        result.refused.sort(key=lambda refusal: refusal.position)
 
 
 def _one_by_one(
@@ -116,12 +119,14 @@ def _one_by_one(
     result: BulkResult,
     action: str,
 ) -> None:
-    """Something in the batch was refused as content: find it without losing its neighbours."""
-    for addition, key, position in zip(additions, keys, positions, strict=True):
+    """Something in the batch was refused: find it without losing its neighbours; an item is stored whole or not."""
+    parts = zip(positions, additions, keys, strict=True)
+    for position, members in groupby(parts, key=itemgetter(0)):
+        _, own, own_keys = zip(*members, strict=True)
         try:
-            stored = add_batch(stages, caller, [addition], action=action, keys=[key])
+            stored = add_batch(stages, caller, own, action=action, keys=own_keys)
             result.ids.extend(memory.id for memory in stored)
-        except (RejectedError, InvalidInputError) as error:
+        except _REFUSALS as error:
             result.refused.append(Refusal(position, error.code, error.message))
 
 

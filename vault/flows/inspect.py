@@ -13,20 +13,27 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from vault.audit.jcs import strict_loads
-from vault.flows.context import SYSTEM_TENANT, Call, Caller, Stages, calling, milliseconds, moment
+from vault.files import FILE_MODE, FOLDER_MODE
+from vault.flows import tenants
+from vault.flows.context import Call, Caller, Stages, calling, milliseconds, moment
 from vault.flows.rotate import backup_folder
-from vault.flows.tenants import system_caller
 from vault.keys.rotation import newest_backup
-from vault.storage import FILE_MODE, FOLDER_MODE, Database
+from vault.storage import Database
 from vault.types import Principal
 
 Level = Literal["ok", "warn", "fail"]
 
 # Read back from each open connection; synchronous 2 is FULL, temp_store 2 is memory (SQLite PRAGMA reference).
 PRAGMAS: Final = {
-    "cipher_status": "1", "journal_mode": "wal", "secure_delete": "1", "synchronous": "2", "foreign_keys": "1",
-    "temp_store": "2", "trusted_schema": "0", "cipher_page_size": "8192", "cipher_memory_security": "1",
-}  # fmt: skip
+    "cipher_status": "1",
+    "journal_mode": "wal",
+    "secure_delete": "1",
+    "synchronous": "2",
+    "foreign_keys": "1",
+    "temp_store": "2",
+    "trusted_schema": "0",
+    "cipher_page_size": "8192",
+}
 _SAMPLES: Final = {
     "e-mail address": ("write to ana.rivera@example.org", "EMAIL_ADDRESS"),
     "telephone number": ("call me on +44 20 7946 0958", "PHONE_NUMBER"),
@@ -51,12 +58,15 @@ class Check:
 # --- status --------------------------------------------------------------------------------------------------------
 
 
-def overview(stages: Stages, folder: Path, principal: Principal, purpose: str, *, most: int) -> dict[str, Any]:
+def overview(
+    stages: Stages, folder: Path, principal: Principal, purpose: str, *, most: int
+) -> dict[str, Any]:
     """The vault in short; memories are counted for the first `most` tenants by name, each count is logged."""
-    with calling(stages, system_caller(principal, purpose), "tenant.list") as call:
-        names = [name for name, _, _ in stages.keystore.tenant_names() if name != SYSTEM_TENANT]
-        call.log_read(call.event(count=len(names)))
-    tenants = [_tenant(stages, Caller(Principal(name, principal.id, principal.roles), purpose)) for name in names[:most]]
+    names = [tenant.name for tenant in tenants.names(stages, principal, purpose)]
+    counted = [
+        _tenant(stages, Caller(Principal(name, principal.id, principal.roles), purpose))
+        for name in names[:most]
+    ]
     pack = stages.policy
     return {
         "vault": str(folder),
@@ -66,7 +76,7 @@ def overview(stages: Stages, folder: Path, principal: Principal, purpose: str, *
         "detector": stages.detector.version,
         "embedder": stages.embedder().version,
         "tenant_count": len(names),
-        "tenants": tenants,
+        "tenants": counted,
         "files": dict(_sizes(folder)),
     }
 
@@ -117,7 +127,14 @@ def doctor(stages: Stages, folder: Path, caller: Caller) -> list[Check]:
         with call.records.transaction():  # the settings of a write are those inside one
             call.store.log.append(call.event(count=1))
             settings = list(_pragmas(call))
-    return [*settings, *_keys(stages, folder), *_detection(stages), *_policy(stages), *_egress(stages), *signed]
+    return [
+        *settings,
+        *_keys(stages, folder),
+        *_detection(stages),
+        *_policy(stages),
+        *_egress(stages),
+        *signed,
+    ]
 
 
 def _pragmas(call: Call) -> Iterator[Check]:
@@ -130,17 +147,24 @@ def _pragmas(call: Call) -> Iterator[Check]:
             yield Check("storage", "warn", f"{what}: this store has no settings that can be read back")
             continue
         found = {name: _pragma(database, name) for name in PRAGMAS}
-        wrong = [f"{name} is {found[name] or 'unset'}" for name, wanted in PRAGMAS.items() if found[name] != wanted]
+        wrong = [
+            f"{name} is {found[name] or 'unset'}" for name, wanted in PRAGMAS.items() if found[name] != wanted
+        ]
         if wrong:
             yield Check("storage", "fail", f"{what}: {', '.join(wrong)}")
         else:
-            yield Check("storage", "ok", f"{what}: {', '.join(f'{name} {value}' for name, value in found.items())}")
+            yield Check(
+                "storage", "ok", f"{what}: {', '.join(f'{name} {value}' for name, value in found.items())}"
+            )
         yield Check(
-            "crypto", "warn",
+            "crypto",
+            "warn",
             f"{what}: SQLCipher {_pragma(database, 'cipher_version')} with {_pragma(database, 'cipher_provider')} "
             f"{_pragma(database, 'cipher_provider_version')}: not a validated FIPS module",
-        )  # fmt: skip
-    yield Check("crypto", "warn", f"records: cryptography {version('cryptography')}: not a validated FIPS module")
+        )
+    yield Check(
+        "crypto", "warn", f"records: cryptography {version('cryptography')}: not a validated FIPS module"
+    )
 
 
 def _pragma(database: Database, name: str) -> str:
@@ -155,15 +179,23 @@ def _keys(stages: Stages, folder: Path) -> Iterator[Check]:
     older = sorted(epoch for epoch in stages.provider.live_epochs() if epoch != stages.keystore.epoch)
     if older:
         kept = ", ".join(map(str, older))
-        yield Check("keys", "warn", f"keys of other epochs still exist ({kept}): backups under them still open")
+        yield Check(
+            "keys", "warn", f"keys of other epochs still exist ({kept}): backups under them still open"
+        )
     target = backup_folder(stages, folder)
     newest = newest_backup(target) if target is not None else None
     if target is None:
-        yield Check("keys", "warn", 'no keystore backup is wanted (keys.backup = "none"): a lost keystore is a lost vault')
+        yield Check(
+            "keys",
+            "warn",
+            'no keystore backup is wanted (keys.backup = "none"): a lost keystore is a lost vault',
+        )
     elif newest is None:
         yield Check("keys", "warn", "there is no keystore backup yet: memvault keys backup")
     elif newest[1] != stages.keystore.epoch:
-        yield Check("keys", "warn", f"the newest keystore backup is of epoch {newest[1]}: memvault keys backup")
+        yield Check(
+            "keys", "warn", f"the newest keystore backup is of epoch {newest[1]}: memvault keys backup"
+        )
     else:
         age = datetime.now(UTC) - datetime.fromtimestamp(newest[0].stat().st_mtime, UTC)
         level: Level = "ok" if age < timedelta(days=_BACKUP_DAYS) else "warn"
@@ -171,22 +203,30 @@ def _keys(stages: Stages, folder: Path) -> Iterator[Check]:
 
 
 def _detection(stages: Stages) -> Iterator[Check]:
-    found, missed = [], []
+    found: list[str] = []
+    missed: list[str] = []
     for what, (text, entity) in _SAMPLES.items():
         hit = any(finding.entity == entity for finding in stages.detector.detect(text))
         (found if hit else missed).append(what)
     entities = sorted(stages.detector.entities)
-    yield Check("detection", "ok", f"{stages.detector.version} knows {len(entities)} classes: {', '.join(entities)}")
-    yield Check("detection", "ok" if found else "fail", f"found in a test just now: {', '.join(found) or 'nothing'}")
+    yield Check(
+        "detection", "ok", f"{stages.detector.version} knows {len(entities)} classes: {', '.join(entities)}"
+    )
+    yield Check(
+        "detection", "ok" if found else "fail", f"found in a test just now: {', '.join(found) or 'nothing'}"
+    )
     if missed:
         yield Check(
-            "detection", "warn",
+            "detection",
+            "warn",
             f"NOT found in a test just now: {', '.join(missed)}. What is not found is encrypted, but not redacted.",
-        )  # fmt: skip
+        )
     classed = frozenset[str]().union(*(group.entities for group in stages.policy.classes.values()))
     unknown = sorted(classed - stages.detector.entities)
     if unknown:
-        yield Check("detection", "warn", f"classes of the pack that no detector reports: {', '.join(unknown)}")
+        yield Check(
+            "detection", "warn", f"classes of the pack that no detector reports: {', '.join(unknown)}"
+        )
 
 
 def _policy(stages: Stages) -> Iterator[Check]:
@@ -199,34 +239,53 @@ def _policy(stages: Stages) -> Iterator[Check]:
 
 def _egress(stages: Stages) -> Iterable[Check]:
     yield Check(
-        "egress", "ok",
+        "egress",
+        "ok",
         f"none: key provider {stages.provider.name}, index {stages.index.describe()['adapter']} and embedder "
         f"{stages.embedder().version} work inside this process; no address is configured",
-    )  # fmt: skip
+    )
 
 
 def _log(call: Call) -> list[Check]:
     now = call.stages.now()
     known = call.stages.keystore.checkpoint(call.tenant.tid)
     size, _ = call.records.log_head()
-    checks = [Check("log", "ok", f"{size} entries; numbering and chain verified on opening, from the checkpoint on")]
+    checks = [
+        Check("log", "ok", f"{size} entries; numbering and chain verified on opening, from the checkpoint on")
+    ]
     if known is None:
         checks.append(Check("log", "warn", "no checkpoint is signed yet: memvault audit checkpoint"))
     else:
         age = now - moment(known.at_ms)
         level: Level = "ok" if age < timedelta(days=_CHECKPOINT_DAYS) else "warn"
         unsigned = call.store.log.unsigned()
-        checks.append(Check("log", level, f"the newest checkpoint covers {known.size} entries, is {_ago(age)} old; "
-                                          f"{unsigned} entries are not signed yet"))  # fmt: skip
-    checks.append(Check("log", "warn", "a rollback of everything at once shows only against a checkpoint kept elsewhere"))
+        checks.append(
+            Check(
+                "log",
+                level,
+                f"the newest checkpoint covers {known.size} entries, is {_ago(age)} old; "
+                f"{unsigned} entries are not signed yet",
+            )
+        )
+    checks.append(
+        Check(
+            "log", "warn", "a rollback of everything at once shows only against a checkpoint kept elsewhere"
+        )
+    )
     latest = known.at_ms if known else 0
     for row in call.records.log(max(0, size - 1)):
         latest = max(latest, milliseconds(datetime.fromisoformat(strict_loads(row.entry)["t"])))
     ahead = moment(latest) - now
     if ahead > _CLOCK_SLACK:
-        checks.append(Check("clock", "fail", f"the clock is {_ago(ahead)} behind the newest entry of the log"))
+        checks.append(
+            Check("clock", "fail", f"the clock is {_ago(ahead)} behind the newest entry of the log")
+        )
     else:
-        checks.append(Check("clock", "ok", f"{now.isoformat(timespec='seconds')}, not behind the newest entry of the log"))
+        checks.append(
+            Check(
+                "clock", "ok", f"{now.isoformat(timespec='seconds')}, not behind the newest entry of the log"
+            )
+        )
     return checks
 
 
@@ -248,10 +307,18 @@ def files(folder: Path, keys: Path) -> Iterator[Check]:
             yield Check("files", "fail", f"the {what} folder is missing")
             continue
         paths = [place, *place.rglob("*")]
-        exposed = sum(1 for path in paths if path.stat().st_mode & (0o777 ^ (FOLDER_MODE if path.is_dir() else FILE_MODE)))
+        exposed = sum(
+            1
+            for path in paths
+            if path.stat().st_mode & (0o777 ^ (FOLDER_MODE if path.is_dir() else FILE_MODE))
+        )
         if exposed:
-            yield Check("files", "fail", f"{what} folder: {exposed} of {len(paths)} are accessible to other users")
+            yield Check(
+                "files", "fail", f"{what} folder: {exposed} of {len(paths)} are accessible to other users"
+            )
         else:
             yield Check("files", "ok", f"{what} folder: {len(paths)} files and folders, 0600 and 0700")
     if folder.is_dir() and keys.is_dir() and folder.stat().st_dev == keys.stat().st_dev:
-        yield Check("files", "warn", "key and data are on the same file system: whoever copies the disk has both")
+        yield Check(
+            "files", "warn", "key and data are on the same file system: whoever copies the disk has both"
+        )

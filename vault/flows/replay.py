@@ -43,6 +43,31 @@ def _replay_mac(call: Call, key: str, number: int | None = None) -> bytes:
     return hmac_sha256(secret, b"replay", call.caller.principal.id.encode(), key.encode())
 
 
+def repeated(replays: Sequence[tuple[str | None, bytes]]) -> dict[int, int]:
+    """Positions whose key came earlier in the same batch, with that earlier position; ConflictError where they differ."""
+    first: dict[str, int] = {}
+    found: dict[int, int] = {}
+    for position, (key, request) in enumerate(replays):
+        if key is None:
+            continue
+        earlier = first.setdefault(key, position)
+        if replays[earlier][1] != request:
+            raise _mismatch()
+        if earlier != position:
+            found[position] = earlier
+    return found
+
+
+def refuse_used(call: Call, replays: Sequence[tuple[str | None, bytes]]) -> None:
+    """For a subject without keys: a key that is remembered belongs to somebody else's request. Raises ConflictError."""
+    if any(_remembered(call, key) is not None for key, _ in replays if key is not None):
+        raise _mismatch()
+
+
+def _mismatch() -> ConflictError:
+    return ConflictError("idempotency.mismatch", "this idempotency_key was used with another request")
+
+
 def without_replayed(
     call: Call,
     subject: SubjectKeys,
@@ -70,14 +95,11 @@ def without_replayed(
 
 
 def _replayed(call: Call, subject: SubjectKeys, key: str | None, request: bytes) -> list[Memory] | None:
-    if key is None:
-        return None
-    macs = [_replay_mac(call, key, number) for number in call.tenant.versions["detail"]]
-    row = next((known for mac in macs if (known := call.records.replay(mac)) is not None), None)
-    if row is None or row.at_ms < milliseconds(call.stages.now()) - REPLAY_MS:
+    row = _remembered(call, key) if key is not None else None
+    if row is None:
         return None
     if row.digest != _replay_digest(subject, request):
-        raise ConflictError("idempotency.mismatch", "this idempotency_key was used with another request")
+        raise _mismatch()
     stored = json.loads(open_value(call.tenant, subject, "replay", row.mac, 1, row.result))
     found: list[Memory] = []
     for text in stored:
@@ -85,6 +107,14 @@ def _replayed(call: Call, subject: SubjectKeys, key: str | None, request: bytes)
         if memory is not None:
             found.append(to_memory(call.tenant, memory, open_body(call.tenant, subject, memory)))
     return found
+
+
+def _remembered(call: Call, key: str) -> ReplayRow | None:
+    macs = [_replay_mac(call, key, number) for number in call.tenant.versions["detail"]]
+    row = next((known for mac in macs if (known := call.records.replay(mac)) is not None), None)
+    if row is None or row.at_ms < milliseconds(call.stages.now()) - REPLAY_MS:
+        return None
+    return row
 
 
 def _replay_digest(subject: SubjectKeys, request: bytes) -> bytes:

@@ -56,6 +56,8 @@ def rotate(
     """Replace the keys of one level; `caller` names the tenant for all levels but the root."""
     if level not in LEVELS:
         raise InvalidInputError("keys.level", f"level must be one of {', '.join(LEVELS)}")
+    validate.flag("keep_old", keep_old)
+    validate.callback("progress", progress)
     with calling(stages, caller, "keys.rotate") as call:
         tenant = call.tenant
     if level == "root":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from vault.errors import InvalidInputError, NotFoundError
+from vault.errors import InvalidInputError, NotFoundError, PurposeDeniedError
 from vault.flows import validate
 from vault.flows.context import SYSTEM_TENANT, Caller, Stages, calling, moment
 from vault.types import Principal
@@ -45,6 +45,14 @@ def check_principal(principal: object) -> Principal:
     ):
         raise InvalidInputError("principal.roles", "roles must be a tuple of short ASCII words")
     return Principal(check_name(principal.tenant), identity, roles)
+
+
+def check_purpose(stages: Stages, purpose: object) -> None:
+    """A purpose of the pack's vocabulary; raises PurposeDeniedError."""
+    if not isinstance(purpose, str):
+        raise InvalidInputError("purpose.type", "purpose must be a word of the policy pack's vocabulary")
+    if purpose not in stages.policy.purposes:
+        raise PurposeDeniedError("policy.purpose", "the purpose is not in the policy pack's vocabulary")
 
 
 def enter(stages: Stages, principal: Principal) -> None:

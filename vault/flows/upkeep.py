@@ -46,6 +46,8 @@ class Seen:
 def sweep(stages: Stages, caller: Caller, *, dry_run: bool = False, progress: Progress | None = None) -> int:
     """Really delete what has expired: text, vector, values of the history; returns how many."""
     total = 0
+    validate.callback("progress", progress)
+    validate.flag("dry_run", dry_run)
     with calling(stages, caller, "memory.expire") as call:
         now = milliseconds(stages.now())
         if dry_run:
@@ -204,6 +206,7 @@ def index_verify(stages: Stages, caller: Caller) -> dict[str, Any]:
 
 def index_rebuild(stages: Stages, caller: Caller, *, progress: Progress | None = None) -> int:
     """Embed every memory of the tenant again and replace its sealed point."""
+    validate.callback("progress", progress)
     with calling(stages, caller, "index.rebuild") as call:
         done, total = 0, call.records.count()
         for subjects in call.records.subjects():

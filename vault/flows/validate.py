@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import unicodedata
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from vault.errors import InvalidInputError
+from vault.filters import skeleton
 from vault.types import Content, Message, Metadata, Scope
 
 ID_BYTES: Final = 256
@@ -47,8 +49,9 @@ SYSTEM_FIELDS: Final = frozenset(
         "kid",
     ]
 )
+_SYSTEM_SKELETONS: Final = frozenset(name.replace("_", "") for name in SYSTEM_FIELDS)
 _ALLOWED_CONTROLS: Final = frozenset("\t\n\r")
-_WILDCARDS: Final = frozenset("*%")
+_WILDCARDS: Final = "*% "
 
 
 def identifier(name: str, value: object) -> str | None:
@@ -61,17 +64,18 @@ def identifier(name: str, value: object) -> str | None:
         )
     if not value or value.isspace():
         raise InvalidInputError("scope.empty", f"{name} is empty; leave it out instead")
-    if value in _WILDCARDS or value.strip() in _WILDCARDS:
+    normal = unicodedata.normalize("NFC", value)
+    if not unicodedata.normalize("NFKC", normal).strip(_WILDCARDS):
         raise InvalidInputError("scope.wildcard", f"{name} is a wildcard; name one id")
     try:
-        size = len(value.encode())
+        size = len(normal.encode())
     except UnicodeEncodeError:
         raise InvalidInputError("scope.unicode", f"{name} is not valid Unicode") from None
     if size > ID_BYTES:
         raise InvalidInputError("scope.length", f"{name} is longer than {ID_BYTES} bytes")
-    if any(unicodedata.category(c) in {"Cc", "Cf", "Cs", "Zl", "Zp"} for c in value):
+    if any(unicodedata.category(c) in {"Cc", "Cf", "Cs", "Zl", "Zp"} for c in normal):
         raise InvalidInputError("scope.control", f"{name} contains control or invisible characters")
-    return unicodedata.normalize("NFC", value)
+    return normal
 
 
 def scope(
@@ -101,10 +105,11 @@ def text(name: str, value: object, limit: int) -> str:
         raise InvalidInputError("text.unicode", f"{name} is not valid Unicode") from None
     if size > limit:
         raise InvalidInputError("text.length", f"{name} is longer than {limit} bytes")
-    if not value.isprintable() and any(
-        c not in _ALLOWED_CONTROLS and unicodedata.category(c) == "Cc" for c in value
-    ):
-        raise InvalidInputError("text.control", f"{name} contains control characters")
+    if not value.isprintable():
+        if any(c not in _ALLOWED_CONTROLS and unicodedata.category(c) == "Cc" for c in value):
+            raise InvalidInputError("text.control", f"{name} contains control characters")
+        if all(c.isspace() or unicodedata.category(c) == "Cf" for c in value):
+            raise InvalidInputError("text.empty", f"{name} holds only invisible characters")
     return value
 
 
@@ -149,13 +154,14 @@ def _message(part: object, limit: int) -> Message:
         raise InvalidInputError("content.message", "a message must be an object with role and content")
     if set(part) - {"role", "content", "name"}:
         raise InvalidInputError("content.field", "a message has fields other than role, content and name")
-    if part.get("role") is not None and part["role"] not in ROLES:
+    role = part.get("role")
+    if role is not None and not (isinstance(role, str) and role in ROLES):
         raise InvalidInputError(
             "content.role", "a message's role is not one of user, assistant, tool, system, developer"
         )
     checked: Message = {"content": text("content", part.get("content"), limit)}
-    if part.get("role") is not None:
-        checked["role"] = part["role"]
+    if role is not None:
+        checked["role"] = role
     if part.get("name") is not None:
         checked["name"] = text("name", part["name"], ID_BYTES)
     return checked
@@ -169,7 +175,7 @@ def metadata(value: object, limit: int) -> Metadata:
         raise InvalidInputError("metadata.type", "metadata must be an object")
     _metadata_value(value, depth=0)
     for key in value:
-        if _folded(key) in SYSTEM_FIELDS:
+        if skeleton(key) in _SYSTEM_SKELETONS:
             raise InvalidInputError("metadata.system", "a metadata key names a system field")
     try:
         size = len(json.dumps(value, ensure_ascii=False, allow_nan=False).encode())
@@ -210,12 +216,6 @@ def _metadata_value(value: Any, depth: int) -> None:
         )
 
 
-def _folded(key: str) -> str:
-    plain = unicodedata.normalize("NFKC", key)
-    plain = "".join(c for c in plain if unicodedata.category(c) != "Cf")
-    return plain.strip().casefold().replace("-", "_").replace(" ", "_").lstrip("_")
-
-
 def expires_at(value: object, now: datetime) -> datetime | None:
     """An aware time in the future."""
     if value is None:
@@ -251,6 +251,24 @@ def threshold(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
         raise InvalidInputError("threshold.range", "threshold must be a number from 0 to 1")
     return float(value)
+
+
+def path(name: str, value: object) -> str:
+    """A path the operating system can hold; the error names the argument, since paths may hold names."""
+    try:
+        text = os.fspath(value)  # type: ignore[call-overload]
+        encoded = os.fsencode(text) if isinstance(text, str) else b""
+    except (TypeError, UnicodeEncodeError):
+        encoded = b""
+    if not encoded or b"\0" in encoded:
+        raise InvalidInputError("path.form", f"{name} must be a path")
+    return str(text)
+
+
+def callback(name: str, value: object) -> None:
+    """Something that can be called, or None; checked before the work whose progress it is told."""
+    if value is not None and not callable(value):
+        raise InvalidInputError(f"{name}.type", f"{name} must be callable")
 
 
 def flag(name: str, value: object) -> bool:

@@ -22,7 +22,7 @@ from vault.flows.bodies import (
 )
 from vault.flows.context import Call, Caller, Stages, calling, milliseconds
 from vault.flows.redact import Draft, Finished, Redactor, finish, preview
-from vault.flows.replay import remember, request_digest, without_replayed
+from vault.flows.replay import refuse_used, remember, repeated, request_digest, without_replayed
 from vault.flows.sign import sign_if_due
 from vault.flows.tokens import TokenMap
 from vault.index.interface import FloatVector, pack_point
@@ -81,9 +81,11 @@ def add(
             for part in parts
         ]
         request = request_digest(additions) if key is not None else b""
-        result = _store(call, prepare(stages, additions), [(key, request)] if key is not None else [])
+        prepared = prepare(stages, additions)
+        memories = _store(call, prepared, [(key, request)] if key is not None else [])
         sign_if_due(call)
-    return AddResult(tuple(result.memories), dict(result.found), skipped)
+    found = sum((item.draft.found for item in prepared), Counter[str]())
+    return AddResult(tuple(memories), dict(found), skipped)
 
 
 def add_batch(
@@ -103,9 +105,9 @@ def add_batch(
         replays = (
             [(key, request_digest([a])) for key, a in zip(keys, bound, strict=True)] if any(keys) else []
         )
-        result = _store(call, prepare(stages, bound), replays)
+        memories = _store(call, prepare(stages, bound), replays)
         sign_if_due(call)
-    return result.memories
+    return memories
 
 
 def prepare(stages: Stages, additions: Sequence[Addition]) -> list[Prepared]:
@@ -116,19 +118,17 @@ def prepare(stages: Stages, additions: Sequence[Addition]) -> list[Prepared]:
     return [Prepared(a, d, v) for a, d, v in zip(additions, drafts, vectors, strict=True)]
 
 
-@dataclass(slots=True)
-class _Stored:
-    memories: list[Memory]
-    found: Counter[str]
-
-
-def _store(call: Call, items: list[Prepared], replays: list[tuple[str | None, bytes]]) -> _Stored:
+def _store(call: Call, items: list[Prepared], replays: list[tuple[str | None, bytes]]) -> list[Memory]:
     groups: dict[Scope, list[tuple[int, Prepared]]] = {}
+    again = repeated(replays)
     for position, item in enumerate(items):
-        groups.setdefault(_subject_scope(item.addition.scope), []).append((position, item))
-    subjects = {scope: _subject_keys(call, scope) for scope in groups}
+        if position not in again:
+            groups.setdefault(_subject_scope(item.addition.scope), []).append((position, item))
+    subjects = {
+        scope: _subject_keys(call, scope, replays if len(replays) < 2 else [replays[p] for p, _ in members])
+        for scope, members in groups.items()
+    }
     memories: dict[int, Memory] = {}
-    found: Counter[str] = Counter()
     with call.records.transaction():
         for scope, members in groups.items():
             subject = subjects[scope]
@@ -140,9 +140,10 @@ def _store(call: Call, items: list[Prepared], replays: list[tuple[str | None, by
                 )
             fresh = without_replayed(call, subject, members, replays, memories)
             if fresh:
-                _insert(call, subject, row.s, fresh, memories, found)
+                _insert(call, subject, row.s, fresh, memories)
                 remember(call, subject, row.s, fresh, replays, memories)
-    return _Stored([memories[position] for position in sorted(memories)], found)
+    memories.update({later: memories[first] for later, first in again.items() if first in memories})
+    return [memories[position] for position in sorted(memories)]
 
 
 def _subject_scope(scope: Scope) -> Scope:
@@ -150,11 +151,14 @@ def _subject_scope(scope: Scope) -> Scope:
     return Scope(**{f"{kind}_id": value})
 
 
-def _subject_keys(call: Call, scope: Scope) -> SubjectKeys:
-    """The subject's keys; a new subject's are durable before its first row."""
+def _subject_keys(call: Call, scope: Scope, replays: list[tuple[str | None, bytes]]) -> SubjectKeys:
+    """The subject's keys; a new subject's are durable before its first row, and not made for a refused request."""
     kind, value = scope.subject() or ("user", "")
     known = call.stages.keystore.subject(call.tenant, kind, value)
-    return known if known is not None else call.stages.keystore.create_subject(call.tenant, kind, value)
+    if known is not None:
+        return known
+    refuse_used(call, replays)
+    return call.stages.keystore.create_subject(call.tenant, kind, value)
 
 
 def _insert(
@@ -163,7 +167,6 @@ def _insert(
     s: int,
     members: list[tuple[int, Prepared]],
     memories: dict[int, Memory],
-    found: Counter[str],
 ) -> None:
     now = milliseconds(call.stages.now())
     first = call.records.allocate(s, len(members))
@@ -189,7 +192,6 @@ def _insert(
         )
         rows.append(row)
         memories[position] = to_memory(call.tenant, row, body)
-        found.update(item.draft.found)
     call.records.insert(rows)
     written = [memories[position].id for position, _ in members]
     for chunk in range(0, len(written), 100):

@@ -14,7 +14,7 @@ from vault.redaction.normalise import View
 NEAR_WORDS: Final = 6  # words on either side
 
 BOOST: Final = 0.35  # Presidio's context_similarity_factor
-BOOSTED_AT_LEAST: Final = 0.4  # Presidio's min_score_with_context_similarity
+BOOSTED_AT_LEAST: Final = 0.45  # Presidio's is 0.4; more, so that a cue outweighs a bare telephone number
 UNPROVEN_AT_MOST: Final = 0.95  # only a checksum proves; so a proven finding outranks every boosted one
 
 _WORD: Final = re.compile(r"[^\W_]+")

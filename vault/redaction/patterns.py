@@ -146,7 +146,7 @@ class PatternRecogniser:
                 if verdict is False or first == last:
                     continue
                 score = PROVEN if verdict and not rule.check_needs_cue else rule.score
-                if score < PROVEN and cued and self._cues.near(view, match.start(), match.end()):
+                if score < PROVEN and cued and self._cues.near(view, first, last):
                     score = PROVEN if verdict else boosted(score) if rule.near is None else rule.near
                 if score >= self._threshold and score > 0:
                     found.append(Finding(self._set.entity, first, last, score, self._set.name))

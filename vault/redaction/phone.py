@@ -23,7 +23,7 @@ _PREFIX_WRITTEN: Final = frozenset(("GB", "DE", "FR", "IL"))
 SCORE: Final = 0.4  # Presidio's
 INTERNATIONAL: Final = 0.6  # a number with + and a valid country code is no coincidence
 CUES: Final = (
-    *("phone", "number", "telephone", "cell", "cellphone", "mobile", "call"),  # Presidio's
+    *("phone", "telephone", "cell", "cellphone", "mobile", "call"),  # Presidio's, without "number"
     *("fax", "tel", "whatsapp", "sms"),
 )
 

@@ -113,7 +113,7 @@ def root(**changes: dict[str, Any] | None) -> Files:
     return files
 
 
-def child(name: str = "child", extends: tuple[str, ...] = ("small",), **files: dict[str, Any]) -> Files:
+def child(name: str = "child", *, extends: tuple[str, ...] = ("small",), **files: Any) -> Files:
     """A pack that extends others, with the files given."""
     manifest = {
         "id": name,
@@ -145,7 +145,7 @@ def permit(**fields: Any) -> dict[str, Any]:
 
 def write(folder: Path, files: Files) -> Path:
     """Put a pack into a folder named after its id; answers that folder."""
-    target = folder / files["pack.yaml"]["id"]
+    target = folder / str(files["pack.yaml"]["id"])
     for name, content in files.items():
         path = target / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -122,9 +122,9 @@ def test_a_reveal_of_which_nothing_is_left_is_denied(policy: Policy) -> None:
 
 def test_every_group_of_permits_has_to_permit(policy: Policy) -> None:
     both = replace(policy, permits=(*policy.permits, ()))
-    assert not both.decide(Request("memory.add", "service", ("app",))).permit
+    assert both.decide(Request("memory.add", "service", ("app",))).rule == "default-deny"
     none = replace(policy, permits=())
-    assert not none.decide(Request("memory.add", "service", ("app",))).permit
+    assert none.decide(Request("memory.add", "service", ("app",))).rule == "default-deny"
 
 
 @pytest.mark.parametrize(

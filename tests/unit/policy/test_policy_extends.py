@@ -20,7 +20,7 @@ def refused(folder: Path) -> PolicyInvalidError:
     return caught.value
 
 
-def extended(tmp_path: Path, **files: dict[str, Any]) -> Policy:
+def extended(tmp_path: Path, **files: Any) -> Policy:
     packs.write(tmp_path, packs.root())
     return load(packs.write(tmp_path, packs.child(**files)))
 

@@ -1,0 +1,232 @@
+"""The built-in detector as a whole: closed on failure, off the network, linear, versioned."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+
+import pytest
+
+from vault.errors import DetectorError, InvalidInputError
+from vault.redaction import detect as detect_module
+from vault.redaction.detect import BuiltinDetector
+from vault.redaction.interface import Guard
+from vault.redaction.normalise import View
+from vault.redaction.patterns import OVERLAP, WINDOW, PatternRecogniser, Rule, RuleSet, windows
+from vault.redaction.union import UnionDetector
+from vault.types import Finding
+
+RICH = (
+    "Contact john.doe@example.com or 212-736-5000, card 4111 1111 1111 1111, SSN 536-90-4399, DOB 03/12/1985, "
+    "IBAN DE89370400440532013000, from 10.0.0.1, see https://example.com/x, call +44 20 7946 0958"
+)
+
+
+class Failing:
+    name = "failing"
+    entities = frozenset({"X"})
+    digits = -1
+
+    def __init__(self, error: BaseException) -> None:
+        self._error = error
+
+    def find(self, view: View) -> Iterable[Finding]:
+        raise self._error
+
+
+class Marker:
+    """Finds every occurrence of a word."""
+
+    name = "marker"
+    entities = frozenset({"CODENAME"})
+    digits = -1
+
+    def find(self, view: View) -> Iterable[Finding]:
+        at = view.text.find("moonshine")
+        if at >= 0:
+            yield Finding("CODENAME", at, at + 9, 0.9, self.name)
+
+
+@pytest.mark.parametrize("error", [ValueError("4111 1111"), RecursionError(), MemoryError(), KeyError("x")])
+def test_a_failing_recogniser_refuses_the_text_without_quoting_it(error: Exception) -> None:
+    detector = BuiltinDetector(extra=[Failing(error)])
+    with pytest.raises(DetectorError) as caught:
+        detector.detect("anything 4111 1111")
+    assert "4111" not in str(caught.value)
+    assert "failing" in str(caught.value)
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
+
+
+def test_our_own_errors_and_interrupts_pass_through() -> None:
+    with pytest.raises(InvalidInputError), Guard("x"):
+        raise InvalidInputError("a.b", "c")
+    with pytest.raises(KeyboardInterrupt):
+        BuiltinDetector(extra=[Failing(KeyboardInterrupt())]).detect("x")
+
+
+def test_a_recogniser_of_ones_own_joins_in() -> None:
+    detector = BuiltinDetector(extra=[Marker()])
+    assert "CODENAME" in detector.entities
+    assert detector.version.endswith(",marker")
+    (one,) = detector.detect("project m\u200boonshine")
+    assert (one.entity, one.start, one.end) == ("CODENAME", 8, 18)
+
+
+def test_a_span_outside_the_text_is_refused() -> None:
+    class Wild(Marker):
+        def find(self, view: View) -> Iterable[Finding]:
+            return [Finding("CODENAME", 0, 999, 0.9, "wild")]
+
+    with pytest.raises(DetectorError):
+        BuiltinDetector(extra=[Wild()]).detect("short")
+
+
+def test_no_socket_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("a socket was used")
+
+    for name in ("connect", "connect_ex", "sendto", "bind"):
+        monkeypatch.setattr(socket.socket, name, refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    assert len(BuiltinDetector().detect(RICH)) >= 8
+
+
+def test_neither_presidio_nor_spacy_is_imported() -> None:
+    code = (
+        "import sys; from vault.redaction.detect import BuiltinDetector;"
+        f"BuiltinDetector().detect({RICH!r} + '\\u00e9');"
+        "bad = {'spacy', 'presidio_analyzer', 'tldextract', 'requests', 'numpy'} & set(sys.modules);"
+        "sys.exit(' '.join(bad) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_kept_classes_are_neither_reported_nor_hide_others() -> None:
+    detector = BuiltinDetector()
+    text = "date of birth: 03/12/1985, and the last time that we all met was on 2023-05-06"
+    assert {f.entity for f in detector.detect(text)} == {"DATE_OF_BIRTH", "DATE_TIME"}
+    assert {f.entity for f in detector.detect(text, keep=frozenset({"DATE_TIME"}))} == {"DATE_OF_BIRTH"}
+    everything = detector.detect(RICH, keep=detector.entities)
+    assert everything == []
+
+
+def test_a_birth_date_is_more_than_a_date() -> None:
+    (one,) = BuiltinDetector().detect("date of birth: 03/12/1985")
+    assert one.entity == "DATE_OF_BIRTH"
+
+
+def test_the_threshold_decides() -> None:
+    text = "the number 536904399 alone"
+    assert BuiltinDetector().detect(text) == []
+    (guess,) = BuiltinDetector(threshold=0.01).detect(text)
+    assert text[guess.start : guess.end] == "536904399"
+    strict = BuiltinDetector(threshold=0.99)
+    assert {f.entity for f in strict.detect(RICH)} == {"CREDIT_CARD", "IBAN_CODE"}
+    assert strict.version != BuiltinDetector().version
+
+
+def test_findings_do_not_overlap_and_lie_in_the_text() -> None:
+    end = 0
+    for one in BuiltinDetector().detect(RICH):
+        assert end <= one.start < one.end <= len(RICH)
+        end = one.end
+
+
+def test_batch() -> None:
+    detector = BuiltinDetector()
+    assert detector.batch(["a@b.org", "nothing"]) == [detector.detect("a@b.org"), []]
+
+
+def test_version_is_bound_to_rules_and_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    version = BuiltinDetector().version
+    assert version.startswith("builtin-1+")
+    assert len(version) == len("builtin-1+") + 12
+    monkeypatch.setattr(detect_module, "_SOURCES", detect_module._SOURCES[1:])
+    detect_module.rules_version.cache_clear()
+    try:
+        assert BuiltinDetector().version != version
+    finally:
+        detect_module.rules_version.cache_clear()
+
+
+def test_the_version_covers_every_module_that_findings_depend_on() -> None:
+    from pathlib import Path
+
+    folder = Path(detect_module.__file__).parent
+    apart = {"__init__.py", "data.py", "interface.py", "operators.py", "presidio.py", "structure.py", "taxonomy.py"}
+    assert set(detect_module._SOURCES) == {
+        path.name for path in folder.iterdir() if path.suffix in (".py", ".json")
+    } - apart - {"union.py"}
+
+
+def test_windows_cover_the_text_once() -> None:
+    assert list(windows(100)) == [(0, 100, 100)]
+    for length in (WINDOW + OVERLAP, WINDOW + OVERLAP + 1, 3 * WINDOW + 17):
+        spans = list(windows(length))
+        owned = [(start, end) for start, _, end in spans]
+        assert owned[0][0] == 0
+        assert owned[-1][1] == length
+        assert all(a[1] == b[0] for a, b in zip(owned, owned[1:], strict=False))
+        assert all(end <= length for _, end, _ in spans)
+
+
+@pytest.mark.parametrize("shift", range(-24, 3, 2))
+def test_nothing_is_lost_at_a_window_border(shift: int) -> None:
+    head = "x " * ((WINDOW + shift) // 2)
+    text = f"{head}SSN 536-90-4399 and MRN 483920 {'y ' * 400}"
+    values = [text[f.start : f.end] for f in BuiltinDetector().detect(text)]
+    assert values == ["536-90-4399", "483920"]
+
+
+def test_what_lies_before_a_window_is_seen_by_look_behind() -> None:
+    rules = RuleSet(name="t", entity="T", rules=(Rule(name="t", regex=r"\b1\b|(?<!x)2", score=1.0, digits=1),))
+    text = "x" * (WINDOW - 1) + "x1" + "y" * WINDOW
+    assert list(PatternRecogniser(rules).find(View(text))) == []
+    text = "x" * WINDOW + "2" + "y" * WINDOW
+    assert list(PatternRecogniser(rules).find(View(text))) == []
+
+
+def test_a_union_finds_what_any_of_its_detectors_finds() -> None:
+    both = UnionDetector([BuiltinDetector(), BuiltinDetector(extra=[Marker()])])
+    assert {f.entity for f in both.detect("moonshine a@b.org")} == {"CODENAME", "EMAIL_ADDRESS"}
+    assert both.version.count("builtin-1+") == 2
+    assert "CODENAME" in both.entities
+
+
+ADVERSARIAL = [
+    *("a.a.a.", "ab:ab:", "A1 A1 ", "1", "1 ", "4 ", "1-2-3 ", "(1", "a@", "a@b.", "a.b@", "://", "http://a", "www."),
+    *("http://a)", "password:", "password is ", "eyJ-", "-----BEGIN PRIVATE KEY-----", "1.1.1.", "1::", "GB82 "),
+    *("4111 1111 1111 1111 ", "ssn 536904399 ", "12 Main ", "mrn 1-", "%B41111111111111", ";1=", "api key ", "rx  "),
+    *("claim   ", "jan 1 ", "\u200b1", "e\u0301", "\uff11", "_1", '""@', "@[", "cvv  ", "pin, ", "born 1/1/85 "),
+    *("zip ", "medical  record ", "bc1q", "0-0-", "::", "sk-", "xoxb-", "12 N. ", "a-", "secret= "),
+]
+
+
+@pytest.mark.parametrize("seed", ADVERSARIAL)
+def test_time_is_linear_in_the_length(seed: str) -> None:
+    detector = BuiltinDetector()
+
+    def seconds(size: int) -> float:
+        text = (seed * (size // len(seed) + 1))[:size]
+        best = float("inf")
+        for _ in range(2):
+            start = time.perf_counter()
+            detector.detect(text)
+            best = min(best, time.perf_counter() - start)
+        return best
+
+    detector.detect(RICH + seed)
+    small, large = seconds(16_384), seconds(65_536)
+    # Four times the text may take four times as long, with room for a busy machine; quadratic would be sixteen.
+    assert large < max(8 * small, 0.1)
+    assert large < 6
+
+
+def test_everything_in_a_long_text_is_found() -> None:
+    text = "we met again and talked for a while. " * 1500 + "SSN 536-90-4399"
+    assert [text[f.start : f.end] for f in BuiltinDetector().detect(text)] == ["536-90-4399"]

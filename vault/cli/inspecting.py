@@ -1,0 +1,104 @@
+"""`status` and `doctor`: what a vault is, and what protects it right now."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from vault.cli import output
+from vault.cli.failures import FAILED
+from vault.cli.verbs import Call, verb
+from vault.errors import VaultError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from vault.flows.inspect import Check
+
+PANEL: Final = "Running a vault"
+
+
+def register(app: typer.Typer) -> None:
+    verb(app, "status", panel=PANEL)(status)
+    verb(app, "doctor", panel=PANEL)(doctor)
+
+
+def status(
+    call: Call,
+    most: Annotated[int, typer.Option("--most", min=0, help="Count the memories of so many tenants.")] = 20,
+) -> None:
+    """Show the vault in short: tenants, memories, key epoch, policy pack, checkpoints, sizes."""
+    with call.admin("tenant.list") as admin:
+        facts = admin.overview(most=most)
+    call.out.show(facts, lambda screen: _status(screen, facts))
+
+
+def _status(screen: Console, facts: dict[str, Any]) -> None:
+    pack = facts["pack"]
+    shown = {
+        "vault": facts["vault"],
+        "keys": f"epoch {facts['epoch']}, {facts['provider']}",
+        "policy": f"{pack['name']} {pack['version']}, digest {pack['digest'][:16]}",
+        "detector": facts["detector"],
+        "embedder": facts["embedder"],
+        **{
+            name: f"{count['files']} files, {output.size(count['bytes'])}"
+            for name, count in facts["files"].items()
+        },
+    }
+    output.facts(screen, shown)
+    screen.print()
+    table = output.table(
+        "tenant", "memories", "log", "signed up to", "at", right=("memories", "log", "signed up to")
+    )
+    for tenant in facts["tenants"]:
+        signed = output.when(tenant["signed_at"]) if tenant["signed_at"] else "never"
+        row = (tenant["name"], tenant["memories"], tenant["log_entries"], tenant["checkpoint"], signed)
+        table.add_row(*output.cells(*row))
+    screen.print(table)
+    if facts["tenant_count"] > len(facts["tenants"]):
+        output.line(screen, f"... of {facts['tenant_count']} tenants (--most N shows more)")
+
+
+def doctor(call: Call) -> None:
+    """Say what protects this vault right now, and what does not. Fails only when something is broken."""
+    from vault.cli import surroundings
+    from vault.flows.inspect import Check
+
+    checks: list[Check] = list(surroundings.checks(call.folder))
+    code = 0
+    try:
+        checks += _inside(call)
+    except VaultError as error:
+        checks.append(Check("vault", "fail", f"{error.message} [{error.code}]"))
+        code = error.exit_code
+    counts = Counter[str](check.level for check in checks)
+    document = {"checks": checks, "counts": {level: counts[level] for level in output.SIGNS}}
+    call.out.show(document, lambda screen: _checks(screen, checks, counts))
+    if counts["fail"]:
+        raise typer.Exit(code or FAILED)
+
+
+def _inside(call: Call) -> list[Check]:
+    from vault.flows import inspect
+
+    keys = Path(call.config.keys.provider.removeprefix("file:")).expanduser()
+    checks = list(inspect.files(call.folder, call.folder / keys))
+    with call.admin("keys.status") as admin:
+        return [*checks, *admin.doctor()]
+
+
+def _checks(screen: Console, checks: Sequence[Check], counts: Counter[str]) -> None:
+    from rich.text import Text
+
+    table = output.table("", "", "")
+    for check in sorted(checks, key=lambda check: list(output.SIGNS).index(check.level)):
+        word, style = output.SIGNS[check.level]
+        table.add_row(Text(word, style), check.area, output.safe(check.text))
+    table.show_header = False
+    screen.print(table)
+    output.line(screen, f"{counts['ok']} in force, {counts['warn']} to know about, {counts['fail']} broken")
