@@ -91,7 +91,7 @@ clean:
 
 .venv/.dev: pyproject.toml .venv/bin/python
 	@echo 'installing memvault and its development tools ...'
-	@$(PIP) install -e '.[dev]'
+	@$(PIP) install -e '.[dev,presidio]' 'hatchling>=1.27'
 	@touch $@ .venv/.run
 
 .venv/.docs: pyproject.toml .venv/bin/python

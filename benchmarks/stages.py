@@ -41,17 +41,15 @@ class Stage:
     kind: Kind = "own"
 
 
+RECORDS: Final = "vault.records.sqlcipher:SqlcipherRecords"
 SHARED: Final = (
     Stage("lease", ("vault.locks:Lease.shared",), "enter"),
     Stage("key epoch check", ("vault.keys.keystore:Keystore.refresh",)),
-    Stage(
-        "tenant and subject keys",
-        ("vault.keys.keystore:Keystore.tenant", "vault.keys.keystore:Keystore.subject"),
-    ),
+    Stage("keys", ("vault.keys.keystore:Keystore.tenant", "vault.keys.keystore:Keystore.subject")),
     Stage("decide", ("vault.policy.decide:Policy.decide",)),
     Stage("embed", ("vault.embedding.static:StaticEmbedder.embed",)),
     Stage("log entry", ("vault.audit.log:TenantLog.append",), "whole"),
-    Stage("sign, when due", ("vault.flows.write:sign_if_due", "vault.flows.read:sign_if_due"), "whole"),
+    Stage("sign, when due", ("vault.flows.write:sign_if_due", "vault.flows.scope:sign_if_due"), "whole"),
     Stage("begin", ("vault.storage:Database.transaction",), "enter"),
     Stage("commit", ("vault.storage:Database.transaction",), "exit"),
 )
@@ -59,29 +57,30 @@ ADD: Final = (
     Stage("validate", ("vault.flows.validate:messages", "vault.flows.validate:metadata")),
     Stage("detect", ("vault.redaction.detect:BuiltinDetector.detect",)),
     Stage("plan", ("vault.flows.redact:plan", "vault.flows.redact:escape_tokens")),
-    Stage("subject row", ("vault.records.sqlcipher:SqlcipherRecords.ensure_subject",
-                          "vault.records.sqlcipher:SqlcipherRecords.allocate")),
+    Stage("subject row", (f"{RECORDS}.ensure_subject", f"{RECORDS}.allocate")),
     Stage("tokens", ("vault.flows.write:finish", "vault.flows.tokens:TokenMap.refer")),
     Stage("terms", ("vault.flows.write:terms",)),
-    Stage("seal", ("vault.flows.bodies:seal", "vault.flows.write:encode", "vault.flows.write:pack_point",
-                   "vault.flows.write:quantise")),
-    Stage("insert", ("vault.records.sqlcipher:SqlcipherRecords.insert",)),
-    Stage("multiset hash", ("vault.records.sqlcipher:SqlcipherRecords._enter",
-                            "vault.records.sqlcipher:SqlcipherRecords._write_state")),
-)  # fmt: skip
+    Stage(
+        "encode", ("vault.flows.write:encode", "vault.flows.write:pack_point", "vault.flows.write:quantise")
+    ),
+    Stage("seal", ("vault.flows.bodies:seal",)),
+    Stage("insert", (f"{RECORDS}.insert",)),
+    Stage("multiset hash", (f"{RECORDS}._enter", f"{RECORDS}._write_state")),
+    Stage("answer", ("vault.flows.write:to_memory",)),
+)
 SEARCH: Final = (
     Stage("locate", ("vault.flows.read:locate",)),
     Stage(
         "query terms",
         ("vault.flows.read:terms", "vault.flows.read:value_ngrams", "vault.flows.read:value_term"),
     ),
-    Stage("read points", ("vault.records.sqlcipher:SqlcipherRecords.points",)),
-    Stage("unseal points", ("vault.flows.bodies:StoredPoints.points",)),
-    Stage("unpack points", ("vault.flows.bodies:unpack_point",)),
-    Stage("index points", ("vault.index.score:ScopeIndex.append",)),
+    Stage("read points", (f"{RECORDS}.points",)),
+    Stage("unseal", ("vault.flows.bodies:open_values",)),
+    Stage("unpack points", ("vault.flows.bodies:unpack_points",)),
+    Stage("index points", ("vault.index.score:ScopeIndex.extend",)),
     Stage("score", ("vault.index.score:ScopeIndex.search",)),
-    Stage("read hits", ("vault.records.sqlcipher:SqlcipherRecords.memory",)),
-    Stage("open hits", ("vault.flows.read:open_body",)),
+    Stage("read hits", (f"{RECORDS}.memories_at",)),
+    Stage("decode hits", ("vault.flows.bodies:decode",)),
     Stage("answer", ("vault.flows.read:to_memory",)),
 )
 

@@ -60,11 +60,13 @@ class AsyncVault:
 
     @classmethod
     async def open(cls, path: PathLike) -> AsyncVault:
+        """`Vault.open` in a worker thread."""
         return cls(await asyncio.to_thread(Vault.open, path))
 
     async def session(
         self, principal: Principal, *, purpose: str, user_id: str | None = None
     ) -> AsyncSession:
+        """`Vault.session` in a worker thread: the first session of a tenant writes."""
         return AsyncSession(
             await asyncio.to_thread(self.sync.session, principal, purpose=purpose, user_id=user_id)
         )
@@ -74,6 +76,7 @@ class AsyncVault:
         return self.sync.admin(principal, purpose=purpose)
 
     async def close(self) -> None:
+        """`Vault.close` in a worker thread; idempotent."""
         await asyncio.to_thread(self.sync.close)
 
     async def __aenter__(self) -> Self:

@@ -30,6 +30,8 @@ from vault.redaction.interface import Detector
 
 KEYSTORE_FOLDER: Final = "keystore"
 TENANTS_FOLDER: Final = "tenants"
+LOCK_NAME: Final = "vault.lock"
+UNFINISHED_NAME: Final = "memvault.unfinished"  # there from the first step of `create` to its last
 
 
 def provider(config: KeysConfig, folder: Path) -> KeyProvider:
@@ -91,16 +93,42 @@ def default_key_folder(vault_name: str) -> Path:
 
 
 def create(folder: Path, config: VaultConfig) -> None:
-    """Lay out a new vault: folders, key epoch, keystore, configuration; the configuration comes last."""
-    if (folder / FILE_NAME).exists() or (folder / KEYSTORE_FOLDER).exists():
-        raise ConfigError("vault.exists", "there is a vault in this folder already")
+    """Lay out a new vault: folders, key epoch, keystore, configuration; the configuration comes last.
+
+    Cut off by a crash, it can be called again: a note beside the leftovers says that no vault was ever there.
+    """
     private_folder(folder)
-    private_folder(folder / TENANTS_FOLDER)
+    lease = Lease(folder / LOCK_NAME, config.limits.lock_timeout_s)
+    try:
+        with lease.alone():
+            resumed = _unfinished(folder)
+            if not resumed and ((folder / FILE_NAME).exists() or (folder / KEYSTORE_FOLDER).exists()):
+                raise ConfigError("vault.exists", "there is a vault in this folder already")
+            private_folder(folder / TENANTS_FOLDER)
+            _create_keys(folder, config, resumed=resumed)
+            write_private(folder / FILE_NAME, render(config).encode())
+            (folder / UNFINISHED_NAME).unlink()
+    finally:
+        lease.close()
+
+
+def _unfinished(folder: Path) -> bool:
+    """Whether an earlier `create` was cut off here: it left its note, and no configuration and no tenant's file."""
+    begun = (folder / UNFINISHED_NAME).is_file() and not (folder / FILE_NAME).exists()
+    return begun and not any((folder / TENANTS_FOLDER).glob("*"))
+
+
+def _create_keys(folder: Path, config: VaultConfig, *, resumed: bool) -> None:
     keys = provider(config.keys, folder)
     try:
-        if keys.live_epochs():
+        epochs, note = keys.live_epochs(), folder / UNFINISHED_NAME
+        named = config.keys.provider.encode()
+        if epochs and not (resumed and note.read_bytes() == named):
             raise ConfigError("keys.exists", "the key folder already holds a key; every vault needs its own")
-        epoch = keys.new_epoch()
+        for leftover in (folder / KEYSTORE_FOLDER).glob("keystore-*") if resumed else ():
+            leftover.unlink()
+        write_private(note, named)
+        epoch = max(epochs) if epochs else keys.new_epoch()
         Keystore.create(folder / KEYSTORE_FOLDER, keys, epoch=epoch)
         cache = KeyCache(16, 60)
         keystore = Keystore(folder / KEYSTORE_FOLDER, keys, cache=cache)
@@ -111,7 +139,6 @@ def create(folder: Path, config: VaultConfig) -> None:
             cache.wipe()
     finally:
         keys.close()
-    write_private(folder / FILE_NAME, render(config).encode())
 
 
 def build(folder: Path) -> Stages:
@@ -123,15 +150,18 @@ def build(folder: Path) -> Stages:
     keys = provider(config.keys, folder)
     cache = KeyCache(config.keys.cache_entries, config.keys.cache_ttl_s)
     timeout_s = config.limits.lock_timeout_s
+    lease = Lease(folder / LOCK_NAME, timeout_s)
     try:
-        keystore = Keystore(folder / KEYSTORE_FOLDER, keys, cache=cache, timeout_s=timeout_s)
+        with lease.shared():  # not while a roll replaces the file
+            keystore = Keystore(folder / KEYSTORE_FOLDER, keys, cache=cache, timeout_s=timeout_s)
     except BaseException:
         keys.close()
+        lease.close()
         raise
 
     def create_records(path: Path, key: SecretKey, tenant: TenantKeys) -> None:
         private_folder(path.parent)
-        SqlcipherRecords.create(path, key, tenant.tid)
+        SqlcipherRecords.create(path, key, tenant.tid, timeout_s=timeout_s)
 
     def connect_records(path: Path, key: SecretKey, tenant: TenantKeys) -> RecordStore:
         return SqlcipherRecords(path, key, tenant.tid, timeout_s=timeout_s)
@@ -155,7 +185,7 @@ def build(folder: Path) -> Stages:
         keystore=keystore,
         cache=cache,
         stores=stores,
-        lease=Lease(folder / "vault.lock", timeout_s),
+        lease=lease,
     )
 
 

@@ -19,7 +19,8 @@ FORMAT: Final = 1
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    # strict: a switch is no number and "5" is no 5; TOML has a type for each
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, strict=True)
 
 
 class KeysConfig(_Section):
@@ -75,6 +76,7 @@ class DetectionConfig(_Section):
     detectors: tuple[Literal["builtin", "presidio"], ...] = Field(
         default=("builtin",),
         min_length=1,
+        strict=False,
         description="`builtin`, and `presidio` where that extra is installed",
     )
 
@@ -112,14 +114,14 @@ class CliConfig(_Section):
 
     tenant: str = Field(default="default", description="tenant of commands without `--tenant`")
     purpose: str = Field(default="service", description="purpose of commands without `--purpose`")
-    roles: tuple[str, ...] = Field(default=("app",), description="roles of commands without `--role`")
+    roles: tuple[str, ...] = Field(default=("app",), strict=False, description="roles of commands without `--role`")
     user: str | None = Field(default=None, description="user id of commands without `--user`")
 
 
 class VaultConfig(_Section):
     """The whole of `memvault.toml`."""
 
-    format: Literal[1] = Field(default=1, description="version of the vault folder's layout")
+    format: int = Field(default=FORMAT, ge=FORMAT, le=FORMAT, description="version of the vault folder's layout")
     keys: KeysConfig
     tenants: TenantsConfig = TenantsConfig()
     policy: PolicyConfig = PolicyConfig()

@@ -58,8 +58,10 @@ _GROUPS: Final = frozenset({"AND", "OR", "NOT"})
 _ISO: Final = re.compile(
     r"\d{4}-\d\d-\d\d(?:[Tt ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:[Zz]|[+-]\d\d:?\d\d)?)?", re.ASCII
 )
-# Letters of other scripts that read as the Latin letters of the scope names (Unicode TS 39, confusables).
-_LOOKALIKES: Final = str.maketrans("аαƅьвсԁеεɡіιıӏјпνոрρгѕтτυս", "aabbbcdeegiiiljnnnpprsttuu")
+# Letters of other scripts that read as Latin letters of scope and system names (Unicode TS 39, confusables).
+_LOOKALIKES: Final = str.maketrans(
+    "аαƅьвсԁеεɡһհіιıӏјкκмпνոоοօрρгѕтτυսѵхχуγ", "aabbbcdeeghhiiiljkkmnnnooopprsttuuvxxyy"
+)
 _SCOPE_SKELETONS: Final = frozenset(name.replace("_", "") for name in SCOPE_NAMES)
 _MISSING: Final = object()
 
@@ -220,8 +222,10 @@ def _check_key(key: object) -> None:
 def _check_text(text: str) -> None:
     try:
         size = len(text.encode())
-    except UnicodeEncodeError:
-        raise InvalidInputError("filters.value", "a filter string is not valid Unicode") from None
+    except UnicodeEncodeError:  # it holds the whole text, so nothing is raised from inside this block
+        size = -1
+    if size < 0:
+        raise InvalidInputError("filters.value", "a filter string is not valid Unicode")
     if size > MAX_STRING_BYTES:
         raise InvalidInputError("filters.size", f"a filter string exceeds {MAX_STRING_BYTES} bytes")
 

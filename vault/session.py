@@ -22,6 +22,7 @@ from vault.types import (
     Page,
     Principal,
     Revision,
+    Scope,
     SearchHit,
 )
 
@@ -42,6 +43,7 @@ class Vault:
 
     def __init__(self, stages: Stages, folder: Path) -> None:
         self._stages: Stages | None = stages
+        self._pid = os.getpid()
         self.folder = folder
 
     @classmethod
@@ -80,7 +82,7 @@ class Vault:
     def open(cls, path: PathLike) -> Vault:
         """Open a vault folder; fails closed with ConfigError, KeyProviderError or IntegrityViolationError."""
         from vault import compose
-
+        from vault.flows import validate
         from vault.flows.tenants import note_pack
 
         folder = Path(validate.path("path", path)).absolute()
@@ -120,16 +122,24 @@ class Vault:
     def _opened(self) -> Stages:
         if self._stages is None:
             raise UnavailableError("vault.closed", "this vault is closed")
+        self._stages.lease.check_process()
         return self._stages
 
     def close(self) -> None:
-        """Sign what is new in each log, close every file and wipe every key; idempotent."""
+        """Sign what is new in each log, close every file and wipe every key; idempotent.
+
+        Raises StorageError when a log could not be signed; everything is closed nevertheless. In a child made by fork
+        there is nothing to close: its copy of the keys was wiped when it began.
+        """
         stages, self._stages = self._stages, None
-        if stages is None:
+        if stages is None or os.getpid() != self._pid:
             return
         try:
-            stages.stores.close()
+            with stages.lease.shared():
+                stages.keystore.refresh()
+                stages.stores.close()
         finally:
+            stages.stores.abandon()
             stages.keystore.close()
             stages.index.clear()
             stages.cache.wipe()
@@ -167,6 +177,13 @@ class Session:
     def _stages(self) -> Stages:
         return self._vault._opened()  # noqa: SLF001 - a session is part of its vault
 
+    def _scope(self, user_id: object, agent_id: object, app_id: object, run_id: object) -> Scope:
+        """The checked scope ids of a call; a session bound to one user means that user where none is named."""
+        from vault.flows import validate
+
+        user_id = self._caller.user_id if user_id is None else user_id
+        return validate.scope(user_id=user_id, agent_id=agent_id, app_id=app_id, run_id=run_id)
+
     def add(
         self,
         content: Content,
@@ -186,13 +203,13 @@ class Session:
         With `idempotency_key` a repeated call within 24 hours answers what the first one stored. Raises
         InvalidInputError, ConflictError, DeniedError, RejectedError, DetectorError or StorageError.
         """
-        from vault.flows import validate, write
+        from vault.flows import write
 
         if infer is not False:
             raise InvalidInputError(
                 "infer.unsupported", "infer must be False: fact extraction is not part of this release"
             )
-        scope = validate.scope(user_id=user_id, agent_id=agent_id, app_id=app_id, run_id=run_id)
+        scope = self._scope(user_id, agent_id, app_id, run_id)
         return write.add(
             self._stages(),
             self._caller,
@@ -241,9 +258,9 @@ class Session:
         `filters` is a tree over metadata and times, ANDed with the scope. `reveal` is a reason: values come back in
         clear for the classes the pack lets this role see.
         """
-        from vault.flows import read, validate
+        from vault.flows import read
 
-        scope = validate.scope(user_id=user_id, agent_id=agent_id, app_id=app_id, run_id=run_id)
+        scope = self._scope(user_id, agent_id, app_id, run_id)
         return read.search(
             self._stages(),
             self._caller,
@@ -276,9 +293,9 @@ class Session:
         reveal: str | None = None,
     ) -> Page:
         """One page of a scope's memories; `order` is created_at or updated_at, with `-` for newest first."""
-        from vault.flows import listing, validate
+        from vault.flows import listing
 
-        scope = validate.scope(user_id=user_id, agent_id=agent_id, app_id=app_id, run_id=run_id)
+        scope = self._scope(user_id, agent_id, app_id, run_id)
         return listing.list_page(
             self._stages(),
             self._caller,

@@ -5,9 +5,47 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 
-_STARTS = "br cl dr fl gl gr kr pl pr qu sk sl sn st tr tv v w x z zh zn".split()
-_VOWELS = "a e i o u ei ou ya".split()
-_ENDS = "lk lm ln lt mb nd nk nth rb rd rg rk rm rn rth rv sk st x zz".split()
+_STARTS = (
+    "br",
+    "cl",
+    "dr",
+    "fl",
+    "gl",
+    "gr",
+    "kr",
+    "pl",
+    "pr",
+    "qu",
+    "sk",
+    "sl",
+    "sn",
+    "tr",
+    "tv",
+    "x",
+    "zh",
+    "zn",
+)
+_VOWELS = ("a", "e", "i", "o", "u", "ei", "ou", "ya")
+_ENDS = (
+    "lk",
+    "lm",
+    "ln",
+    "lt",
+    "mb",
+    "nd",
+    "nk",
+    "nth",
+    "rb",
+    "rd",
+    "rg",
+    "rk",
+    "rm",
+    "rn",
+    "rth",
+    "rv",
+    "sk",
+    "zz",
+)
 
 # One sample per class that the detector that ships can report: a sentence, and the value in it.
 # Made up, or published as examples by those who issue such numbers.
@@ -57,7 +95,9 @@ SAMPLES: dict[str, tuple[str, str]] = {
     "VIN": ("He drives a car with VIN {}.", "1M8GDM9AXKP042788"),
     "ZIP_CODE": ("She moved to Springfield, IL {}.", "62709-4417"),
 }
-KEYED: dict[str, tuple[str, str]] = {"PERSON": ("patient_name", "Vessarine Quolthup")}  # found by its key alone
+KEYED: dict[str, tuple[str, str]] = {
+    "PERSON": ("patient_name", "Vessarine Quolthup")
+}  # found by its key alone
 
 
 @dataclass
@@ -66,6 +106,7 @@ class Canaries:
 
     seed: int = 1
     values: dict[str, str] = field(default_factory=dict)
+    facts: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)
@@ -92,7 +133,8 @@ class Canaries:
     def fact(self, kind: str = "fact word") -> str:
         """A sentence with three such words."""
         first, second, third = (self.word(kind) for _ in range(3))
-        return f"The {first} prefers {second} beside the {third} in winter"
+        self.facts.append(f"The {first} prefers {second} beside the {third} in winter")
+        return self.facts[-1]
 
     def identity(self, kind: str) -> str:
         """An id; every third one has letters beyond ASCII, every fourth a space."""

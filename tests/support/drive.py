@@ -21,7 +21,6 @@ from typing import Any
 
 from support.canaries import KEYED, Canaries, personal
 from support.thief import flipped, records_thief
-
 from vault import Principal, Session, Vault
 from vault.admin import Admin
 from vault.aio import AsyncSession, AsyncVault
@@ -97,8 +96,10 @@ def add(d: Drive, s: Any) -> None:
     text = c.fact()
     metadata: dict[str, Any] = {
         c.word("metadata key"): c.word("metadata value"),
-        c.word("metadata key"): {c.word("metadata key"): [c.word("metadata value"), 7, None, c.word("metadata value")]},
-        **{key: value for key, value in KEYED.values()},
+        c.word("metadata key"): {
+            c.word("metadata key"): [c.word("metadata value"), 7, None, c.word("metadata value")]
+        },
+        **dict(KEYED.values()),
     }
     key = c.word("idempotency key")
     until = datetime.now(UTC) + AFTER
@@ -112,7 +113,9 @@ def add(d: Drive, s: Any) -> None:
     d.refused(VaultError, s.add, c.fact("refused text") + "\x00", user_id=user)
     d.refused(VaultError, s.add, c.fact("refused text") + "\ud800", user_id=user)
     d.refused(VaultError, s.add, [{"content": c.fact("refused text"), c.word("field"): 1}], user_id=user)
-    d.refused(VaultError, s.add, [{"content": c.fact("refused text"), "role": c.word("role name")}], user_id=user)
+    d.refused(
+        VaultError, s.add, [{"content": c.fact("refused text"), "role": c.word("role name")}], user_id=user
+    )
     d.refused(VaultError, s.add, {c.word("refused content")}, user_id=user)
     d.refused(VaultError, s.add, c.fact("refused text") * 3_000, user_id=user)
     d.refused(VaultError, s.add, c.fact("refused text"))
@@ -130,7 +133,9 @@ def add(d: Drive, s: Any) -> None:
         c.word("refused value"),
     ):
         d.refused(VaultError, s.add, c.fact("refused text"), user_id=user, metadata=bad_metadata)
-    d.refused(VaultError, s.add, c.fact("refused text"), user_id=user, idempotency_key=c.word("refused key") + "\n")
+    d.refused(
+        VaultError, s.add, c.fact("refused text"), user_id=user, idempotency_key=c.word("refused key") + "\n"
+    )
     d.refused(VaultError, s.add, c.fact("refused text"), user_id=user, expires_at=c.word("refused value"))
     d.refused(VaultError, s.add, c.fact("refused text"), user_id=user, infer=c.word("refused value"))
     d.refused(TypeError, s.add, c.fact("refused text"), user_id=user, unknown=c.word("refused value"))
@@ -139,14 +144,18 @@ def add(d: Drive, s: Any) -> None:
 def add_many(d: Drive, s: Any) -> None:
     c = d.canaries
     items = [
-        {"content": c.fact(), "user_id": d.people[n % 3], "metadata": {c.word("metadata key"): c.word("metadata value")},
-         "idempotency_key": c.word("idempotency key")}
+        {"content": c.fact(), "user_id": d.people[n % 3], "idempotency_key": c.word("idempotency key"),
+         "metadata": {c.word("metadata key"): c.word("metadata value")}}
         for n in range(6)
     ]  # fmt: skip
     assert len(s.add_many(items, batch=4).ids) == 6
     assert len(s.add_many(items, batch=4).ids) == 6
-    bad = [{"content": c.fact("refused text")}, {"content": c.fact("refused text"), "user_id": "*"},
-           {c.word("refused field"): 1}, {"content": c.fact("refused text") + "\x00", "user_id": d.people[0]}]  # fmt: skip
+    bad = [
+        {"content": c.fact("refused text")},
+        {"content": c.fact("refused text"), "user_id": "*"},
+        {c.word("refused field"): 1},
+        {"content": c.fact("refused text") + "\x00", "user_id": d.people[0]},
+    ]
     result = s.add_many(bad, on_error="collect")
     assert len(result.refused) == 4
     d.errors += [InvalidInputError(refusal.code, refusal.message) for refusal in result.refused]
@@ -208,7 +217,9 @@ def get(d: Drive, s: Any) -> None:
 
 def list_(d: Drive, s: Any) -> None:
     c = d.canaries
-    page = s.list(user_id=d.people[0], limit=2, order="-updated_at", filters={c.word("filter key"): {"exists": False}})
+    page = s.list(
+        user_id=d.people[0], limit=2, order="-updated_at", filters={c.word("filter key"): {"exists": False}}
+    )
     assert page.next_cursor is not None
     s.list(user_id=d.people[0], limit=2, order="created_at")
     d.refused(VaultError, s.list, user_id=d.people[1], cursor=page.next_cursor)
@@ -274,7 +285,8 @@ def vault_init(d: Drive, _: Any) -> None:
     d.refused(VaultError, Vault.init, d.folder / "third", passphrase=d.canaries.word("refused passphrase"))
     passphrase = d.canaries.word("passphrase")
     os.environ["MEMVAULT_TEST_PASSPHRASE"] = passphrase
-    Vault.init(d.folder / "fourth", key_folder=d.folder / "fourth-keys", passphrase="env:MEMVAULT_TEST_PASSPHRASE").close()
+    reference = "env:MEMVAULT_TEST_PASSPHRASE"
+    Vault.init(d.folder / "fourth", key_folder=d.folder / "fourth-keys", passphrase=reference).close()
     os.environ["MEMVAULT_TEST_PASSPHRASE"] = d.canaries.word("wrong passphrase")
     d.refused(VaultError, Vault.open, d.folder / "fourth")
     del os.environ["MEMVAULT_TEST_PASSPHRASE"]
@@ -289,7 +301,8 @@ def vault_open(d: Drive, _: Any) -> None:
     spoiled = f"{d.canaries.word('configuration key')} = "
     (broken / "memvault.toml").write_text(spoiled + "\n[keys]\n")
     d.refused(VaultError, Vault.open, broken)
-    (broken / "memvault.toml").write_text(f'[keys]\nprovider = "{d.canaries.word("configuration value")}"\nbackup = "none"\n')
+    provider = d.canaries.word("configuration value")
+    (broken / "memvault.toml").write_text(f'[keys]\nprovider = "{provider}"\nbackup = "none"\n')
     d.refused(VaultError, Vault.open, broken)
     (broken / "memvault.toml").unlink()
 

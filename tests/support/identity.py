@@ -25,7 +25,9 @@ def without_sealing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stores what a record holds as it is: `seal_value` and `open_value` hand back their argument in every flow."""
     from vault.flows import bodies
 
-    def seal_value(tenant: object, subject: object, use: str, identity: bytes, version: int, data: bytes) -> bytes:
+    def seal_value(
+        tenant: object, subject: object, use: str, identity: bytes, version: int, data: bytes
+    ) -> bytes:
         return data
 
     replaced = {bodies.seal_value: seal_value, bodies.open_value: seal_value}

@@ -39,7 +39,11 @@ def _forms(value: str) -> dict[str, str]:
         "casefolded": value.casefold(),
         "upper": value.upper(),
     }
-    return {text: form for form, text in forms.items() if text != value and not (value.isascii() and text.isascii())}
+    return {
+        text: form
+        for form, text in forms.items()
+        if text != value and not (value.isascii() and text.isascii())
+    }
 
 
 def _written(text: str) -> Iterator[tuple[str, bytes]]:
@@ -48,7 +52,7 @@ def _written(text: str) -> Iterator[tuple[str, bytes]]:
     yield "utf-16le", text.encode("utf-16-le")
     yield "utf-16be", text.encode("utf-16-be")
     yield "hex", raw.hex().encode()
-    yield from _base64(raw)
+    yield from base64_forms(raw)
     yield "json", json.dumps(text)[1:-1].encode()
     yield "url", quote(text, safe="").encode()
     yield "url+", quote_plus(text).encode()
@@ -57,7 +61,7 @@ def _written(text: str) -> Iterator[tuple[str, bytes]]:
     yield "repr", ascii(text)[1:-1].encode()
 
 
-def _base64(raw: bytes) -> Iterator[tuple[str, bytes]]:
+def base64_forms(raw: bytes) -> Iterator[tuple[str, bytes]]:
     """What of `raw` is visible in base64 whatever stands before and after it: three alignments."""
     for shift in range(3):
         coded = base64.b64encode(bytes(shift) + raw)
@@ -127,7 +131,9 @@ def _slots(words: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
     return (words * _SPREAD) >> np.uint32(32 - _BITS)
 
 
-def vector_patterns(name: str, vector: npt.NDArray[np.float32], quantised: npt.NDArray[np.int8]) -> dict[str, bytes]:
+def vector_patterns(
+    name: str, vector: npt.NDArray[np.float32], quantised: npt.NDArray[np.int8]
+) -> dict[str, bytes]:
     """Stretches of 16 bytes of a vector as float32 (both byte orders), float16 and int8; none nearly constant."""
     forms = {
         "float32": np.ascontiguousarray(vector, dtype="<f4").tobytes(),

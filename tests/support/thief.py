@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from support.pages import vault_keys
-
 from vault import Vault
 from vault.crypto.primitives import SecretKey
 from vault.storage import Database
@@ -49,7 +48,7 @@ class Thief:
         """Every row of a table as {column: value}."""
         with self.file() as file:
             columns = [row[1] for row in file.query(f"PRAGMA table_info({table})")]
-            return [dict(zip(columns, row, strict=True)) for row in file.query(f"SELECT * FROM {table}")]
+            return [dict(zip(columns, row, strict=True)) for row in file.query(_sql("SELECT * FROM", table))]
 
     def tables(self) -> dict[str, dict[str, str]]:
         """{table: {column: declared type}}."""
@@ -65,27 +64,34 @@ class Thief:
         """Insert a row, or put it in the place of the one with the same key."""
         marks = ", ".join("?" * len(row))
         with self.file() as file:
-            file.execute(f"INSERT OR REPLACE INTO {table}({', '.join(row)}) VALUES({marks})", list(row.values()))
+            file.execute(
+                f"INSERT OR REPLACE INTO {table}({', '.join(row)}) VALUES({marks})", list(row.values())
+            )
 
     def change(self, table: str, row: dict[str, Any], **changes: object) -> None:
         """Give a row other values; `row` is as `rows` answered it."""
         names = primary_key(table, row)
         sets = ", ".join(f"{name} = ?" for name in changes)
         with self.file() as file:
-            changed = file.execute(
-                f"UPDATE {table} SET {sets} WHERE {' AND '.join(f'{name} IS ?' for name in names)}",
-                [*changes.values(), *(row[name] for name in names)],
-            )
+            sql = _sql("UPDATE", table, "SET", sets, "WHERE", _same(names))
+            changed = file.execute(sql, [*changes.values(), *(row[name] for name in names)])
         assert changed == 1, f"{changed} rows of {table} changed"
 
     def remove(self, table: str, row: dict[str, Any]) -> None:
         names = primary_key(table, row)
         with self.file() as file:
             removed = file.execute(
-                f"DELETE FROM {table} WHERE {' AND '.join(f'{name} IS ?' for name in names)}",
-                [row[name] for name in names],
+                _sql("DELETE FROM", table, "WHERE", _same(names)), [row[name] for name in names]
             )
         assert removed == 1
+
+
+def _sql(*words: str) -> str:
+    return " ".join(words)
+
+
+def _same(names: Sequence[str]) -> str:
+    return " AND ".join(f"{name} IS ?" for name in names)
 
 
 def primary_key(table: str, row: dict[str, Any]) -> tuple[str, ...]:

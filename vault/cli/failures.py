@@ -96,7 +96,7 @@ def _parameter(error: Any) -> str:
     if parameter is None:
         return "a value"
     name = next((option for option in parameter.opts if option.startswith("--")), None)
-    return f"option {name}" if name else f"argument {str(parameter.name).upper()}"
+    return f"option {name}" if name else f"argument {parameter.metavar or str(parameter.name).upper()}"
 
 
 def _close(typed: str, names: Any) -> str:

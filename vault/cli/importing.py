@@ -1,7 +1,7 @@
 """`memvault import`: a JSON or JSON Lines file into the vault, in bulk, and a report of what was refused.
 
 JSON Lines are read line by line and never held as a whole. Every line carries an idempotency key made of the file's
-digest, the scope asked for, and the line's number: the same import, repeated within 24 hours, stores nothing twice.
+digest, the line's number and its scope: the same import, repeated within 24 hours, stores nothing twice.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def import_(
             if dry_run:
                 _check(call, lines, found, progress)
             else:
-                _store(call, _keyed(lines, _digest(file, defaults)), found, progress)
+                _store(call, _keyed(lines, _digest(file)), found, progress)
     finally:
         if report is not None:
             _write_report(report, found)
@@ -135,11 +135,9 @@ def _file_size(path: Path) -> int:
         raise NotFoundError("file.missing", "the file to import does not exist or cannot be read") from None
 
 
-def _digest(path: Path, defaults: Mapping[str, str]) -> str:
+def _digest(path: Path) -> str:
     with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256")
-    digest.update(json.dumps(defaults, sort_keys=True).encode())
-    return digest.hexdigest()[:40]
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_lines(path: Path) -> Iterator[Line]:
@@ -245,7 +243,9 @@ def _content(given: Mapping[str, Any]) -> Any:
 def _keyed(lines: Iterable[Line], digest: str) -> Iterator[Line]:
     for number, item, done in lines:
         if isinstance(item, dict):
-            item["idempotency_key"] = f"import-{digest}-{number}"
+            scope = [str(item.get(name)) for name in _SCOPES]
+            parts = json.dumps([digest, number, *scope]).encode()
+            item["idempotency_key"] = f"import-{hashlib.sha256(parts).hexdigest()}"
         yield number, item, done
 
 

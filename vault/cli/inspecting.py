@@ -29,7 +29,7 @@ def register(app: typer.Typer) -> None:
 
 def status(
     call: Call,
-    most: Annotated[int, typer.Option("--most", min=0, help="Count the memories of so many tenants.")] = 20,
+    most: Annotated[int, typer.Option("--most", min=1, help="Count the memories of so many tenants.")] = 20,
 ) -> None:
     """Show the vault in short: tenants, memories, key epoch, policy pack, checkpoints, sizes."""
     with call.admin("tenant.list") as admin:

@@ -78,12 +78,6 @@ def _memory() -> Iterator[Check]:
         yield Check("memory", "warn", "swap is on: see that it is encrypted")
     elif lines:
         yield Check("memory", "ok", "swap is off")
-    locked, _ = resource.getrlimit(resource.RLIMIT_MEMLOCK)
-    enough = locked == resource.RLIM_INFINITY or locked >= 1 << 20
-    said = (
-        "can lock its keys in memory" if enough else "may not be able to lock its keys in memory (ulimit -l)"
-    )
-    yield Check("memory", "ok" if enough else "warn", f"SQLCipher {said}")
 
 
 def _read(path: str) -> str:

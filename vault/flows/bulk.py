@@ -55,7 +55,7 @@ def add_many(
     if on_error not in ("raise", "collect"):
         raise InvalidInputError("on_error.value", 'on_error must be "raise" or "collect"')
     validate.callback("progress", progress)
-    if isinstance(items, str | bytes | Mapping) or not isinstance(items, Iterable):
+    if isinstance(items, str | bytes | bytearray | Mapping) or not isinstance(items, Iterable):
         raise InvalidInputError("items.type", "items must be a list or another iterable of objects")
     result = BulkResult()
     done = 0
@@ -88,7 +88,7 @@ def _add_chunk(
     positions: list[int] = []
     for offset, item in enumerate(chunk):
         try:
-            checked, key = check_item(stages.config.limits, stages.now(), item)
+            checked, key = check_item(stages.config.limits, stages.now(), item, user_id=caller.user_id)
         except InvalidInputError as error:
             if not collect:
                 raise
@@ -131,16 +131,22 @@ def _one_by_one(
 
 
 def check_item(
-    limits: LimitsConfig, now: datetime, item: Mapping[str, Any]
+    limits: LimitsConfig, now: datetime, item: Mapping[str, Any], *, user_id: str | None = None
 ) -> tuple[list[Addition], str | None]:
-    """What an item would add, and its idempotency key; raises InvalidInputError. Nothing is detected or stored."""
+    """What an item would add, and its idempotency key; raises InvalidInputError. Nothing is detected or stored.
+
+    `user_id` is the user of items that name none.
+    """
     if not isinstance(item, Mapping):
         raise InvalidInputError("item.type", "an item must be an object")
     unknown = set(item) - _FIELDS
     if unknown:
         raise InvalidInputError("item.field", "an item has a field that add does not take")
     content: Content = item.get("content")  # type: ignore[assignment]
-    scope = validate.scope(**{name: item.get(name) for name in ("user_id", "agent_id", "app_id", "run_id")})
+    named = {name: item.get(name) for name in ("user_id", "agent_id", "app_id", "run_id")}
+    if named["user_id"] is None:
+        named["user_id"] = user_id
+    scope = validate.scope(**named)
     metadata = validate.metadata(item.get("metadata"), limits.metadata_bytes)
     until = validate.expires_at(item.get("expires_at"), now)
     parts, _ = validate.messages(content, limits.text_bytes, limits.messages)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vault.errors import ConflictError, NotFoundError
+from vault.errors import ConflictError, InvalidInputError, NotFoundError
 from vault.flows import ids, validate
 from vault.flows.bodies import (
     Body,
@@ -34,6 +34,8 @@ def update(
     with calling(stages, caller, "memory.update") as call:
         limits = stages.config.limits
         why = validate.reason(reason)
+        if text is None and metadata is None:
+            raise InvalidInputError("update.empty", "give a text or metadata; there is nothing to change")
         row, subject = find_visible(call, memory_id)
         old = open_body(call.tenant, subject, row)
         tokens = TokenMap(call.tenant, subject, call.records, row.s)
@@ -80,7 +82,7 @@ def update(
                 vector=vector,
             )
             call.records.add_revision(superseded(call, subject, row, old))
-            call.records.replace(row, new)
+            call.records.replace(current, new)  # as it is now: a rebuilt point is no new version
             event = call.event(count=1, object_id=str(memory_id), ids=[memory_id], reason=why)
             call.store.log.append(event, subject, row.s)
         sign_if_due(call)

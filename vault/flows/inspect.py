@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 
 from vault.audit.jcs import strict_loads
 from vault.files import FILE_MODE, FOLDER_MODE
-from vault.flows import tenants
+from vault.flows import tenants, validate
 from vault.flows.context import Call, Caller, Stages, calling, milliseconds, moment
 from vault.flows.rotate import backup_folder
 from vault.keys.rotation import newest_backup
@@ -62,6 +62,7 @@ def overview(
     stages: Stages, folder: Path, principal: Principal, purpose: str, *, most: int
 ) -> dict[str, Any]:
     """The vault in short; memories are counted for the first `most` tenants by name, each count is logged."""
+    validate.limit(most, 10_000, "most")
     names = [tenant.name for tenant in tenants.names(stages, principal, purpose)]
     counted = [
         _tenant(stages, Caller(Principal(name, principal.id, principal.roles), purpose))
@@ -122,8 +123,16 @@ def index_status(stages: Stages, caller: Caller) -> dict[str, Any]:
 
 def doctor(stages: Stages, folder: Path, caller: Caller) -> list[Check]:
     """Every check that needs an open vault, for the caller's tenant and the vault as a whole."""
+    stages.keystore.refresh()
+    known = stages.keystore.tenant(caller.principal.tenant) is not None
+    if not known:
+        caller = tenants.system_caller(caller.principal, caller.purpose)
     with calling(stages, caller, "keys.status") as call:
         signed = _log(call)
+        if not known:
+            signed.append(
+                Check("log", "warn", "there is no such tenant: this is the log of the vault itself")
+            )
         with call.records.transaction():  # the settings of a write are those inside one
             call.store.log.append(call.event(count=1))
             settings = list(_pragmas(call))
@@ -155,6 +164,12 @@ def _pragmas(call: Call) -> Iterator[Check]:
         else:
             yield Check(
                 "storage", "ok", f"{what}: {', '.join(f'{name} {value}' for name, value in found.items())}"
+            )
+        if _pragma(database, "cipher_memory_security") != "1":
+            yield Check(
+                "memory",
+                "warn",
+                f"{what}: SQLCipher wipes its keys; SQLite's buffers are neither locked nor wiped",
             )
         yield Check(
             "crypto",
@@ -294,7 +309,7 @@ def _ago(age: timedelta) -> str:
     for unit, length in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
         if seconds >= 2 * length:
             return f"{seconds // length} {unit}"
-    return f"{seconds} seconds"
+    return f"{seconds} seconds" if seconds >= 2 else "a moment"
 
 
 # --- files ---------------------------------------------------------------------------------------------------------

@@ -44,7 +44,7 @@ def _replay_mac(call: Call, key: str, number: int | None = None) -> bytes:
 
 
 def repeated(replays: Sequence[tuple[str | None, bytes]]) -> dict[int, int]:
-    """Positions whose key came earlier in the same batch, with that earlier position; ConflictError where they differ."""
+    """Positions whose key came before in this batch, with the first such position; ConflictError where they differ."""
     first: dict[str, int] = {}
     found: dict[int, int] = {}
     for position, (key, request) in enumerate(replays):

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from vault.audit.log import TenantLog, chain
-from vault.errors import InvalidInputError, NotFoundError
+from vault.errors import InvalidInputError, NotFoundError, VaultError
+from vault.flows import validate
 from vault.flows.bodies import open_body, open_value, record_id, seal_value
 from vault.flows.context import SYSTEM_TENANT, Caller, Stages, calling
 from vault.flows.sign import sign
@@ -104,11 +105,15 @@ def _records(stages: Stages, name: str, _progress: Progress) -> dict[str, Any]:
             tenant = _fresh(stages, name)
         number = rotation.add_tenant_key(stages.keystore, tenant, "records", current=False)
         tenant = _fresh(stages, name)
-        with stages.stores.use(tenant) as store:
-            _sqlcipher(store.records).database.truncate_wal()
-            _sqlcipher(store.records).database.rekey(tenant.versions["records"][number])
-            _sqlcipher(store.records).database.truncate_wal()
-            store.records_no = number
+        try:
+            with stages.stores.use(tenant) as store:
+                _sqlcipher(store.records).database.truncate_wal()
+                _sqlcipher(store.records).database.rekey(tenant.versions["records"][number])
+                _sqlcipher(store.records).database.truncate_wal()
+                store.records_no = number
+        except VaultError:  # nothing changed, but the handle cannot be used again
+            stages.stores.discard(tenant)
+            raise
         rotation.set_current(stages.keystore, tenant, "records", number, drop_others=True)
     return {"file_key": number}
 
@@ -181,8 +186,7 @@ def _index(stages: Stages, name: str, progress: Progress) -> dict[str, Any]:
 
 
 def _subjects(stages: Stages, name: str, progress: Progress) -> dict[str, Any]:
-    tenant = _fresh(stages, name)
-    with stages.stores.use(tenant) as store:
+    with stages.lease.shared(), stages.stores.use(_fresh(stages, name)) as store:
         numbers = [row.s for row in store.records.subjects()]
     dropped = 0
     for done, s in enumerate(numbers):

@@ -61,15 +61,14 @@ def translate(call: Call, found: Found, tree: Filter | None) -> Filter | None:
     if tree is None:
         return None
     tokens = TokenMap(call.tenant, found.subject, call.records, found.s)
-    by_value = {
-        canonical(known[1]): row.token
-        for row in call.records.tokens(found.s)
-        if (known := tokens.value(row.token))
-    }
+    by_value: dict[str, list[str]] = {}  # spellings of one value have tokens of their own
+    for row in call.records.tokens(found.s):
+        known = tokens.value(row.token)
+        if known is not None:
+            by_value.setdefault(canonical(known[1]), []).append(f"[{row.token}]")
 
     def alternatives(value: str) -> list[str]:
-        token = by_value.get(canonical(value))
-        return [value] if token is None else [value, f"[{token}]"]
+        return [value, *by_value.get(canonical(value), ())]
 
     return tree.map_values(alternatives)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 
 from vault.audit.log import SignedHead, tree_root
+from vault.errors import UnavailableError
 from vault.flows.context import Call
 from vault.flows.stores import OpenStore
 from vault.keys.keystore import Keystore, StoredCheckpoint
@@ -32,7 +34,9 @@ def sign_if_due(call: Call) -> None:
     if unsigned >= limits.checkpoint_entries or (
         unsigned and time.monotonic() - call.store.log.signed_at >= limits.checkpoint_s
     ):
-        sign(call.stages.keystore, call.store)
+        # The operation is done and its entry committed: a checkpoint that cannot be written now is due again next time.
+        with suppress(UnavailableError):
+            sign(call.stages.keystore, call.store)
 
 
 def sign_on_close(keystore: Keystore, store: OpenStore) -> None:

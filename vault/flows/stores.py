@@ -2,19 +2,24 @@
 
 Opening fails closed: the log must extend the newest checkpoint the keystore knows, every data key named by the rows
 must be live or have a tombstone, and rows of a destroyed key are purged, counted and logged before anything is served.
+
+While a tenant has two versions of the file's key or of the tag key, a rotation runs or was cut off by a crash. Then
+what is in force is asked of the file at every use: another process may have died between the file and the keystore.
 """
 
 from __future__ import annotations
 
+import os
 import threading
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from vault.audit.log import TenantLog
 from vault.crypto.primitives import SecretKey
-from vault.errors import IntegrityViolationError, RollbackError
+from vault.errors import IntegrityViolationError, RollbackError, UnavailableError, VaultError
 from vault.keys.keyring import TenantKeys
 from vault.keys.keystore import Keystore
 from vault.records.interface import RecordStore
@@ -31,6 +36,24 @@ class OpenStore:
         self.records_no = records_no
         self.users = 0
         self.log = TenantLog(records, tenant)
+
+    def bind(self, tenant: TenantKeys) -> None:
+        """Go on with reloaded keys: an epoch moved, another process rotated, or their time was up."""
+        if self.tenant is not tenant:
+            self.tenant = tenant
+            self.log = TenantLog(self.records, tenant)
+
+    def readable(self, tenant: TenantKeys) -> bool:
+        """Whether the handle still opens the file; asked of the file while a change of its key is not settled."""
+        if self.records_no not in tenant.versions["records"]:
+            return False
+        if len(tenant.versions["records"]) == 1:
+            return True
+        try:
+            self.records.log_head()
+        except (IntegrityViolationError, UnavailableError):
+            return False
+        return True
 
 
 class Stores:
@@ -53,6 +76,7 @@ class Stores:
         self._lock = threading.RLock()
         self._open: OrderedDict[bytes, OpenStore] = OrderedDict()
         self.on_close: Callable[[OpenStore], None] = lambda _store: None
+        _live.add(self)
 
     def path(self, tenant: TenantKeys) -> Path:
         return self._folder / tenant.tid.hex() / "records.db"
@@ -62,18 +86,15 @@ class Stores:
         """The tenant's open store; opened and verified first where needed."""
         with self._lock:
             store = self._open.get(tenant.tid)
-            if store is not None and store.records_no not in tenant.versions["records"] and store.users == 0:
-                del self._open[
-                    tenant.tid
-                ]  # another process changed the file's key: this handle cannot read it
-                store.records.close()
+            if store is not None and store.users == 0 and not store.readable(tenant):
+                self.discard(tenant)  # another process changed the file's key: this handle cannot read it
                 store = None
             if store is None:
                 store = self._open[tenant.tid] = self._open_verified(tenant)
                 self._evict()
-            elif store.tenant is not tenant:  # keys were reloaded: an epoch moved, or their time was up
-                store.tenant = tenant
-                store.log = TenantLog(store.records, tenant)
+            store.bind(tenant)
+            if len(tenant.versions["tags"]) > 1:
+                tenant.current["tags"] = store.records.setting("tags")
             self._open.move_to_end(tenant.tid)
             store.users += 1
         try:
@@ -86,20 +107,49 @@ class Stores:
         idle = [store for store in self._open.values() if store.users == 0]
         for store in idle[: max(0, len(self._open) - self._open_files)]:
             if store is not next(reversed(self._open.values())):
-                self._drop(store)
+                # Another tenant's call is under way: what could not be signed now is signed at the next opening.
+                with suppress(UnavailableError):
+                    self._drop(store)
 
     def _drop(self, store: OpenStore) -> None:
         del self._open[store.tenant.tid]
         try:
-            self.on_close(store)
+            tenant = self._keystore.tenant(store.tenant.name)
+            if tenant is not None and store.readable(tenant):  # else another process went on without this handle
+                store.bind(tenant)
+                self.on_close(store)
         finally:
             store.records.close()
 
+    def discard(self, tenant: TenantKeys) -> None:
+        """Close a tenant's store without signing: its handle is of no use any more."""
+        with self._lock:
+            store = self._open.pop(tenant.tid, None)
+            if store is not None:
+                store.records.close()
+
     def close(self) -> None:
-        """Close every store, signing what is new in each log."""
+        """Close every store, signing what is new in each log; all are closed before the first failure is raised."""
+        failure: VaultError | None = None
         with self._lock:
             while self._open:
-                self._drop(next(iter(self._open.values())))
+                try:
+                    self._drop(next(iter(self._open.values())))
+                except VaultError as error:
+                    failure = failure or error
+        if failure is not None:
+            raise failure
+
+    def abandon(self) -> None:
+        """Close what is still open without signing."""
+        with self._lock:
+            while self._open:
+                self._open.popitem()[1].records.close()
+
+    def wipe(self) -> None:
+        """In a child made by fork: forget the keys of every open store."""
+        for store in self._open.values():
+            store.tenant.wipe()
 
     def _open_verified(self, tenant: TenantKeys) -> OpenStore:
         path = self.path(tenant)
@@ -113,11 +163,20 @@ class Stores:
         store = self._connect_any(path, tenant)
         try:
             store.log.verify_extends(known.size if known else 0, known.root if known else None)
+            self._begin_log(store)
             self._reconcile(store)
         except BaseException:
             store.records.close()
             raise
         return store
+
+    @staticmethod
+    def _begin_log(store: OpenStore) -> None:
+        """A tenant's log begins with its creation, whoever opens it first."""
+        if store.records.log_head()[0] == 0:
+            with store.records.transaction():
+                if store.records.log_head()[0] == 0:
+                    store.log.append_system("tenant.create", count=1)
 
     def _connect_any(self, path: Path, tenant: TenantKeys) -> OpenStore:
         """Open with the key in force, or, where a change of the file's key was cut off, with the other one."""
@@ -151,3 +210,14 @@ class Stores:
             purged = sum(store.records.remove_subject(row.s) for row in orphans)
             store.log.append_system("restore.reconciled", count=purged)
         store.records.purge_free_space()
+
+
+_live: weakref.WeakSet[Stores] = weakref.WeakSet()
+
+
+def _wipe_in_child() -> None:
+    for stores in list(_live):
+        stores.wipe()
+
+
+os.register_at_fork(after_in_child=_wipe_in_child)

@@ -63,22 +63,25 @@ def enter(stages: Stages, principal: Principal) -> None:
             return
         if stages.config.tenants.create == "explicit":
             raise NotFoundError("tenant.unknown", "there is no such tenant")
-        tenant = stages.keystore.create_tenant(principal.tenant)
-        system = stages.tenant(SYSTEM_TENANT)
-        with stages.stores.use(system) as store, store.records.transaction():
-            store.log.append_system("tenant.create", count=1)
-        with stages.stores.use(tenant) as store, store.records.transaction():
-            store.log.append_system("tenant.create", count=1)
+        _log_vault(stages, "tenant.create")  # first: what cannot be logged does not happen
+        with stages.stores.use(stages.keystore.create_tenant(principal.tenant)):
+            pass  # opening it for the first time begins its own log
 
 
 def note_pack(stages: Stages) -> None:
     """When a vault opens: a policy pack that was not in force before is written to the vault's own log."""
     with stages.lease.shared():
         stages.keystore.refresh()
-        if stages.keystore.exchange_pack(stages.policy.digest):
-            with stages.stores.use(stages.tenant(SYSTEM_TENANT)) as store, store.records.transaction():
-                store.log.pack = stages.policy.digest[:16]
-                store.log.append_system("policy.activate", count=1)
+        if stages.keystore.pack() != stages.policy.digest:
+            _log_vault(stages, "policy.activate")
+            stages.keystore.put_pack(stages.policy.digest)
+
+
+def _log_vault(stages: Stages, action: str) -> None:
+    """An entry about the vault itself, in its own log."""
+    with stages.stores.use(stages.tenant(SYSTEM_TENANT)) as store, store.records.transaction():
+        store.log.pack = stages.policy.digest[:16]
+        store.log.append_system(action, count=1)
 
 
 def create(stages: Stages, principal: Principal, purpose: str, name: object) -> TenantInfo:
@@ -87,9 +90,9 @@ def create(stages: Stages, principal: Principal, purpose: str, name: object) -> 
     with calling(stages, system_caller(principal, purpose), "tenant.create") as call:
         if stages.keystore.tenant(checked) is not None:
             raise InvalidInputError("tenant.exists", "there is a tenant of that name already")
-        tenant = stages.keystore.create_tenant(checked)
         with call.records.transaction():
             call.store.log.append(call.event(count=1, tenant=checked))
+        tenant = stages.keystore.create_tenant(checked)
         return TenantInfo(checked, moment(tenant.created_ms))
 
 

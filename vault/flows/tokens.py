@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import unicodedata
 from collections.abc import Iterable
 
 from vault.crypto.primitives import hmac_sha256
@@ -30,12 +29,15 @@ class TokenMap:
         self._fresh: dict[str, TokenRow] = {}
         self._by_mac: dict[bytes, str] = {}
 
-    def mac(self, label: str, value: str) -> bytes:
-        """Where a value's token is found: 16 bytes, keyed by the subject's current generation."""
-        key = self._subject.key("tokens-mac")
+    def mac(self, label: str, value: str, generation: int | None = None) -> bytes:
+        """Where a value's token is found: 16 bytes, keyed by a generation of the subject (the current one by default).
+
+        Of the exact spelling, so that a reveal gives back every character as it came.
+        """
+        key = self._subject.key("tokens-mac", generation)
         if key is None:
             raise DecryptionError("record.unreadable", "a sealed record does not open")
-        return hmac_sha256(key, label.encode(), unicodedata.normalize("NFC", value).encode())[:16]
+        return hmac_sha256(key, label.encode(), value.encode())[:16]
 
     def assign(self, label: str, entity: str, value: str) -> str:
         """The token of a value, made if it has none; returned without brackets: `EMAIL:k7q2m9`."""
@@ -43,7 +45,7 @@ class TokenMap:
         known = self._by_mac.get(mac)
         if known is not None:
             return known
-        row = self._records.token_by_mac(self._s, mac)
+        row = self._stored(label, value)
         if row is None:
             row = self._create(label, entity, value, mac)
             self._fresh[row.token] = row
@@ -75,8 +77,16 @@ class TokenMap:
 
     def find(self, label: str, value: str) -> str | None:
         """The token of a value, never made by asking."""
-        row = self._records.token_by_mac(self._s, self.mac(label, value))
+        row = self._stored(label, value)
         return row.token if row else None
+
+    def _stored(self, label: str, value: str) -> TokenRow | None:
+        """By every live generation: a rotation that was cut off leaves entries under the one before."""
+        for generation in sorted(self._subject.deks, reverse=True):
+            row = self._records.token_by_mac(self._s, self.mac(label, value, generation))
+            if row is not None:
+                return row
+        return None
 
     def value(self, token: str) -> tuple[str, str] | None:
         """(entity class, original value) of a token of this subject, or None."""

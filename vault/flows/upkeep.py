@@ -81,7 +81,9 @@ def verify(stages: Stages, caller: Caller) -> dict[str, Any]:
         counts = call.store.log.verify()
         known = stages.keystore.checkpoint(call.tenant.tid)
         call.store.log.verify_extends(known.size if known else 0, known.root if known else None)
-        if not hmac.compare_digest(call.records.recount(), call.records.digest()):
+        with call.records.reading():
+            intact = hmac.compare_digest(call.records.recount(), call.records.digest())
+        if not intact:
             raise AuditChainError("records.changed", "the stored records are not the ones the vault wrote")
         opened = _open_everything(call)
         call.log_read(call.event(count=counts["entries"]))
@@ -141,7 +143,10 @@ def _since(value: object) -> datetime | None:
         return None
     if not isinstance(value, datetime) or value.tzinfo is None:
         raise InvalidInputError("since.type", "since must be a datetime with a time zone")
-    return value.astimezone(UTC)
+    try:
+        return value.astimezone(UTC)
+    except (OverflowError, ValueError):
+        raise InvalidInputError("since.range", "since is out of range") from None
 
 
 def _pseudonyms(subject: SubjectKeys, start: datetime | None, now: datetime) -> frozenset[bytes]:
@@ -197,9 +202,10 @@ def index_verify(stages: Stages, caller: Caller) -> dict[str, Any]:
     """Compare every sealed point with what its record would give now."""
     with calling(stages, caller, "index.verify") as call:
         checked, stale = 0, 0
-        for subject, row in _rows(call):
-            checked += 1
-            stale += _fresh_point(call, subject, row) != _stored_point(call, subject, row)
+        with call.records.reading():
+            for subject, row in _rows(call):
+                checked += 1
+                stale += _fresh_point(call, subject, row) != _stored_point(call, subject, row)
         call.log_read(call.event(count=checked, stale=stale))
     return {**stages.index.describe(), "checked": checked, "stale": stale}
 

@@ -54,6 +54,14 @@ _ALLOWED_CONTROLS: Final = frozenset("\t\n\r")
 _WILDCARDS: Final = "*% "
 
 
+def _utf8_bytes(value: str) -> int | None:
+    """Length as UTF-8, None for a lone surrogate: an error raised inside `except` would carry the text along."""
+    try:
+        return len(value) if value.isascii() else len(value.encode())
+    except UnicodeEncodeError:
+        return None
+
+
 def identifier(name: str, value: object) -> str | None:
     """A scope id: NFC, at most 256 bytes, no control or format characters, no wildcard; None stays None."""
     if value is None:
@@ -67,10 +75,9 @@ def identifier(name: str, value: object) -> str | None:
     normal = unicodedata.normalize("NFC", value)
     if not unicodedata.normalize("NFKC", normal).strip(_WILDCARDS):
         raise InvalidInputError("scope.wildcard", f"{name} is a wildcard; name one id")
-    try:
-        size = len(normal.encode())
-    except UnicodeEncodeError:
-        raise InvalidInputError("scope.unicode", f"{name} is not valid Unicode") from None
+    size = _utf8_bytes(normal)
+    if size is None:
+        raise InvalidInputError("scope.unicode", f"{name} is not valid Unicode")
     if size > ID_BYTES:
         raise InvalidInputError("scope.length", f"{name} is longer than {ID_BYTES} bytes")
     if any(unicodedata.category(c) in {"Cc", "Cf", "Cs", "Zl", "Zp"} for c in normal):
@@ -99,10 +106,9 @@ def text(name: str, value: object, limit: int) -> str:
         raise InvalidInputError("text.type", f"{name} must be a text")
     if not value or value.isspace():
         raise InvalidInputError("text.empty", f"{name} is empty")
-    try:
-        size = len(value) if value.isascii() else len(value.encode())
-    except UnicodeEncodeError:
-        raise InvalidInputError("text.unicode", f"{name} is not valid Unicode") from None
+    size = _utf8_bytes(value)
+    if size is None:
+        raise InvalidInputError("text.unicode", f"{name} is not valid Unicode")
     if size > limit:
         raise InvalidInputError("text.length", f"{name} is longer than {limit} bytes")
     if not value.isprintable():
@@ -177,10 +183,9 @@ def metadata(value: object, limit: int) -> Metadata:
     for key in value:
         if skeleton(key) in _SYSTEM_SKELETONS:
             raise InvalidInputError("metadata.system", "a metadata key names a system field")
-    try:
-        size = len(json.dumps(value, ensure_ascii=False, allow_nan=False).encode())
-    except UnicodeEncodeError:
-        raise InvalidInputError("metadata.unicode", "metadata is not valid Unicode") from None
+    size = _utf8_bytes(json.dumps(value, ensure_ascii=False, allow_nan=False))
+    if size is None:
+        raise InvalidInputError("metadata.unicode", "metadata is not valid Unicode")
     if size > limit:
         raise InvalidInputError("metadata.length", f"metadata is longer than {limit} bytes as JSON")
     return value

@@ -142,8 +142,25 @@ def _store(call: Call, items: list[Prepared], replays: list[tuple[str | None, by
             if fresh:
                 _insert(call, subject, row.s, fresh, memories)
                 remember(call, subject, row.s, fresh, replays, memories)
+            if len(fresh) < len(members):
+                _note_repeats(call, subject, row.s, members, fresh, memories)
     memories.update({later: memories[first] for later, first in again.items() if first in memories})
     return [memories[position] for position in sorted(memories)]
+
+
+def _note_repeats(
+    call: Call,
+    subject: SubjectKeys,
+    s: int,
+    members: list[tuple[int, Prepared]],
+    fresh: list[tuple[int, Prepared]],
+    memories: dict[int, Memory],
+) -> None:
+    """A repeated write stores nothing but answers what is stored: an entry of its own, with count 0."""
+    stored = {position for position, _ in fresh}
+    shown = [memories[p].id for p, _ in members if p in memories and p not in stored]
+    event = call.event(ids=shown[:100], repeated=len(members) - len(fresh))
+    call.store.log.append(event, subject, s)
 
 
 def _subject_scope(scope: Scope) -> Scope:

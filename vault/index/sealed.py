@@ -6,7 +6,9 @@ subject's counters have not moved; added rows are read from where the cache ends
 
 from __future__ import annotations
 
+import os
 import threading
+import weakref
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
@@ -32,6 +34,7 @@ class SealedIndex(VectorIndex):
         self._cache_bytes = cache_bytes
         self._lock = threading.Lock()
         self._scopes: OrderedDict[tuple[bytes, bytes], _Scope] = OrderedDict()
+        _live.add(self)
 
     def search(self, reader: PointReader, query: Query, limit: int) -> list[Hit]:
         while True:
@@ -89,6 +92,13 @@ class SealedIndex(VectorIndex):
             while self._scopes:
                 self._wipe(self._scopes.popitem()[1])
 
+    def wipe_in_child(self) -> None:
+        """After a fork: overwrite the child's copy, whatever locks the parent's threads held."""
+        self._lock = threading.Lock()
+        for scope in self._scopes.values():
+            scope.lock = threading.Lock()
+        self.clear()
+
     @staticmethod
     def _wipe(scope: _Scope) -> None:
         """Overwrite what was unsealed; a search that still holds the scope finishes first."""
@@ -104,3 +114,14 @@ class SealedIndex(VectorIndex):
                 "scopes": len(self._scopes),
                 "bytes": sum(scope.index.nbytes for scope in self._scopes.values()),
             }
+
+
+_live: weakref.WeakSet[SealedIndex] = weakref.WeakSet()
+
+
+def _wipe_in_child() -> None:
+    for index in list(_live):
+        index.wipe_in_child()
+
+
+os.register_at_fork(after_in_child=_wipe_in_child)

@@ -8,6 +8,7 @@ itself (the commit point; open handles move over), and unlinks last. Never renam
 from __future__ import annotations
 
 import os
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from vault.errors import (
     KeyProviderError,
     NotFoundError,
 )
-from vault.files import private_folder, sync_folder, write_private
+from vault.files import convert_os, private_folder, sync_folder, write_private
 from vault.keys.interface import KeyProvider
 from vault.keys.keyring import TENANT_USES, KeyCache, SubjectKeys, TenantKeys
 from vault.storage import Database
@@ -76,6 +77,7 @@ class Keystore:
         self._timeout_s = timeout_s
         self._seen_version = -1
         self._seen_changes = -1
+        self._refreshing = threading.Lock()
         self.epoch, self.database = self._open_active()
 
     # --- files -------------------------------------------------------------------------------------------------
@@ -137,6 +139,10 @@ class Keystore:
 
     def refresh(self, *, force: bool = False) -> None:
         """Once per operation: follow a roll, and forget cached keys when another process erased or rotated."""
+        with self._refreshing:  # one thread moves over to the new file, the others wait for it
+            self._refresh(force=force)
+
+    def _refresh(self, *, force: bool) -> None:
         version = self.database.data_version
         if version == self._seen_version and not force:
             return
@@ -148,7 +154,7 @@ class Keystore:
             self.database.close()
             self.epoch, self.database = self._open_active()
             self._seen_version, self._seen_changes = -1, -1
-            self.refresh()
+            self._refresh(force=True)
             return
         changes = int(meta["changes"])
         if changes != self._seen_changes:
@@ -156,14 +162,14 @@ class Keystore:
             self._seen_changes = changes
         self._seen_version = version
 
-    def exchange_pack(self, digest: str) -> bool:
-        """Remember which policy pack is in force; True when it was another one before."""
+    def pack(self) -> str | None:
+        """Digest of the policy pack that was in force when the vault was last opened."""
         row = self.database.one("SELECT value FROM meta WHERE key = 'pack'")
-        if row is not None and row[0] == digest:
-            return False
+        return str(row[0]) if row is not None else None
+
+    def put_pack(self, digest: str) -> None:
         with self.database.transaction():
             self.database.execute("INSERT OR REPLACE INTO meta(key, value) VALUES('pack', ?)", (digest,))
-        return True
 
     def touch(self) -> None:
         """Inside a transaction: make every process drop its cached keys at its next operation."""
@@ -391,6 +397,8 @@ def read_file_key(folder: Path, provider: KeyProvider, epoch: int) -> SecretKey:
         raise ConfigError(
             "keystore.key_missing", "the keystore's wrapped file key is missing; restore it"
         ) from None
+    except OSError as error:
+        raise convert_os(error) from None
     return provider.unwrap(epoch, blob, WrapContext(ZERO, "keystore", b"", epoch))
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import threading
+import weakref
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,6 +45,7 @@ class LocalProvider(KeyProvider):
         self._passphrase = passphrase
         self._secrets: dict[int, SecretKey] = {}
         self._lock = threading.Lock()
+        _live.add(self)
 
     def new_epoch(self) -> int:
         private_folder(self._folder)
@@ -177,3 +179,15 @@ class LocalProvider(KeyProvider):
 def _passphrase_context(epoch: int, head: bytes) -> WrapContext:
     """The header is bound, so that a weakened cost parameter does not open."""
     return WrapContext(tenant=_NO_TENANT, level="passphrase", id=head, epoch=epoch)
+
+
+_live: weakref.WeakSet[LocalProvider] = weakref.WeakSet()
+
+
+def _wipe_in_child() -> None:
+    for provider in list(_live):
+        provider._lock = threading.Lock()  # noqa: SLF001 - the parent's thread may have held it
+        provider.close()
+
+
+os.register_at_fork(after_in_child=_wipe_in_child)

@@ -5,6 +5,7 @@ Callers hold the vault alone (`Lease.alone`), so no process seals under a key th
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 from typing import Final
@@ -12,7 +13,7 @@ from typing import Final
 from vault.crypto.primitives import SecretKey
 from vault.crypto.wrap import WrapContext, unwrap, wrap
 from vault.errors import IntegrityViolationError
-from vault.files import private_folder, sync_folder, write_private
+from vault.files import convert_os, private_folder, sync_folder, write_private
 from vault.keys.interface import KeyProvider
 from vault.keys.keyring import SubjectKeys, TenantKeys
 from vault.keys.keystore import (
@@ -34,6 +35,8 @@ from vault.keys.keystore import (
 from vault.storage import Database
 from vault.types import Destruction
 
+_KEYSTORE_FILE: Final = re.compile(r"keystore-(\d{1,9})\.")
+_PARTIAL: Final = "partial-keystore-"
 _COPIED: Final = {
     "tenant_keys": 5,
     "subjects": 7,
@@ -207,8 +210,7 @@ def roll(
     """
     provider, old = keystore.provider, keystore.epoch
     finish_roll(folder, provider, old, keep_old=keep_old)
-    for leftover in (n for n in keystore_epochs(folder) if n > old):
-        _unlink_keystore(folder, leftover)
+    _clear_unfinished(folder, provider, old, backup, keep_old=keep_old)
     new = provider.new_epoch()
     write_keystore_file(folder, provider, new, _rows(keystore, new))
     if backup is not None:
@@ -227,6 +229,25 @@ def finish_roll(folder: Path, provider: KeyProvider, active: int, *, keep_old: b
             destroyed = provider.destroy_epoch(number)
         _unlink_keystore(folder, number)
     return destroyed
+
+
+def _clear_unfinished(
+    folder: Path, provider: KeyProvider, active: int, backup: Path | None, *, keep_old: bool
+) -> None:
+    """Remove what a roll that never reached its commit point left: files, half a backup, and its epoch's secret.
+
+    That epoch wraps a copy of every key, so it must not outlive an erasure.
+    """
+    unfinished = {int(name[1]) for path in folder.iterdir() if (name := _KEYSTORE_FILE.match(path.name))}
+    if not keep_old:
+        for number in sorted(n for n in provider.live_epochs() if n > active):
+            provider.destroy_epoch(number)
+    for number in sorted(n for n in unfinished if n > active):
+        _unlink_keystore(folder, number)
+    for place in backup.glob(f"{_PARTIAL}*") if backup is not None and backup.is_dir() else ():
+        for path in place.iterdir():
+            path.unlink()
+        place.rmdir()
 
 
 def _unlink_keystore(folder: Path, epoch: int) -> None:
@@ -267,7 +288,7 @@ def back_up(folder: Path, provider: KeyProvider, epoch: int, target: Path) -> Pa
     """Copy one keystore with its wrapped file key into `target`, consistent and durable; returns the copy's path."""
     private_folder(target)
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()) + f"-{time.time_ns() % 1_000_000_000:09d}"
-    place = private_folder(target / f"keystore-{epoch}-{stamp}")
+    place = private_folder(target / f"{_PARTIAL}{epoch}-{stamp}")
     key = read_file_key(folder, provider, epoch)
     database = Database(folder / f"keystore-{epoch}.db", key)
     copy = Database(place / f"keystore-{epoch}.db", key, create=True)
@@ -278,8 +299,12 @@ def back_up(folder: Path, provider: KeyProvider, epoch: int, target: Path) -> Pa
         database.close()
         key.close()
     write_private(place / f"keystore-{epoch}.key", (folder / f"keystore-{epoch}.key").read_bytes())
-    sync_folder(target)
-    return place
+    try:
+        complete = place.replace(target / f"keystore-{epoch}-{stamp}")  # only a complete copy bears the name of one
+        sync_folder(target)
+    except OSError as error:
+        raise convert_os(error) from None
+    return complete
 
 
 def verify_copy(place: Path, provider: KeyProvider, epoch: int) -> dict[str, int]:
@@ -300,10 +325,20 @@ def verify_copy(place: Path, provider: KeyProvider, epoch: int) -> dict[str, int
                     "SELECT use, no, wrapped FROM tenant_keys WHERE tid = ?", (tid,)
                 ):
                     unwrap(key, wrapped, tenant_key_context(tid, use, no, kek_no)).close()
+                _unwrap_subjects(database, tid, key, kek_no)
         subjects = database.one("SELECT count(*) FROM subjects")
         return {"tenants": len(tenants), "subjects": int(subjects[0]) if subjects else 0}
     finally:
         database.close()
+
+
+def _unwrap_subjects(database: Database, tid: bytes, kek: SecretKey, kek_no: int) -> None:
+    for sid, wrapped in database.query("SELECT sid, secret FROM subjects WHERE tid = ?", (tid,)):
+        unwrap(kek, wrapped, WrapContext(tid, "secret", sid + bytes(4), kek_no)).close()
+    for sid, generation, wrapped in database.query(
+        "SELECT sid, generation, wrapped FROM deks WHERE tid = ?", (tid,)
+    ):
+        unwrap(kek, wrapped, WrapContext(tid, "dek", sid + generation.to_bytes(4, "big"), kek_no)).close()
 
 
 def newest_backup(target: Path) -> tuple[Path, int] | None:

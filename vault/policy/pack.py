@@ -129,23 +129,23 @@ def _listed(folder: Path) -> list[tuple[str, Path]]:
     try:
         entries = sorted(folder.iterdir())
         tests = sorted((folder / TESTS_FOLDER).iterdir()) if (folder / TESTS_FOLDER).is_dir() else []
-    except OSError:
+    except (OSError, ValueError):
         raise PolicyInvalidError("policy.missing", "the pack is not a readable folder") from None
-    files = [(entry.name, entry) for entry in entries if entry.name not in {TESTS_FOLDER, *_IGNORED}]
-    for name, entry in files:
-        stem, _, suffix = name.rpartition(".")
+    files: list[tuple[str, Path]] = []
+    for entry in entries:
+        stem, _, suffix = entry.name.rpartition(".")
+        if entry.name in _IGNORED or (entry.name == TESTS_FOLDER and entry.is_dir()):
+            continue
         if stem in RESERVED and suffix == "yaml":
-            raise PolicyInvalidError(
-                "policy.engine", f"{stem}.yaml: not enforced by this engine; needs a newer one"
-            )
-        if suffix != "yaml" or stem not in FILES or stem == "tests" or not entry.is_file():
-            raise PolicyInvalidError("policy.file", "the folder holds something that is not a file of a pack")
+            raise PolicyInvalidError("policy.engine", f"{stem}.yaml: this engine does not enforce it")
+        if suffix != "yaml" or stem not in FILES or stem == TESTS_FOLDER or not entry.is_file():
+            raise PolicyInvalidError("policy.file", f"{_printable(entry.name)}: not a file of a pack")
+        files.append((entry.name, entry))
     for entry in tests:
+        name = f"{TESTS_FOLDER}/{entry.name}"
         if not (is_name(entry.stem) and entry.suffix == ".yaml" and entry.is_file()):
-            raise PolicyInvalidError(
-                "policy.file", "tests/ holds something that is not a test file of a pack"
-            )
-    files += [(f"{TESTS_FOLDER}/{entry.name}", entry) for entry in tests]
+            raise PolicyInvalidError("policy.file", f"{_printable(name)}: not a file of a pack")
+        files.append((name, entry))
     if len(files) > MAX_FILES:
         raise PolicyInvalidError("policy.size", f"a pack has at most {MAX_FILES} files")
     return files
@@ -217,7 +217,9 @@ def _validated(model: type[_Model], name: str, data: bytes) -> _Model:
 
 
 def _step(part: int | str) -> str:
-    """One step of a key path; keys are shortened and stripped of what is not a letter, digit, dash or dot."""
-    if isinstance(part, int):
-        return f"[{part}]"
-    return "." + "".join(char if char.isalnum() or char in "-_" else "?" for char in part[:64])
+    return f"[{part}]" if isinstance(part, int) else f".{_printable(part)}"
+
+
+def _printable(name: str) -> str:
+    """A file name or key as errors may show it: shortened, and letters, digits and a few marks only."""
+    return "".join(char if char.isalnum() or char in "-_./" else "?" for char in name[:64])

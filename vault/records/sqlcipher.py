@@ -11,7 +11,9 @@ from typing import Any, Final
 
 from vault.crypto.lthash import LtHash
 from vault.crypto.primitives import SecretKey, length_prefixed
-from vault.errors import ConfigError, IntegrityViolationError
+from vault.errors import ConfigError, IntegrityViolationError, StorageError
+from vault.files import convert_os, sync_folder
+from vault.locks import FileLock
 from vault.records.interface import (
     LogRow,
     MemoryRow,
@@ -75,8 +77,23 @@ class SqlcipherRecords(RecordStore):
             raise IntegrityViolationError("records.foreign", "the file belongs to another tenant")
 
     @staticmethod
-    def create(path: Path, key: SecretKey, tid: TenantId) -> None:
-        """Write an empty store under a temporary name, then give it its name."""
+    def create(path: Path, key: SecretKey, tid: TenantId, *, timeout_s: float = 10.0) -> None:
+        """Write an empty store under a temporary name, then give it its name, durably; one that is there stays.
+
+        Under the file's lock: of two processes that meet a new tenant, one creates, the other finds.
+        """
+        lock = FileLock(path.with_name(path.name + ".lock"), timeout_s)
+        try:
+            with lock.hold():
+                if not path.exists():
+                    SqlcipherRecords._create(path, key, tid)
+        except OSError as error:
+            raise convert_os(error) from None
+        finally:
+            lock.close()
+
+    @staticmethod
+    def _create(path: Path, key: SecretKey, tid: TenantId) -> None:
         temporary = path.with_name(path.name + ".new")
         for leftover in path.parent.glob(temporary.name + "*"):
             leftover.unlink()
@@ -94,6 +111,8 @@ class SqlcipherRecords(RecordStore):
         temporary.replace(path)
         for leftover in path.parent.glob(temporary.name + "*"):
             leftover.unlink()
+        sync_folder(path.parent)
+        sync_folder(path.parent.parent)
 
     @property
     def database(self) -> Database:
@@ -165,7 +184,10 @@ class SqlcipherRecords(RecordStore):
         self._db.execute("INSERT OR REPLACE INTO meta(key, value) VALUES(?, ?)", (f"setting.{key}", value))
 
     def purge_free_space(self) -> bool:
-        return self._db.truncate_wal()
+        try:
+            return self._db.truncate_wal()
+        except StorageError:  # what was removed is committed; the next purge or the last close moves it
+            return False
 
     # --- subjects ----------------------------------------------------------------------------------------------
 

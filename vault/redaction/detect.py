@@ -85,7 +85,9 @@ class BuiltinDetector:
         recognisers[-1:-1] = extra
         self._recognisers = [(one.digits, one.entities, one) for one in recognisers]
         self._extra = "".join(f",{one.name}" for one in extra)
-        self._entities = frozenset(entity for one in recognisers for entity in one.entities)
+        # What only a key can name (PERSON) is found there, but not claimed: a pack may require it of a detector.
+        in_text = [one for one in recognisers if not isinstance(one, FieldRecogniser)]
+        self._entities = frozenset(entity for one in in_text for entity in one.entities)
         self._threshold = threshold
 
     @property
@@ -110,6 +112,7 @@ class BuiltinDetector:
                 return found
             spans = [Finding(f.entity, *view.original(f.start, f.end), f.score, f.recogniser) for f in found]
             return resolve(text, spans)
+        raise guard.failure()
 
     def batch(self, texts: Sequence[str]) -> list[list[Finding]]:
         """The findings of each text."""

@@ -63,9 +63,9 @@ class Detector(Protocol):
 
 
 class Guard:
-    """A context in which every failure but a VaultError becomes a DetectorError that names only `name`.
+    """A context that swallows every failure but a VaultError; what follows it must `raise guard.failure()`.
 
-    The cause is left out: the message of whatever failed may quote the text.
+    Raised outside, that DetectorError carries no context: the message of whatever failed may quote the text.
     """
 
     __slots__ = ("name",)
@@ -73,11 +73,14 @@ class Guard:
     def __init__(self, name: str) -> None:
         self.name = name
 
+    def failure(self) -> DetectorError:
+        """The error to raise when the context was left without a result; it names only `name`."""
+        return DetectorError("detector.failed", f"{self.name} failed; the text was not examined")
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if isinstance(error, Exception) and not isinstance(error, VaultError):
-            raise DetectorError("detector.failed", f"{self.name} failed; the text was not examined") from None
+    ) -> bool:
+        return isinstance(error, Exception) and not isinstance(error, VaultError)

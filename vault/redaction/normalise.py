@@ -212,7 +212,8 @@ def key_words(key: str) -> tuple[str, ...]:
 def _refuse_surrogates(text: str) -> None:
     try:
         text.encode("utf-8")
-    except UnicodeEncodeError:
-        raise InvalidInputError(
-            "text.unicode", "text holds a lone surrogate and is not valid Unicode"
-        ) from None
+    except UnicodeEncodeError:  # it holds the whole text, so nothing is raised from inside this block
+        pass
+    else:
+        return
+    raise InvalidInputError("text.unicode", "text holds a lone surrogate and is not valid Unicode")

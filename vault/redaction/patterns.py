@@ -159,7 +159,7 @@ def _possible(view: View, rule: Rule, needs: tuple[tuple[str, int], ...]) -> boo
             return False
     if rule.words and rule.words.isdisjoint(view.words):
         return False
-    return not rule.hints or any(hint in view.lower for hint in rule.hints)
+    return not rule.hints or any(map(view.lower.__contains__, rule.hints))
 
 
 def presidio_rules() -> list[RuleSet]:

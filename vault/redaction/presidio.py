@@ -9,7 +9,7 @@ unsafe:
 * A regex that times out is logged and skipped: here it is a DetectorError. Long texts are analysed in
   windows.
 * Its URL regex is quadratic (20 KB can take 13 seconds): URLs are found by the vault's own recogniser.
-* Log lines can quote the text: Presidio's logger is cut off from the application's handlers.
+* Log lines can quote the text: Presidio's logger is silenced.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import importlib.metadata
 import logging
 import os
 import re
+import time
 from hashlib import sha256
 from importlib import resources
 from typing import Any, Final
@@ -40,8 +41,7 @@ _TOKEN: Final = re.compile(r"\w+|[^\w\s]")
 class PresidioDetector:
     """Presidio's default recognisers for English over the normalised view; whole words near a match count.
 
-    Raises ConfigError where the extra is not installed. Cuts the `presidio-analyzer` logger off from its
-    parents.
+    Raises ConfigError where the extra is not installed. Silences the `presidio-analyzer` logger.
     """
 
     def __init__(self, *, threshold: float = DEFAULT_THRESHOLD) -> None:
@@ -68,7 +68,7 @@ class PresidioDetector:
     ) -> list[Finding]:
         view = View(text, context=context)
         entities = sorted(self._presidio - keep)
-        with Guard("presidio"):
+        with Guard("presidio") as guard:
             found = [one for one in self._urls.find(view) if one.entity not in keep]
             if entities:
                 for start in range(0, max(len(view.text), 1), WINDOW):
@@ -77,6 +77,7 @@ class PresidioDetector:
                 text,
                 [Finding(f.entity, *view.original(f.start, f.end), f.score, f.recogniser) for f in found],
             )
+        raise guard.failure()
 
     def batch(self, texts: list[str]) -> list[list[Finding]]:
         """The findings of each text."""
@@ -84,8 +85,11 @@ class PresidioDetector:
 
     def _analyse(self, view: View, start: int, entities: list[str]) -> list[Finding]:
         """The findings of one window; a value across its end is whole in the next one's overlap."""
+        from presidio_analyzer import pattern_recognizer
+
         text = view.text[max(0, start - OVERLAP) : start + WINDOW]
         shift = max(0, start - OVERLAP)
+        started = time.monotonic()
         results = self._engine.analyze(
             text=text,
             language=LANGUAGE,
@@ -94,6 +98,9 @@ class PresidioDetector:
             score_threshold=self._threshold,
             nlp_artifacts=self._artifacts(text),
         )
+        # A regex that gives up does so silently, after this long: a quicker analysis was a whole one.
+        if time.monotonic() - started >= pattern_recognizer.REGEX_TIMEOUT_SECONDS:
+            raise DetectorError("detector.timeout", "a Presidio pattern timed out; the text was not examined")
         return [
             Finding(one.entity_type, shift + one.start, shift + one.end, one.score, "presidio")
             for one in results
@@ -125,7 +132,7 @@ def _engine() -> tuple[Any, Any]:
         raise ConfigError(
             "presidio.missing", "the detector `presidio` needs the extra memvault[presidio]"
         ) from None
-    _silence()
+    logging.getLogger("presidio-analyzer").addFilter(_drop)
     nlp = NoOpNlpEngine(models=[{"lang_code": LANGUAGE, "model_name": "none"}])
     nlp.load()
     registry = presidio.RecognizerRegistry(supported_languages=[LANGUAGE])
@@ -157,17 +164,5 @@ def _offline_email() -> Any:
     return OfflineEmailRecognizer()
 
 
-class _Refusing(logging.Handler):
-    """Turns the warning that a regex timed out, and was skipped, into a failure; other lines go nowhere."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if "timed out" in str(record.msg):
-            raise DetectorError("detector.timeout", "a Presidio pattern timed out; the text was not examined")
-
-
-def _silence() -> None:
-    logger = logging.getLogger("presidio-analyzer")
-    logger.propagate = False
-    if not any(isinstance(handler, _Refusing) for handler in logger.handlers):
-        logger.handlers = [_Refusing(logging.WARNING)]
-    logger.setLevel(logging.WARNING)
+def _drop(record: logging.LogRecord) -> bool:
+    return False

@@ -75,7 +75,7 @@ _AGE: Final = RuleSet(
     rules=(
         Rule(
             name="years old",
-            regex=rf"\b{_OVER_89}(?:[ -]?(?:years?|yrs?)[ -](?:old|of age)|[ -]?y\.?/?o)\b",
+            regex=rf"\b{_OVER_89}(?:[ -]?(?:years?|yrs?)[ -](?:old|of age)|[ -]?(?:y/o|y\.?o))\b",
             score=0.85,
             digits=2,
             hints=("old", "of age", "yo", "y/o", "y.o"),
@@ -189,7 +189,7 @@ _PLACES: Final = (
     RuleSet(
         name="rules.vehicle",
         entity="VIN",
-        rules=(Rule(name="vin", regex=r"\b[A-HJ-NPR-Z0-9]{17}\b", score=0.3, check="vin", digits=5),),
+        rules=(Rule(name="vin", regex=r"\b[A-HJ-NPR-Z0-9]{13}\d{4}\b", score=0.3, check="vin", digits=4),),
     ),
 )
 

@@ -61,7 +61,7 @@ _SECRETS: Final = (
                     r"|[rs]k_live_\w{16,250}|AIza[\w-]{35})(?![\w-])"
                 ),
                 score=0.97,
-                hints=("gh", "glpat", "xox", "sk-", "k_live", "aiza"),
+                hints=("gh", "github_pat_", "glpat", "xox", "sk-", "k_live", "aiza"),
                 flags=re.NOFLAG,
                 whole=True,
             ),

@@ -204,7 +204,7 @@ def test_schema_errors_name_file_and_key(
 def test_hostile_keys_are_shortened_in_errors(tmp_path: Path) -> None:
     files = packs.root()
     files["pack.yaml"]["a@b.org\u202e" + "x" * 500] = 1
-    assert str(refused(packs.write(tmp_path, files))).startswith("pack.yaml: a?b?org?xxx")
+    assert str(refused(packs.write(tmp_path, files))).startswith("pack.yaml: a?b.org?xxx")
     assert len(str(refused(packs.write(tmp_path, files)))) < 150
 
 
@@ -234,17 +234,23 @@ def test_a_root_pack_has_every_file(tmp_path: Path, stem: str) -> None:
 def test_unknown_and_reserved_files_are_refused(tmp_path: Path, name: str, code: str) -> None:
     target = packs.write(tmp_path, packs.root())
     (target / name).write_text("{}", encoding="utf-8")
-    assert refused(target).code == code
+    error = refused(target)
+    assert error.code == code
+    assert str(error).startswith(f"{name}: ")
 
 
 def test_folders_where_files_belong_are_refused(tmp_path: Path) -> None:
     target = packs.write(tmp_path, packs.root(access=None))
     (target / "access.yaml").mkdir()
     assert refused(target).code == "policy.file"
+    target = packs.write(tmp_path / "other", packs.root(tests=None))
+    (target / "tests").write_text("{}", encoding="utf-8")
+    assert refused(target).code == "policy.file"
 
 
 def test_missing_and_unreadable_packs(tmp_path: Path) -> None:
     assert refused(tmp_path / "nowhere").code == "policy.missing"
+    assert refused(tmp_path / "nul\0").code == "policy.missing"
     (tmp_path / "empty").mkdir()
     assert refused(tmp_path / "empty").code == "policy.missing"
     (tmp_path / "file").write_text("x", encoding="utf-8")

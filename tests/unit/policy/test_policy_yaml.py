@@ -30,6 +30,11 @@ c:
     }
 
 
+def test_line_endings_do_not_matter() -> None:
+    text = "a: |\n  one\n  two\nb: 1\n"
+    assert safe_yaml.load(text.encode(), "f") == safe_yaml.load(text.replace("\n", "\r\n").encode(), "f")
+
+
 @pytest.mark.parametrize(
     "plain",
     [

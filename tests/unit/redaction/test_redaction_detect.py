@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterable
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -58,7 +61,7 @@ def test_a_failing_recogniser_refuses_the_text_without_quoting_it(error: Excepti
     assert "4111" not in str(caught.value)
     assert "failing" in str(caught.value)
     assert caught.value.__cause__ is None
-    assert caught.value.__suppress_context__
+    assert caught.value.__context__ is None
 
 
 def test_our_own_errors_and_interrupts_pass_through() -> None:
@@ -155,10 +158,16 @@ def test_version_is_bound_to_rules_and_data(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_the_version_covers_every_module_that_findings_depend_on() -> None:
-    from pathlib import Path
-
     folder = Path(detect_module.__file__).parent
-    apart = {"__init__.py", "data.py", "interface.py", "operators.py", "presidio.py", "structure.py", "taxonomy.py"}
+    apart = {
+        "__init__.py",
+        "data.py",
+        "interface.py",
+        "operators.py",
+        "presidio.py",
+        "structure.py",
+        "taxonomy.py",
+    }
     assert set(detect_module._SOURCES) == {
         path.name for path in folder.iterdir() if path.suffix in (".py", ".json")
     } - apart - {"union.py"}
@@ -171,7 +180,7 @@ def test_windows_cover_the_text_once() -> None:
         owned = [(start, end) for start, _, end in spans]
         assert owned[0][0] == 0
         assert owned[-1][1] == length
-        assert all(a[1] == b[0] for a, b in zip(owned, owned[1:], strict=False))
+        assert all(a[1] == b[0] for a, b in pairwise(owned))
         assert all(end <= length for _, end, _ in spans)
 
 
@@ -184,7 +193,9 @@ def test_nothing_is_lost_at_a_window_border(shift: int) -> None:
 
 
 def test_what_lies_before_a_window_is_seen_by_look_behind() -> None:
-    rules = RuleSet(name="t", entity="T", rules=(Rule(name="t", regex=r"\b1\b|(?<!x)2", score=1.0, digits=1),))
+    rules = RuleSet(
+        name="t", entity="T", rules=(Rule(name="t", regex=r"\b1\b|(?<!x)2", score=1.0, digits=1),)
+    )
     text = "x" * (WINDOW - 1) + "x1" + "y" * WINDOW
     assert list(PatternRecogniser(rules).find(View(text))) == []
     text = "x" * WINDOW + "2" + "y" * WINDOW
@@ -199,10 +210,55 @@ def test_a_union_finds_what_any_of_its_detectors_finds() -> None:
 
 
 ADVERSARIAL = [
-    *("a.a.a.", "ab:ab:", "A1 A1 ", "1", "1 ", "4 ", "1-2-3 ", "(1", "a@", "a@b.", "a.b@", "://", "http://a", "www."),
-    *("http://a)", "password:", "password is ", "eyJ-", "-----BEGIN PRIVATE KEY-----", "1.1.1.", "1::", "GB82 "),
-    *("4111 1111 1111 1111 ", "ssn 536904399 ", "12 Main ", "mrn 1-", "%B41111111111111", ";1=", "api key ", "rx  "),
-    *("claim   ", "jan 1 ", "\u200b1", "e\u0301", "\uff11", "_1", '""@', "@[", "cvv  ", "pin, ", "born 1/1/85 "),
+    *(
+        "a.a.a.",
+        "ab:ab:",
+        "A1 A1 ",
+        "1",
+        "1 ",
+        "4 ",
+        "1-2-3 ",
+        "(1",
+        "a@",
+        "a@b.",
+        "a.b@",
+        "://",
+        "http://a",
+        "www.",
+    ),
+    *(
+        "http://a)",
+        "password:",
+        "password is ",
+        "eyJ-",
+        "-----BEGIN PRIVATE KEY-----",
+        "1.1.1.",
+        "1::",
+        "GB82 ",
+    ),
+    *(
+        "4111 1111 1111 1111 ",
+        "ssn 536904399 ",
+        "12 Main ",
+        "mrn 1-",
+        "%B41111111111111",
+        ";1=",
+        "api key ",
+        "rx  ",
+    ),
+    *(
+        "claim   ",
+        "jan 1 ",
+        "\u200b1",
+        "e\u0301",
+        "\uff11",
+        "_1",
+        '""@',
+        "@[",
+        "cvv  ",
+        "pin, ",
+        "born 1/1/85 ",
+    ),
     *("zip ", "medical  record ", "bc1q", "0-0-", "::", "sk-", "xoxb-", "12 N. ", "a-", "secret= "),
 ]
 
@@ -215,15 +271,19 @@ def test_time_is_linear_in_the_length(seed: str) -> None:
         text = (seed * (size // len(seed) + 1))[:size]
         best = float("inf")
         for _ in range(2):
-            start = time.perf_counter()
+            start = time.process_time()
             detector.detect(text)
-            best = min(best, time.perf_counter() - start)
+            best = min(best, time.process_time() - start)
         return best
 
     detector.detect(RICH + seed)
-    small, large = seconds(16_384), seconds(65_536)
-    # Four times the text may take four times as long, with room for a busy machine; quadratic would be sixteen.
-    assert large < max(8 * small, 0.1)
+    gc.disable()  # its passes over what other tests left behind are not ours
+    try:
+        small, large = seconds(16_384), seconds(65_536)
+    finally:
+        gc.enable()
+    # Four times the text takes four times as long, with room for a busy machine; quadratic would be sixteen.
+    assert large < max(6.5 * small, 0.3)
     assert large < 6
 
 

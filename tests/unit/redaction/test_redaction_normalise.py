@@ -73,7 +73,7 @@ def test_lone_surrogates_are_refused_without_echo(text: str) -> None:
     with pytest.raises(InvalidInputError) as caught:
         View(text)
     assert caught.value.code == "text.unicode"
-    assert caught.value.__suppress_context__
+    assert caught.value.__context__ is None
 
 
 def test_only_text_is_accepted() -> None:

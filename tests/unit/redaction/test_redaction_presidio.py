@@ -86,10 +86,11 @@ def test_a_failure_inside_refuses_the_text_without_quoting_it(
     with pytest.raises(DetectorError) as caught:
         detector.detect("536-90-4399")
     assert "536" not in str(caught.value)
+    assert caught.value.__context__ is None
 
 
 def test_presidio_logs_nothing(detector: PresidioDetector, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, "presidio-analyzer")
     detector.detect("IBAN DE89370400440532013000 and 536-90-4399")
     logging.getLogger("presidio-analyzer").error("Failed to validate text %s", "DE89370400440532013000")
     assert caplog.records == []

@@ -1,0 +1,172 @@
+"""G2: no attempt to reach a network, with sockets refused, in a namespace without interfaces, and by count of strace.
+
+What runs is every public method of the library (tests/support/drive.py) and the whole demo, each in a process of its
+own with empty caches. Each way of watching is first shown to notice a connection.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+REFUSE = ROOT / "tests" / "support" / "refuse"
+CONNECT = [sys.executable, "-c", "import socket; socket.create_connection(('192.0.2.1', 9), timeout=0.2)"]
+RESOLVE = [sys.executable, "-c", "import socket; socket.getaddrinfo('example.org', 443)"]
+DEMO = [sys.executable, "-c", "from vault.cli.main import main; main()", "demo", "--json"]
+PRESIDIO = """
+from vault.redaction.presidio import PresidioDetector
+found = PresidioDetector().detect("write to ana.rivera@example.org or see https://www.example.co.uk/x")
+assert {"EMAIL_ADDRESS"} <= {f.entity for f in found}, found
+"""
+# What the kernel is asked for: names the family of each socket and the address of each connect and datagram.
+CALLS = "socket,connect,sendto,sendmsg,sendmmsg,bind"
+
+
+def environment(tmp_path: Path, **more: str) -> dict[str, str]:
+    """Nothing inherited but the path of programs; every cache empty."""
+    home = tmp_path / "home"
+    home.mkdir(exist_ok=True)
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "TMPDIR": str(home),
+        "XDG_CACHE_HOME": str(home / "cache"),
+        "XDG_DATA_HOME": str(home / "data"),
+        "PYTHONPATH": os.pathsep.join([str(REFUSE), str(ROOT / "tests"), str(ROOT)]),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        **more,
+    }
+
+
+def session(tmp_path: Path) -> list[str]:
+    return [sys.executable, "-m", "support.drive", str(tmp_path / "work")]
+
+
+def run(command: list[str], env: dict[str, str], cwd: Path) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(command, env=env, cwd=cwd, capture_output=True, timeout=300, check=False)
+
+
+def succeeded(done: subprocess.CompletedProcess[bytes]) -> None:
+    assert done.returncode == 0, done.stderr[-1_500:].decode(errors="replace")
+
+
+@pytest.fixture(params=["session", "demo"])
+def command(request: pytest.FixtureRequest, tmp_path: Path) -> list[str]:
+    """The two programs that are watched."""
+    if request.param == "demo":
+        return DEMO
+    (tmp_path / "work").mkdir()
+    return session(tmp_path)
+
+
+# --- sockets refused ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def attempts(tmp_path: Path) -> Path:
+    return tmp_path / "attempts"
+
+
+def refusing(tmp_path: Path, attempts: Path) -> dict[str, str]:
+    return environment(tmp_path, MEMVAULT_TEST_ATTEMPTS=str(attempts))
+
+
+@pytest.mark.parametrize("call", [CONNECT, RESOLVE])
+def test_a_refused_attempt_is_noticed(tmp_path: Path, attempts: Path, call: list[str]) -> None:
+    assert run(call, refusing(tmp_path, attempts), tmp_path).returncode != 0
+    assert attempts.read_text()
+
+
+def test_with_sockets_refused_everything_works_and_nothing_asked(
+    tmp_path: Path, attempts: Path, command: list[str]
+) -> None:
+    succeeded(run(command, refusing(tmp_path, attempts), tmp_path))
+    assert not attempts.exists()
+
+
+def test_the_optional_detector_asks_for_no_network_either(tmp_path: Path, attempts: Path) -> None:
+    pytest.importorskip("presidio_analyzer", reason="the extra memvault[presidio] is not installed")
+    succeeded(run([sys.executable, "-c", PRESIDIO], refusing(tmp_path, attempts), tmp_path))
+    # urllib3, which Presidio's dependencies import, makes an IPv6 socket to see whether that can be done, and no more.
+    asked = attempts.read_text().splitlines() if attempts.exists() else []
+    assert set(asked) <= {f"socket family {int(socket.AF_INET6)}"}
+
+
+# --- a namespace without interfaces -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def isolated() -> list[str]:
+    """The words before a command that give it a network namespace of its own."""
+    for words in (["unshare", "--net"], ["unshare", "--user", "--map-root-user", "--net"]):
+        if (
+            shutil.which("unshare")
+            and subprocess.run([*words, "true"], capture_output=True, check=False).returncode == 0
+        ):
+            return words
+    pytest.skip(
+        "this system lets us make no network namespace (util-linux unshare, as root or with user namespaces)"
+    )
+
+
+def test_the_namespace_has_no_way_out(tmp_path: Path, isolated: list[str]) -> None:
+    devices = run([*isolated, "cat", "/proc/net/dev"], environment(tmp_path), tmp_path).stdout.decode()
+    assert re.findall(r"^\s*(\S+):", devices, re.MULTILINE) == ["lo"]
+    failed = run([*isolated, *CONNECT], environment(tmp_path), tmp_path)
+    assert b"unreachable" in failed.stderr
+
+
+def test_in_a_namespace_without_interfaces_everything_works(
+    tmp_path: Path, isolated: list[str], command: list[str]
+) -> None:
+    succeeded(run([*isolated, *command], environment(tmp_path), tmp_path))
+
+
+@pytest.mark.soak
+def test_in_a_namespace_without_interfaces_the_unit_suite_passes(tmp_path: Path, isolated: list[str]) -> None:
+    suite = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/unit"]
+    succeeded(run([*isolated, *suite], environment(tmp_path), ROOT))
+
+
+@pytest.mark.soak
+def test_with_sockets_refused_the_unit_suite_passes(tmp_path: Path, attempts: Path) -> None:
+    suite = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/unit"]
+    succeeded(run(suite, refusing(tmp_path, attempts), ROOT))
+    assert not attempts.exists()
+
+
+# --- strace -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def traced(tmp_path: Path) -> list[str]:
+    """The words before a command that write down its system calls about sockets."""
+    words = ["strace", "-f", "-qq", "-e", f"trace={CALLS}", "-o", str(tmp_path / "trace")]
+    if not shutil.which("strace"):
+        pytest.skip("strace is not installed (apt-get install strace)")
+    if subprocess.run([*words, "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("this system does not let us trace a process (ptrace is refused)")
+    return words
+
+
+def outward(trace: str) -> list[str]:
+    """The calls that name another family than AF_UNIX; on a socket inherited or made by a pair none is named."""
+    return [line for line in trace.splitlines() if re.search(r"AF_(?!UNIX|LOCAL)[A-Z0-9]+", line)]
+
+
+def test_strace_counts_a_connection(tmp_path: Path, traced: list[str]) -> None:
+    run([*traced, *CONNECT], environment(tmp_path), tmp_path)
+    assert any("connect(" in line for line in outward((tmp_path / "trace").read_text()))
+
+
+def test_strace_counts_no_connection(tmp_path: Path, traced: list[str], command: list[str]) -> None:
+    succeeded(run([*traced, *command], environment(tmp_path), tmp_path))
+    assert outward((tmp_path / "trace").read_text()) == []
