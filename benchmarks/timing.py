@@ -46,6 +46,7 @@ class Samples:
     def figures(self) -> dict[str, float]:
         return {
             "per_s": round(self.per_second(), 1),
+            "p10_ms": round(1e3 * self.quantile(0.1), 3),
             "p50_ms": round(1e3 * self.quantile(0.5), 3),
             "p95_ms": round(1e3 * self.quantile(0.95), 3),
         }

@@ -68,22 +68,24 @@ def passphrase_source(reference: str, folder: Path) -> PassphraseSource:
     return read
 
 
-def detector(names: tuple[str, ...]) -> Detector:
-    """The configured detectors as one."""
+def detector(names: tuple[str, ...], threshold: float) -> Detector:
+    """The configured detectors as one; findings under the pack's threshold are not reported."""
     if names == ("builtin",):
-        return BuiltinDetector()
+        return BuiltinDetector(threshold=threshold)
     from vault.redaction.presidio import PresidioDetector
     from vault.redaction.union import UnionDetector
 
-    return UnionDetector([BuiltinDetector() if name == "builtin" else PresidioDetector() for name in names])
+    made = {"builtin": BuiltinDetector, "presidio": PresidioDetector}
+    return UnionDetector([made[name](threshold=threshold) for name in names])
 
 
-def policy(config: VaultConfig, folder: Path, found_by: Detector) -> Policy:
-    """The configured pack; refuses to start when a class it requires has no detector."""
+def policy(config: VaultConfig, folder: Path) -> tuple[Policy, Detector]:
+    """The configured pack and its detector; refuses to start when a class the pack requires has no detector."""
     name = config.policy.pack
     pack = load(folder / name if name.startswith((".", "/")) else name)
+    found_by = detector(config.detection.detectors, pack.threshold)
     check_coverage(pack, found_by.entities)
-    return pack
+    return pack, found_by
 
 
 def default_key_folder(vault_name: str) -> Path:
@@ -145,8 +147,7 @@ def build(folder: Path) -> Stages:
     """Open everything a vault folder's configuration names; raises ConfigError or KeyProviderError, never half-open."""
     folder = folder.absolute()
     config = VaultConfig.load(folder)
-    found_by = detector(config.detection.detectors)
-    pack = policy(config, folder, found_by)
+    pack, found_by = policy(config, folder)
     keys = provider(config.keys, folder)
     cache = KeyCache(config.keys.cache_entries, config.keys.cache_ttl_s)
     timeout_s = config.limits.lock_timeout_s

@@ -88,10 +88,10 @@ class Filter:
         return self._test(memory_view)
 
     def map_values(self, fn: Callable[[str], Iterable[str]]) -> Filter:
-        """The same filter in which a metadata string also matches the stored alternatives `fn` answers.
+        """The same filter in which a metadata value also matches the stored alternatives `fn` answers.
 
-        `fn` gets each string compared with `eq`, `ne`, `in`, `nin`, `contains` or `icontains`; the value
-        itself stays an alternative. Ranges, times and roles are not translated.
+        `fn` gets each string compared with `eq`, `ne`, `in`, `nin`, `contains` or `icontains`, and each number
+        as it is written; the value itself stays an alternative. Ranges, times and roles are not translated.
         """
         if self.children:
             return Filter(self.op, tuple(child.map_values(fn) for child in self.children))
@@ -100,8 +100,10 @@ class Filter:
         mapped: dict[Tag, Scalar] = {}
         for value in self.values:
             mapped.setdefault(_tag(value), value)
-            for other in fn(value) if isinstance(value, str) else ():
-                mapped.setdefault(_tag(other), other)
+            written = _written(value)
+            for other in fn(written) if written is not None else ():
+                if other != written:
+                    mapped.setdefault(_tag(other), other)
         return Filter(self.op, key=self.key, values=tuple(mapped.values()))
 
     def canonical(self) -> bytes:
@@ -286,6 +288,13 @@ def _as_time(value: object) -> datetime | None:
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+
+
+def _written(value: Scalar) -> str | None:
+    """A string or a number as redaction saw it: 536904399.0 as 536904399; None for what it does not read."""
+    if value is None or isinstance(value, bool | datetime):
+        return None
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _tag(value: object) -> Tag:

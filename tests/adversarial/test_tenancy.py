@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.thief import records_thief
+from support.thief import Thief, mend_hash, records_thief
 
 from vault import Principal, Session, Vault
 from vault.admin import Admin
@@ -98,7 +98,8 @@ NESTED: tuple[Any, ...] = (
     {"AND": [{"OR": [{"NOT": [{"tenant": B}]}]}]},
     {"room": {"tenant_id": A}},
     {"USER_ID": ALICE}, {"userId": ALICE}, {" user id ": ALICE}, {"user-id": ALICE}, {"\u0443ser_id": ALICE},
-    {"us\u200ber_id": ALICE}, {"\uff55\uff53\uff45\uff52\uff3f\uff49\uff44": ALICE}, {"ten\u0430nt": A}, {"principal": "bot"},
+    {"us\u200ber_id": ALICE}, {"\uff55\uff53\uff45\uff52\uff3f\uff49\uff44": ALICE}, {"ten\u0430nt": A},
+    {"principal": "bot"},
 )  # fmt: skip
 HARMLESS: tuple[Any, ...] = (  # allowed, and of no use: they look at metadata only
     {"OR": [{"room": "blue"}, {"room": {"ne": "blue"}}]}, {"room": "*"}, {"NOT": [{"room": "none"}]},
@@ -106,9 +107,9 @@ HARMLESS: tuple[Any, ...] = (  # allowed, and of no use: they look at metadata o
     {"text": {"contains": "quorvanthine"}}, {"run": {"nin": []}},
 )  # fmt: skip
 SCOPES: tuple[Any, ...] = (
-    "*", "%", "**", "*%", " * ", "\uff0a", "", " ", "\t", "\u3000", "ali*\x00", f"{ALICE}\u200b", f"\ufeff{ALICE}", f"{ALICE}\n",
-    f"{ALICE}\u202e", f"{ALICE}\ud800", [ALICE], (ALICE, BOB), {"eq": ALICE}, {"ne": BOB}, {"in": [ALICE]}, {"$ne": None},
-    {"OR": [ALICE, BOB]}, 0, True, b"alice", 1.5, object(), "a" * 257,
+    "*", "%", "**", "*%", " * ", "\uff0a", "", " ", "\t", "\u3000", "ali*\x00", f"{ALICE}\u200b", f"\ufeff{ALICE}",
+    f"{ALICE}\n", f"{ALICE}\u202e", f"{ALICE}\ud800", [ALICE], (ALICE, BOB), {"eq": ALICE}, {"ne": BOB},
+    {"in": [ALICE]}, {"$ne": None}, {"OR": [ALICE, BOB]}, 0, True, b"alice", 1.5, object(), "a" * 257,
 )  # fmt: skip
 LOOKALIKES = (
     "\u0430lice",
@@ -380,7 +381,6 @@ def test_a_session_is_not_opened_for_a_tenant_principal_or_user_that_is_no_plain
         "MEMVAULT:system",
         "memVault:x",
         "memvault:system\u0301",
-        "MEMVAULT\u003asystem",
     ],
 )
 def test_the_vaults_own_tenant_cannot_be_named(clinic: Vault, name: str) -> None:
@@ -419,9 +419,10 @@ def test_a_foreign_token_is_inert_in_text_update_metadata_name_and_filter(world:
         metadata={"contact": world.token, world.token: 1},
     ).memories[0]  # fmt: skip
     app.update(memory.id, f"again {world.token} and [{world.token}] and [~{world.token[1:]}")
+    tree = {"contact": {"contains": world.token}}
     shown = visible([staff.reveal(memory.id, reason="work"), staff.get(memory.id, reveal="work"),
                      staff.history(memory.id), staff.search(world.token, user_id="carol", reveal="work"),
-                     staff.list(user_id="carol", reveal="work", filters={"contact": {"contains": world.token}})])  # fmt: skip
+                     staff.list(user_id="carol", reveal="work", filters=tree)])  # fmt: skip
     assert ADDRESS not in shown
     assert world.token not in visible(app.get(memory.id).text)
 
@@ -478,7 +479,7 @@ ADMIN_ATTACKS: dict[str, list[Callable[[World], Any]]] = {
 @pytest.mark.parametrize("method", sorted(ADMIN_ATTACKS))
 def test_upkeep_of_one_tenant_neither_shows_nor_changes_anothers_memories(world: World, method: str) -> None:
     before = world.everything()
-    rows = len(records_thief(world.vault, A).rows("log"))
+    rows = _entries(world, A)
     for attack in ADMIN_ATTACKS[method]:
         try:
             answer = attack(world)
@@ -491,8 +492,14 @@ def test_upkeep_of_one_tenant_neither_shows_nor_changes_anothers_memories(world:
     if method not in (
         "overview",
     ):  # which asks each tenant for its counts, and is written in each tenant's log
-        assert len(records_thief(world.vault, A).rows("log")) == rows
+        assert _entries(world, A) == rows
     assert world.everything() == before
+
+
+def _entries(world: World, tenant: str) -> list[bytes]:
+    """The log, but for the `state` entries that a store leaves when it is closed (a new epoch closes all)."""
+    entries = [row["entry"] for row in records_thief(world.vault, tenant).rows("log")]
+    return [entry for entry in entries if strict_loads(entry)["act"] != "state"]
 
 
 def test_rotation_in_one_tenant_leaves_the_keys_of_another_alone(world: World) -> None:
@@ -596,7 +603,7 @@ CHANGES: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "version up": lambda row: {"version": row["version"] + 1},
     "version down": lambda row: {"version": row["version"] - 1},
     "nonce": lambda row: {"nonce": bytes(6)},
-    "subject": lambda row: {"s": row["s"] + 1},
+    "subject": lambda row: {"s": row["s"] + 40},
     "number": lambda row: {"n": row["n"] + 10},
     "id key": lambda row: {"id_key": 2},
     "created": lambda row: {"created_ms": row["created_ms"] - 1},
@@ -636,23 +643,33 @@ def test_a_changed_column_of_a_memory_crosses_nothing_and_is_found(world: World,
     assert caught.value.exit_code == 7
 
 
-def test_an_older_version_of_a_row_put_back_is_found(world: World) -> None:
-    """Whoever kept the bytes of the first version puts them where the second one is."""
+@pytest.mark.parametrize("mended", [False, True], ids=["rows alone", "rows and their hash"])
+def test_an_older_version_of_a_row_put_back_is_found(world: World, mended: bool) -> None:
+    """Whoever kept the bytes of the first version puts them where the second one is, and mends the unkeyed hash."""
     app = world.alice
     memory = app.add("The limit is ten", user_id=ALICE).memories[0]
     thief = records_thief(world.vault, A)
-    old = {table: thief.rows(table)[-1] for table in ("memories", "points")}
+    place = max((row["s"], row["n"]) for row in thief.rows("memories") if row["s"] == 1)
+    old = {table: _row(thief, table, place) for table in ("memories", "points")}
     app.update(memory.id, "The limit is two")
     world.vault._opened().index.clear()
-    new = {table: next(r for r in thief.rows(table) if (r["s"], r["n"]) == (old[table]["s"], old[table]["n"]))
-           for table in old}  # fmt: skip
-    for table, row in new.items():
-        thief.change(
-            table, row, **{name: value for name, value in old[table].items() if name not in ("s", "n")}
-        )
+    for table, row in old.items():
+        thief.write(table, row)
+    assert app.get(memory.id).text == "The limit is ten"  # it opens: it was written by the vault, once
+    if mended:
+        mend_hash(world.vault, A)
     with pytest.raises(VaultError) as caught:
         admin(world.vault, A).audit_verify()
     assert caught.value.exit_code == 7
+    if mended:
+        world.vault.close()
+        with Vault.open(world.vault.folder) as again, pytest.raises(VaultError) as caught:
+            session(again, A).get(memory.id)
+        assert caught.value.exit_code == 7
+
+
+def _row(thief: Thief, table: str, place: tuple[int, int]) -> dict[str, Any]:
+    return next(row for row in thief.rows(table) if (row["s"], row["n"]) == place)
 
 
 def test_details_of_the_log_that_changed_places_are_found(world: World) -> None:

@@ -52,13 +52,13 @@ class Worker:
 
     def add(self) -> None:
         text, user = self.text(), self.random.choice(self.users)
-        say(doing="add", texts=[text], group=[1])
+        say(doing="add", texts=[text], users=[user], group=[1])
         result = self.session.add(text, user_id=user, metadata={"n": self.number})
         self._added([(m.id, user, m.text) for m in result.memories])
 
     def messages(self) -> None:
         texts, user = [self.text() for _ in range(3)], self.random.choice(self.users)
-        say(doing="add", texts=texts, group=[3])
+        say(doing="add", texts=texts, users=[user], group=[3])
         result = self.session.add([{"role": "user", "content": t} for t in texts], user_id=user)
         self._added([(m.id, user, m.text) for m in result.memories])
 
@@ -66,7 +66,7 @@ class Worker:
         """Two batches: each is whole, the second may be missing."""
         users = [self.random.choice(self.users) for _ in range(8)]
         texts = [self.text() for _ in users]
-        say(doing="add", texts=texts, group=[4, 4])
+        say(doing="add", texts=texts, users=users, group=[4, 4])
         items = [{"content": t, "user_id": u} for t, u in zip(texts, users, strict=True)]
         result = self.session.add_many(items, batch=4)
         stored = [self.session.get(memory_id) for memory_id in result.ids]
@@ -75,7 +75,7 @@ class Worker:
     def keyed(self) -> None:
         """The same request twice under one key: one memory."""
         text, user, key = self.text(), self.random.choice(self.users), f"key-{self.slot}-{self.number}"
-        say(doing="add", texts=[text], group=[1])
+        say(doing="add", texts=[text], users=[user], group=[1])
         first = self.session.add(text, user_id=user, idempotency_key=key).memories
         again = self.session.add(text, user_id=user, idempotency_key=key).memories
         if first != again:

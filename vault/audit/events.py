@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Final, Literal
 
-from vault.audit.jcs import canonical
+from vault.audit.jcs import canonical, strict_loads
 from vault.errors import InvalidInputError
 
 FORMAT: Final = 1
@@ -93,6 +93,14 @@ def action(name: str) -> Action:
     if found is None:
         raise InvalidInputError("audit.action", "the action is not in the log's catalogue")
     return found
+
+
+def changes_rows(entry: bytes) -> bool:
+    """Whether a stored entry says that records were added, changed or removed in its transaction."""
+    parsed = strict_loads(entry)
+    if parsed["res"] != "ok" or not parsed["n"]:
+        return False
+    return parsed["act"] == "restore.reconciled" or action(str(parsed["act"])).kind == "write"
 
 
 def b64u(data: bytes) -> str:

@@ -17,11 +17,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
+from vault.audit.events import changes_rows
 from vault.audit.events import entry as build_entry
 from vault.audit.jcs import canonical, strict_loads
 from vault.audit.merkle import Frontier, leaf_hash
 from vault.audit.merkle import root as merkle_root
 from vault.audit.note import Checkpoint, open_note, sign_note, vkey
+from vault.crypto.lthash import LtHash
 from vault.crypto.primitives import SecretKey, SigningKey, hmac_sha256
 from vault.crypto.record import RecordContext, open_, read_header, seal
 from vault.errors import AuditChainError, RollbackError
@@ -60,6 +62,7 @@ class LogStore(Protocol):
     def add_checkpoint(self, size: int, note: bytes, frontier: bytes) -> None: ...
     def setting(self, key: str) -> int: ...
     def digest(self) -> bytes: ...
+    def proof(self) -> tuple[int, bytes] | None: ...
 
 
 class LogKeys(Protocol):
@@ -143,8 +146,9 @@ class TenantLog:
             commitment=commitment,
             pack=self.pack,
         )
-        mac = chain(self._chain_key(), previous, seq, data)
-        self._store.append_entry(seq, data, mac, s if subject else None, detail)
+        number = s if subject else None
+        mac = chain(self._chain_key(), previous, seq, data, number)
+        self._store.append_entry(seq, data, mac, number, detail)
         return seq + 1
 
     def append_system(self, action: str, *, count: int = 0, purpose: str = "system") -> int:
@@ -152,7 +156,10 @@ class TenantLog:
         return self.append(Event(action=action, purpose=purpose, actor="memvault", count=count))
 
     def _chain_key(self) -> SecretKey:
-        return self._keys.versions["log"][self._store.setting("log")]
+        key = self._keys.versions["log"].get(self._store.setting("log"))
+        if key is None:
+            raise AuditChainError("audit.key", "the log names a key that the keystore does not hold")
+        return key
 
     def _seal_detail(self, event: Event, subject: DetailKeys | None, seq: int) -> tuple[bytes, bytes]:
         blind = os.urandom(32)
@@ -259,6 +266,41 @@ class TenantLog:
             self._check_note(last)
         self._verify_chain(last[0] if last else 0)
 
+    def prove(self, digest: bytes, size: int, head: bytes) -> bytes:
+        """Keyed proof that the rows had this digest when the log had `size` entries and this last chain value."""
+        return hmac_sha256(self._chain_key(), b"records", digest, size.to_bytes(8, "big"), head)
+
+    def verify_records(self) -> None:
+        """The rows' digest is the one that their last logged change left; raises AuditChainError.
+
+        Whoever holds the file's key alone can change rows together with their digest, or put older ones back: the
+        proof stops the first, the digest in the newest checkpoint's `state` entry and the entries since the second.
+        """
+        with self._store.reading():
+            digest = self._store.digest()
+            size, proof = self._store.proof() or (0, b"")
+            last = self._store.last_checkpoint()
+            signed = last[0] if last else 0
+            genuine = self._is_proven(digest, size, proof)
+            if genuine and size < signed:
+                genuine = self._signed_digest(signed) == digest.hex()
+            if not genuine or any(changes_rows(row.entry) for row in self._store.log(max(size, signed))):
+                raise AuditChainError(
+                    "records.changed", "the stored records are not the ones the vault wrote"
+                )
+
+    def _is_proven(self, digest: bytes, size: int, proof: bytes) -> bool:
+        if size == 0:  # never changed since it was created
+            return digest == LtHash().digest()
+        head = next(iter(self._store.log(size - 1, size)), None)
+        return head is not None and hmac.compare_digest(proof, self.prove(digest, size, head.mac))
+
+    def _signed_digest(self, size: int) -> str | None:
+        """The digest that the `state` entry of a checkpoint names; every checkpoint ends with one."""
+        row = next(iter(self._store.log(size - 1, size)), None)
+        detail = self.open_detail(row, None) if row is not None and row.s is None else None
+        return str(detail["records"]) if detail and "records" in detail else None
+
     def _check_note(self, stored: tuple[int, bytes, bytes]) -> None:
         size, note, peaks = stored
         head = open_note(note, self.vkeys())
@@ -279,7 +321,7 @@ class TenantLog:
             if row.seq != expected:
                 raise AuditChainError("audit.gap", "the log has a gap")
             if row.seq >= start and not hmac.compare_digest(
-                row.mac, chain(key, previous, row.seq, row.entry)
+                row.mac, chain(key, previous, row.seq, row.entry, row.s)
             ):
                 raise AuditChainError("audit.changed", "a log entry was changed, moved or removed")
             previous = row.mac
@@ -309,9 +351,10 @@ class TenantLog:
             return {"entries": size, "checkpoints": len(self._store.checkpoints())}
 
 
-def chain(key: SecretKey, previous: bytes, seq: int, entry: bytes) -> bytes:
-    """The keyed chain value of an entry: 16 bytes over the previous value, the number and the entry."""
-    return hmac_sha256(key, previous, seq.to_bytes(8, "big"), entry)[:_MAC_BYTES]
+def chain(key: SecretKey, previous: bytes, seq: int, entry: bytes, s: int | None) -> bytes:
+    """The keyed chain value of an entry: 16 bytes over the one before, its number, the entry, whose detail it has."""
+    subject = s.to_bytes(8, "big") if s is not None else b""
+    return hmac_sha256(key, previous, seq.to_bytes(8, "big"), entry, subject)[:_MAC_BYTES]
 
 
 def _head_root(stored: tuple[int, bytes, bytes]) -> bytes:

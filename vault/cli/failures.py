@@ -39,8 +39,8 @@ def guarded(run: Callable[[], object], *, as_json: bool) -> int:
         return _usage(error, as_json=as_json)
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
-    except BrokenPipeError:
-        _drop_output()
+    except (BrokenPipeError, SystemExit):
+        _drop_output()  # typer and rich turn a broken pipe into an exit of their own, and nothing else
         return PIPE
     except OSError:
         output.error("system", "the operating system refused an operation", as_json=as_json)

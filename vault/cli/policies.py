@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -57,16 +58,17 @@ def lint(call: Call, pack: PackArgument = None) -> None:
 def run_tests(call: Call, pack: PackArgument = None) -> None:
     """Run a pack's own tests, with the vault's detectors (the built-in one without a vault); exit code 5 on failure."""
     from vault.policy import tools
+    from vault.policy.pack import load
 
     place = pack_place(call, pack)
-    detector = _detector(call)
+    detector = _detector(call, load(place).threshold)
     results = tools.run_tests(place, detector)
     call.out.show({"results": results}, lambda screen: _results(screen, results))
     if any(result.status == "failed" for result in results):
         raise typer.Exit(FAILED)
 
 
-def _detector(call: Call):  # type: ignore[no-untyped-def]
+def _detector(call: Call, threshold: float) -> Callable[[str], set[str]]:
     from vault import compose
 
     try:
@@ -75,7 +77,7 @@ def _detector(call: Call):  # type: ignore[no-untyped-def]
         if error.code != "config.missing":
             raise
         names = ("builtin",)
-    detector = compose.detector(names)
+    detector = compose.detector(names, threshold)
     return lambda text: {finding.entity for finding in detector.detect(text)}
 
 

@@ -9,14 +9,27 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from vault.flows.tokens import TokenMap
 from vault.redaction.interface import Detector
-from vault.redaction.operators import Redacted, escape_tokens, find_tokens, label_of, plan, unescape_tokens
+from vault.redaction.operators import (
+    TOKEN_ALPHABET,
+    TOKEN_LENGTH,
+    Redacted,
+    escape_tokens,
+    find_tokens,
+    label_of,
+    plan,
+    unescape_tokens,
+)
+from vault.redaction.resolve import resolve
 from vault.redaction.structure import walk_metadata
 from vault.types import Metadata
 
 Segments = Sequence["str | Redacted"]
+
+_ANY_TOKEN: Final = TOKEN_ALPHABET[0] * TOKEN_LENGTH
 
 
 @dataclass(slots=True)
@@ -78,9 +91,7 @@ class Redactor:
         findings = self._detector.detect(text, context=context, keep=self._keep)
         kept = [(start, end) for start, end, token in find_tokens(text) if own and own(token)]
         if kept:
-            findings = [
-                f for f in findings if not any(f.start < end and start < f.end for start, end in kept)
-            ]
+            findings = resolve(text, findings, reserved=kept)
         for finding in findings:
             draft.found[finding.entity] += 1
         segments = plan(text, findings, self._operators, self._default)
@@ -103,11 +114,16 @@ def _escape(text: str, own: Callable[[str], bool] | None) -> str:
 
 
 def _preview(segments: Segments) -> str:
-    """The text with class labels in the place of values: what is embedded, since tokens count as their class's word."""
-    return "".join(
-        part if isinstance(part, str) else (part.replacement or f"[{label_of(part.entity)}]")
-        for part in segments
-    )
+    """The text as it will be stored, but for the ids of its tokens: an embedder reads a token as its class's word."""
+    pieces = []
+    for part in segments:
+        if isinstance(part, str):
+            pieces.append(part)
+        elif part.replacement is not None:
+            pieces.append(part.replacement)
+        else:
+            pieces.append(f"[{label_of(part.entity)}:{_ANY_TOKEN}]")
+    return "".join(pieces)
 
 
 def preview(draft: Draft) -> str:

@@ -132,7 +132,7 @@ def _log(stages: Stages, name: str, _progress: Progress) -> dict[str, Any]:
         with stages.stores.use(tenant) as store, store.records.transaction():
             previous, rows = bytes(16), []
             for row in store.records.log():
-                previous = chain(tenant.versions["log"][number], previous, row.seq, row.entry)
+                previous = chain(tenant.versions["log"][number], previous, row.seq, row.entry, row.s)
                 rows.append((row.seq, previous))
             store.records.rechain_log(rows)
             store.records.set_setting("log", number)
@@ -231,9 +231,8 @@ def reseal_rows(tenant: TenantKeys, subject: SubjectKeys, store: OpenStore, s: i
         identity = b"log" + seq.to_bytes(8, "big")
         records.replace_detail(seq, _again(tenant, subject, "detail", identity, 1, detail))
     for replay in records.replays(s):
-        records.replace_replay(
-            replace(replay, result=_again(tenant, subject, "replay", replay.mac, 1, replay.result))
-        )
+        result = _again(tenant, subject, "replay", replay.mac, 1, replay.result)
+        records.replace_replay(replay, replace(replay, result=result))
 
 
 def _again(

@@ -36,6 +36,10 @@ class OpenStore:
         self.records_no = records_no
         self.users = 0
         self.log = TenantLog(records, tenant)
+        records.prove = self._prove
+
+    def _prove(self, digest: bytes, size: int, head: bytes) -> bytes:
+        return self.log.prove(digest, size, head)
 
     def bind(self, tenant: TenantKeys) -> None:
         """Go on with reloaded keys: an epoch moved, another process rotated, or their time was up."""
@@ -115,7 +119,9 @@ class Stores:
         del self._open[store.tenant.tid]
         try:
             tenant = self._keystore.tenant(store.tenant.name)
-            if tenant is not None and store.readable(tenant):  # else another process went on without this handle
+            if tenant is not None and store.readable(
+                tenant
+            ):  # else another process went on without this handle
                 store.bind(tenant)
                 self.on_close(store)
         finally:
@@ -163,6 +169,7 @@ class Stores:
         store = self._connect_any(path, tenant)
         try:
             store.log.verify_extends(known.size if known else 0, known.root if known else None)
+            store.log.verify_records()
             self._begin_log(store)
             self._reconcile(store)
         except BaseException:

@@ -85,7 +85,9 @@ def verify(stages: Stages, caller: Caller) -> dict[str, Any]:
             intact = hmac.compare_digest(call.records.recount(), call.records.digest())
         if not intact:
             raise AuditChainError("records.changed", "the stored records are not the ones the vault wrote")
+        call.store.log.verify_records()
         opened = _open_everything(call)
+        _open_details(call)
         call.log_read(call.event(count=counts["entries"]))
     return {**counts, "records": opened, "vkeys": call.store.log.vkeys()}
 
@@ -109,7 +111,19 @@ def _open_everything(call: Call) -> int:
                 open_value(call.tenant, subject, "history", identity, past.version, past.body)
         for token in call.records.tokens(row.s):
             open_value(call.tenant, subject, "tokens", token.token.encode(), 1, token.value)
+        for replay in call.records.replays(row.s):
+            open_value(call.tenant, subject, "replay", replay.mac, 1, replay.result)
     return opened
+
+
+def _open_details(call: Call) -> None:
+    """Every entry's sealed detail is there and is the one it commits to, unless it went with its subject."""
+    known = {row.s: subject_of(call, row.s) for row in call.records.subjects()}
+    for row in call.records.log():
+        gone = row.s is not None and row.s not in known
+        detail = call.store.log.open_detail(row, known.get(row.s) if row.s is not None else None)
+        if detail is None and not gone:
+            raise AuditChainError("audit.detail", "the sealed detail of a log entry is missing")
 
 
 def checkpoint(stages: Stages, caller: Caller) -> str:

@@ -19,6 +19,7 @@ from vault.crypto.record import RecordContext, open_, seal
 from vault.crypto.wrap import WrapContext, unwrap, wrap
 from vault.errors import (
     ConfigError,
+    DecryptionError,
     IntegrityViolationError,
     KeyProviderError,
     NotFoundError,
@@ -399,7 +400,13 @@ def read_file_key(folder: Path, provider: KeyProvider, epoch: int) -> SecretKey:
         ) from None
     except OSError as error:
         raise convert_os(error) from None
-    return provider.unwrap(epoch, blob, WrapContext(ZERO, "keystore", b"", epoch))
+    try:
+        return provider.unwrap(epoch, blob, WrapContext(ZERO, "keystore", b"", epoch))
+    except DecryptionError:
+        raise IntegrityViolationError(
+            "keystore.key_mismatch",
+            "the key does not open this keystore: one of them belongs to another vault, or was changed",
+        ) from None
 
 
 def write_keystore_file(

@@ -7,7 +7,7 @@ the multiset hash of the store inside the same transaction (`digest`), which che
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -95,9 +95,14 @@ class ReplayRow:
 
 
 class RecordStore(ABC):
-    """One tenant's records. Changes happen inside `transaction()`: all of them, or none."""
+    """One tenant's records. Changes happen inside `transaction()`: all of them, or none.
+
+    `prove` (digest of the rows, entries in the log, chain value of the last one) is set by whoever opens the store;
+    its answer is kept with every change of rows, so that rows and digest cannot be changed together unseen.
+    """
 
     tid: TenantId
+    prove: Callable[[bytes, int, bytes], bytes] | None = None
 
     @abstractmethod
     def transaction(self, *, durable: bool = True) -> AbstractContextManager[None]: ...
@@ -185,7 +190,7 @@ class RecordStore(ABC):
     @abstractmethod
     def replays(self, s: int) -> list[ReplayRow]: ...
     @abstractmethod
-    def replace_replay(self, row: ReplayRow) -> None: ...
+    def replace_replay(self, old: ReplayRow, new: ReplayRow) -> None: ...
     @abstractmethod
     def forget_replays(self, before_ms: int) -> None: ...
 
@@ -233,6 +238,10 @@ class RecordStore(ABC):
     @abstractmethod
     def digest(self) -> bytes:
         """SHA-256 of the multiset hash as the last transaction left it."""
+
+    @abstractmethod
+    def proof(self) -> tuple[int, bytes] | None:
+        """(entries in the log, what `prove` answered) as the last change of rows left them; None before the first."""
 
     @abstractmethod
     def recount(self) -> bytes:

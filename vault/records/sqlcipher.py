@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import astuple
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from vault.crypto.lthash import LtHash
-from vault.crypto.primitives import SecretKey, length_prefixed
+from vault.crypto.primitives import SecretKey
 from vault.errors import ConfigError, IntegrityViolationError, StorageError
 from vault.files import convert_os, sync_folder
 from vault.locks import FileLock
@@ -23,6 +22,7 @@ from vault.records.interface import (
     SubjectRow,
     TokenRow,
 )
+from vault.records.items import HashedRow, item
 from vault.storage import Database
 from vault.types import TenantId
 
@@ -141,8 +141,13 @@ class SqlcipherRecords(RecordStore):
     # --- multiset hash -----------------------------------------------------------------------------------------
 
     def _write_state(self) -> None:
-        if self._hash is not None:
-            self._db.execute("UPDATE meta SET value = ? WHERE key = 'state'", (self._hash.state(),))
+        if self._hash is None:
+            return
+        self._db.execute("UPDATE meta SET value = ? WHERE key = 'state'", (self._hash.state(),))
+        if self.prove is not None:
+            size, head = self.log_head()
+            proof = size.to_bytes(8, "big") + self.prove(self._hash.digest(), size, head)
+            self._db.execute("INSERT OR REPLACE INTO meta(key, value) VALUES('proof', ?)", (proof,))
 
     def _state(self) -> LtHash:
         if self._hash is None:
@@ -152,11 +157,11 @@ class SqlcipherRecords(RecordStore):
             self._hash = LtHash(row[0])
         return self._hash
 
-    def _enter(self, row: MemoryRow | RevisionRow | TokenRow) -> None:
-        self._state().add(_item(row))
+    def _enter(self, row: HashedRow) -> None:
+        self._state().add(item(row))
 
-    def _leave(self, row: MemoryRow | RevisionRow | TokenRow) -> None:
-        self._state().remove(_item(row))
+    def _leave(self, row: HashedRow) -> None:
+        self._state().remove(item(row))
 
     def digest(self) -> bytes:
         row = self._db.one("SELECT value FROM meta WHERE key = 'state'")
@@ -164,17 +169,21 @@ class SqlcipherRecords(RecordStore):
             raise IntegrityViolationError("records.damaged", "the store lacks an entry every store has")
         return LtHash(row[0]).digest()
 
+    def proof(self) -> tuple[int, bytes] | None:
+        row = self._db.one("SELECT value FROM meta WHERE key = 'proof'")
+        return (int.from_bytes(row[0][:8], "big"), row[0][8:]) if row else None
+
     def recount(self) -> bytes:
         fresh = LtHash()
         with self.reading():
             for subject in self.subjects():
-                for memory in self.memories(subject.s):
-                    fresh.add(_item(memory))
-                for revision in self.all_revisions(subject.s):
-                    fresh.add(_item(revision))
-                for token in self.tokens(subject.s):
-                    fresh.add(_item(token))
+                fresh.add(item(subject))
+                for row in self._hashed(subject.s):
+                    fresh.add(item(row))
         return fresh.digest()
+
+    def _hashed(self, s: int) -> list[HashedRow]:
+        return [*self.memories(s), *self.all_revisions(s), *self.tokens(s), *self.replays(s)]
 
     def setting(self, key: str) -> int:
         row = self._db.one("SELECT value FROM meta WHERE key = ?", (f"setting.{key}",))
@@ -209,6 +218,8 @@ class SqlcipherRecords(RecordStore):
         if found is None:
             self._db.execute("INSERT INTO subjects(sid, kid, next_n, changes) VALUES(?, ?, 1, 0)", (sid, kid))
             found = self.subject(sid)
+            if found is not None:
+                self._enter(found)
         if found is None or found.kid != kid:
             raise IntegrityViolationError(
                 "records.damaged", "a subject's rows carry another key than its keystore row"
@@ -223,8 +234,8 @@ class SqlcipherRecords(RecordStore):
 
     def remove_subject(self, s: int) -> int:
         memories = self.memories(s)
-        rows: list[MemoryRow | RevisionRow | TokenRow] = [*memories, *self.all_revisions(s), *self.tokens(s)]
-        for row in rows:
+        known = self.subject_by_number(s)
+        for row in [*self._hashed(s), *([known] if known else [])]:
             self._leave(row)
         for table in ("memories", "points", "revisions", "tokens", "replays", "subjects"):
             self._db.execute(f"DELETE FROM {table} WHERE s = ?", (s,))  # noqa: S608 - names from the tuple above
@@ -347,16 +358,24 @@ class SqlcipherRecords(RecordStore):
         return ReplayRow(*row) if row else None
 
     def remember(self, row: ReplayRow) -> None:
+        self._enter(row)
         self._db.execute("INSERT INTO replays VALUES(?, ?, ?, ?, ?)", astuple(row))
 
     def replays(self, s: int) -> list[ReplayRow]:
         rows = self._db.query("SELECT mac, digest, s, result, at_ms FROM replays WHERE s = ?", (s,))
         return [ReplayRow(*row) for row in rows]
 
-    def replace_replay(self, row: ReplayRow) -> None:
-        self._db.execute("INSERT OR REPLACE INTO replays VALUES(?, ?, ?, ?, ?)", astuple(row))
+    def replace_replay(self, old: ReplayRow, new: ReplayRow) -> None:
+        self._leave(old)
+        self._enter(new)
+        self._db.execute("INSERT OR REPLACE INTO replays VALUES(?, ?, ?, ?, ?)", astuple(new))
 
     def forget_replays(self, before_ms: int) -> None:
+        old = self._db.query(
+            "SELECT mac, digest, s, result, at_ms FROM replays WHERE at_ms < ?", (before_ms,)
+        )
+        for row in old:
+            self._leave(ReplayRow(*row))
         self._db.execute("DELETE FROM replays WHERE at_ms < ?", (before_ms,))
 
     # --- log ---------------------------------------------------------------------------------------------------
@@ -386,6 +405,7 @@ class SqlcipherRecords(RecordStore):
             position = int(rows[-1][0]) + 1
 
     def rechain_log(self, rows: Iterable[tuple[int, bytes]]) -> None:
+        self._state()  # so that the proof is made again, under the new key
         self._db.execute_many("UPDATE log SET mac = ? WHERE seq = ?", [(mac, seq) for seq, mac in rows])
 
     def details(self, s: int) -> list[tuple[int, bytes]]:
@@ -423,17 +443,3 @@ def _columns(row: MemoryRow) -> tuple[Any, ...]:
         row.run,
         row.body,
     )
-
-
-def _item(row: MemoryRow | RevisionRow | TokenRow) -> bytes:
-    """The multiset member of a row: every column, length-prefixed, hashed."""
-    parts = [type(row).__name__.encode()]
-    for name in row.__slots__:
-        value = getattr(row, name)
-        if isinstance(value, bytes):
-            parts.append(b"b" + value)
-        elif value is None:
-            parts.append(b"-")
-        else:
-            parts.append(b"v" + str(value).encode())
-    return hashlib.sha256(length_prefixed(parts)).digest()

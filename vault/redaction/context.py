@@ -23,7 +23,7 @@ _WORD: Final = re.compile(r"[^\W_]+")
 class Cues:
     """A recogniser's context words and phrases."""
 
-    __slots__ = ("_heads", "_phrases", "_words")
+    __slots__ = ("_phrases", "_words", "heads")
 
     def __init__(self, cues: Iterable[str]) -> None:
         split = [_WORD.findall(cue.lower()) for cue in cues]
@@ -31,7 +31,7 @@ class Cues:
             form for words in split if len(words) == 1 for form in (words[0], words[0] + "s")
         )
         self._phrases = tuple(f" {' '.join(words)} " for words in split if len(words) > 1)
-        self._heads = self._words | {words[0] for words in split if len(words) > 1}
+        self.heads = self._words | {words[0] for words in split if len(words) > 1}
 
     def in_key(self, view: View) -> bool:
         """Whether the key the text stands under holds a cue."""
@@ -39,7 +39,7 @@ class Cues:
 
     def possible(self, view: View) -> bool:
         """False only if no cue can be near any match of this text."""
-        return not self._heads.isdisjoint(view.words) or self.in_key(view)
+        return not self.heads.isdisjoint(view.words) or self.in_key(view)
 
     def near(self, view: View, start: int, end: int) -> bool:
         """Whether a cue stands within six words of `text[start:end]`, or in the key."""

@@ -83,7 +83,7 @@ class BuiltinDetector:
     def __init__(self, *, threshold: float = DEFAULT_THRESHOLD, extra: Sequence[Recogniser] = ()) -> None:
         recognisers = default_recognisers(threshold)
         recognisers[-1:-1] = extra
-        self._recognisers = [(one.digits, one.entities, one) for one in recognisers]
+        self._recognisers = [(one.digits, _only_near(one), one.entities, one) for one in recognisers]
         self._extra = "".join(f",{one.name}" for one in extra)
         # What only a key can name (PERSON) is found there, but not claimed: a pack may require it of a detector.
         in_text = [one for one in recognisers if not isinstance(one, FieldRecogniser)]
@@ -121,8 +121,10 @@ class BuiltinDetector:
     def _find(self, view: View, keep: frozenset[str], guard: Guard) -> list[Finding]:
         found: list[Finding] = []
         level = view.digits if view.structured else -1
-        for digits, entities, recogniser in self._recognisers:
+        for digits, only_near, entities, recogniser in self._recognisers:
             if digits > level or (keep and entities <= keep):
+                continue
+            if only_near is not None and not view.key_words and only_near.isdisjoint(view.words):
                 continue
             guard.name = recogniser.name
             for finding in recogniser.find(view):
@@ -131,3 +133,7 @@ class BuiltinDetector:
                     if finding.score >= PROVEN:
                         view.claim(finding.start, finding.end)
         return found
+
+
+def _only_near(recogniser: Recogniser) -> frozenset[str] | None:
+    return recogniser.only_near if isinstance(recogniser, PatternRecogniser) else None

@@ -43,12 +43,12 @@ class Recogniser(Protocol):
 class Detector(Protocol):
     """Finds personal data in text.
 
-    `entities` are the classes it can report; `version` names its rules, is stored with every write, and
-    changes whenever the same text could get other findings. `detect` returns findings that do not overlap, by
-    `start`, as offsets into the text it was given. `context` is the key a value stands under
-    (`"patient.ssn"`), read as words. Classes in `keep` are neither reported nor allowed to hide another
-    finding. Any str without lone surrogates is accepted, others raise InvalidInputError; every failure inside
-    is a DetectorError.
+    `entities` are the classes it looks for in any text, so that a pack may require them; a class that only a
+    key can name is not among them. `version` names its rules, is stored with every write, and changes whenever
+    the same text could get other findings. `detect` returns findings that do not overlap, by `start`, as
+    offsets into the text it was given. `context` is the key a value stands under (`"patient.ssn"`), read as
+    words. Classes in `keep` are neither reported nor allowed to hide another finding. Any str without lone
+    surrogates is accepted, others raise InvalidInputError; every failure inside is a DetectorError.
     """
 
     @property

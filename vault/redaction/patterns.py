@@ -87,7 +87,18 @@ def _windows(length: int) -> Iterator[tuple[int, int, int]]:
 class PatternRecogniser:
     """Finds one entity by a few rules that share context words."""
 
-    __slots__ = ("_compiled", "_cues", "_gate", "_plan", "_set", "_threshold", "digits", "entities", "name")
+    __slots__ = (
+        "_compiled",
+        "_cues",
+        "_gate",
+        "_plan",
+        "_set",
+        "_threshold",
+        "digits",
+        "entities",
+        "name",
+        "only_near",
+    )
 
     def __init__(self, rules: RuleSet, *, threshold: float = DEFAULT_THRESHOLD) -> None:
         self.name = rules.name
@@ -102,6 +113,8 @@ class PatternRecogniser:
             (rule, rule.digits, rule.alone() >= threshold, tuple(Counter(rule.chars).items()))
             for rule in rules.rules
         ]
+        # Words of which a text must hold one, if no rule reaches the threshold without a cue; else None.
+        self.only_near = None if any(enough for _, _, enough, _ in self._plan) else self._cues.heads
 
     def find(self, view: View) -> Iterable[Finding]:
         if self._set.gate and not self._passes(view):

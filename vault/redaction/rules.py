@@ -193,4 +193,14 @@ _PLACES: Final = (
     ),
 )
 
-OWN_RULES: Final[tuple[RuleSet, ...]] = (*_DATES, _AGE, _MRN, *_PLACES)
+_PHONE: Final = RuleSet(
+    name="rules.phone",
+    entity="PHONE_NUMBER",
+    cues=("phone", "telephone", "cell", "cellphone", "mobile", "call", "fax", "tel", "whatsapp", "sms"),
+    rules=(
+        # Without its area code no library calls it valid.
+        Rule(name="local", regex=r"(?<![\w.-])\d{3}[-. ]\d{4}(?![\w-])", score=0.0, near=0.6, digits=7),
+    ),
+)
+
+OWN_RULES: Final[tuple[RuleSet, ...]] = (*_DATES, _AGE, _MRN, *_PLACES, _PHONE)

@@ -13,7 +13,6 @@ from vault.redaction.patterns import Rule, RuleSet
 
 _ASSIGN: Final = r"[\"']?\s{0,3}(?::|=>?)\s{0,3}[\"']?"
 _IS: Final = r"\s{1,3}(?:is|was|to)\s{1,3}[\"']?"
-_FRESH: Final = r"(?!\[[A-Z_]{2,40}[:\]])"  # not yet redacted
 _PASSWORD: Final = "(?:password|passwd|passphrase|passcode|pwd)"  # noqa: S105  a regex
 _PASSWORD_HINTS: Final = ("passw", "passp", "passc", "pwd")
 _KEY: Final = (
@@ -82,13 +81,13 @@ _SECRETS: Final = (
             ),
             Rule(
                 name="assigned",
-                regex=rf"{_KEY}{_ASSIGN}{_FRESH}(?P<value>[\w+/=.~-]{{8,250}})",
+                regex=rf"{_KEY}{_ASSIGN}(?P<value>[\w+/=.~-]{{8,250}})",
                 score=0.85,
                 hints=_KEY_HINTS,
             ),
             Rule(
                 name="said",
-                regex=rf"{_KEY}{_IS}{_FRESH}(?P<value>(?=[\w+/=.~-]{{0,60}}\d)[\w+/=.~-]{{8,250}})",
+                regex=rf"{_KEY}{_IS}(?P<value>(?=[\w+/=.~-]{{0,60}}\d)[\w+/=.~-]{{8,250}})",
                 score=0.8,
                 hints=_KEY_HINTS,
             ),
@@ -101,14 +100,14 @@ _SECRETS: Final = (
         rules=(
             Rule(
                 name="assigned",
-                regex=rf"{_PASSWORD}{_ASSIGN}{_FRESH}(?P<value>[^\s\"',;]{{2,127}}[^\s\"',;.)])",
+                regex=rf"{_PASSWORD}{_ASSIGN}(?P<value>[^\s\"',;]{{2,127}}[^\s\"',;.)])",
                 score=0.9,
                 hints=_PASSWORD_HINTS,
             ),
             Rule(
                 name="said",  # in "the password is required" is none: one holds a digit or a symbol
                 regex=(
-                    rf"{_PASSWORD}{_IS}{_FRESH}"
+                    rf"{_PASSWORD}{_IS}"
                     r"(?P<value>(?=[^\s\"',;]{0,60}[\d@#$%^&*_+=])[^\s\"',;]{2,127}[^\s\"',;.)])"
                 ),
                 score=0.85,

@@ -123,6 +123,13 @@ def test_a_birth_date_is_more_than_a_date() -> None:
     assert one.entity == "DATE_OF_BIRTH"
 
 
+def test_names_are_found_by_their_key_but_not_claimed() -> None:
+    detector = BuiltinDetector()
+    assert [f.entity for f in detector.detect("Marie Curie", context="patient_name")] == ["PERSON"]
+    assert "PERSON" not in detector.entities
+    assert detector.detect("Marie Curie met Pierre in Paris") == []
+
+
 def test_the_threshold_decides() -> None:
     text = "the number 536904399 alone"
     assert BuiltinDetector().detect(text) == []

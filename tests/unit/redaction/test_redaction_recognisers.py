@@ -42,6 +42,7 @@ def found(text: str, context: str | None = None) -> list[tuple[str, str]]:
         ("PHONE_NUMBER", "Tel. 030 901820", "030 901820"),
         ("PHONE_NUMBER", "0033 1 42 68 53 00", "0033 1 42 68 53 00"),
         ("PHONE_NUMBER", "+1.212.736.5000", "+1.212.736.5000"),
+        ("PHONE_NUMBER", "her cell is 555-0123", "555-0123"),
         # money
         ("CREDIT_CARD", "card 4111 1111 1111 1111 please", "4111 1111 1111 1111"),
         ("CREDIT_CARD", "2223.0031.2200.3222", "2223.0031.2200.3222"),
@@ -103,6 +104,7 @@ def found(text: str, context: str | None = None) -> list[tuple[str, str]]:
         ("PASSWORD", "password: hunter2!", "hunter2!"),
         ("PASSWORD", "my password is Tr0ub4dor", "Tr0ub4dor"),
         ("PASSWORD", "DB_PASSWORD=correcthorse", "correcthorse"),
+        ("PASSWORD", "[password:hunter]", "hunter]"),
         ("PASSWORD", "postgres://bob:s3cret@db.host/x", "s3cret"),
         ("API_KEY", "api_key = abcd1234efgh5678", "abcd1234efgh5678"),
         ("API_KEY", "AKIAIOSFODNN7EXAMPLE", "AKIAIOSFODNN7EXAMPLE"),
