@@ -6,7 +6,6 @@ A cancelled await does not stop the thread: "timeout means unknown". Writes are 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from functools import wraps
 from types import TracebackType
@@ -22,6 +21,12 @@ _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 
+async def _in_thread(call: Callable[_P, _R], *args: _P.args, **kwargs: _P.kwargs) -> _R:
+    import asyncio  # half of what `import vault` would take; who awaits has it loaded
+
+    return await asyncio.to_thread(call, *args, **kwargs)
+
+
 def _lift(
     method: Callable[Concatenate[Session, _P], _R],
 ) -> Callable[Concatenate[AsyncSession, _P], Awaitable[_R]]:
@@ -29,7 +34,7 @@ def _lift(
 
     @wraps(method)
     async def lifted(self: AsyncSession, *args: _P.args, **kwargs: _P.kwargs) -> _R:
-        return await asyncio.to_thread(method, self.sync, *args, **kwargs)
+        return await _in_thread(method, self.sync, *args, **kwargs)
 
     return lifted  # type: ignore[return-value]
 
@@ -61,15 +66,13 @@ class AsyncVault:
     @classmethod
     async def open(cls, path: PathLike) -> AsyncVault:
         """`Vault.open` in a worker thread."""
-        return cls(await asyncio.to_thread(Vault.open, path))
+        return cls(await _in_thread(Vault.open, path))
 
     async def session(
         self, principal: Principal, *, purpose: str, user_id: str | None = None
     ) -> AsyncSession:
         """`Vault.session` in a worker thread: the first session of a tenant writes."""
-        return AsyncSession(
-            await asyncio.to_thread(self.sync.session, principal, purpose=purpose, user_id=user_id)
-        )
+        return AsyncSession(await _in_thread(self.sync.session, principal, purpose=purpose, user_id=user_id))
 
     def admin(self, principal: Principal, *, purpose: str = "operations") -> Admin:
         """Upkeep stays synchronous; run it in a thread of its own."""
@@ -77,7 +80,7 @@ class AsyncVault:
 
     async def close(self) -> None:
         """`Vault.close` in a worker thread; idempotent."""
-        await asyncio.to_thread(self.sync.close)
+        await _in_thread(self.sync.close)
 
     async def __aenter__(self) -> Self:
         return self

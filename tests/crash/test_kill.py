@@ -209,7 +209,9 @@ def report(name: str, title: str, body: str) -> None:
     place = os.environ.get("MEMVAULT_SOAK_DIR")
     if place is None:
         return
-    asked = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    asked = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+    )
     commit = asked.stdout.strip() or "unknown"
     text = f"# {title}\n\nWritten by `make soak` on commit {commit}; `tests/crash/{Path(__file__).name}`.\n\n{body}\n"
     (Path(place) / name).write_text(text, encoding="utf-8")

@@ -22,7 +22,7 @@ class IdentityDetector:
 
 
 def without_sealing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stores what a record holds as it is: `seal_value` and `open_value` hand back their argument in every flow."""
+    """Stores what a record holds as it is: every flow hands back what it should seal or open."""
     from vault.flows import bodies
 
     def seal_value(
@@ -30,9 +30,18 @@ def without_sealing(monkeypatch: pytest.MonkeyPatch) -> None:
     ) -> bytes:
         return data
 
-    replaced = {bodies.seal_value: seal_value, bodies.open_value: seal_value}
+    def open_values(
+        tenant: object, subject: object, use: str, items: list[tuple[bytes, int, bytes]]
+    ) -> list[bytes]:
+        return [blob for _, _, blob in items]
+
+    replaced = {
+        bodies.seal_value: seal_value,
+        bodies.open_value: seal_value,
+        bodies.open_values: open_values,
+    }
     for name, module in list(sys.modules.items()):
         if name.startswith("vault.flows."):
-            for attribute in ("seal_value", "open_value"):
+            for attribute in ("seal_value", "open_value", "open_values"):
                 if getattr(module, attribute, None) in replaced:
                     monkeypatch.setattr(module, attribute, replaced[getattr(module, attribute)])

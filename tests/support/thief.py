@@ -99,7 +99,9 @@ def _same(names: Sequence[str]) -> str:
 
 
 def primary_key(table: str, row: dict[str, Any]) -> tuple[str, ...]:
-    return KEYS.get(table) or tuple(row)
+    """What names a row: the key of the records file's table, in the keystore the whole row."""
+    known = KEYS.get(table, ())
+    return known if known and set(known) <= set(row) and "tid" not in row else tuple(row)
 
 
 def flipped(value: bytes, position: int, bit: int = 0) -> bytes:

@@ -95,7 +95,9 @@ class Check:
 
     def run(self, skip: Container[str] = ()) -> Findings:
         """Everything but the memories in `skip`, which an earlier check went through one by one."""
-        verified = self.operator.audit_verify()  # chain, signatures, multiset recount, every sealed value opens
+        verified = (
+            self.operator.audit_verify()
+        )  # chain, signatures, multiset recount, every sealed value opens
         index = self.operator.index_verify()  # every point is what its record gives
         if index["stale"] or index["checked"] != verified["records"]:
             self.found.half.append("points")
@@ -146,7 +148,11 @@ class Check:
         elif memory.version == known.version:
             if memory.text != known.text:
                 self.found.half.append("an update")
-        elif last["doing"] != "update" or memory.version != known.version + 1 or not memory.text.startswith(last["text"].split(" and gave ")[0]):
+        elif (
+            last["doing"] != "update"
+            or memory.version != known.version + 1
+            or not memory.text.startswith(last["text"].split(" and gave ")[0])
+        ):
             self.found.half.append("an update")
 
     def _gone(self, memory_id: str) -> bool:
@@ -188,7 +194,11 @@ class Check:
 
     def _log(self, records: int) -> None:
         """Every acknowledged write has its entry, and the entries add up to what is stored."""
-        named: dict[str, Counter[str]] = {"memory.add": Counter(), "memory.update": Counter(), "memory.delete": Counter()}
+        named: dict[str, Counter[str]] = {
+            "memory.add": Counter(),
+            "memory.update": Counter(),
+            "memory.delete": Counter(),
+        }
         added = deleted = 0
         for entry in self.auditor.audit_show(limit=1_000_000):
             if entry.result != "ok" or entry.action not in named or entry.count == 0:

@@ -326,7 +326,7 @@ def test_a_refused_call_of_a_newcomer_makes_no_keys(clinic: Vault) -> None:
     app.list(user_id="new")
     assert held(clinic) == before  # asking about a stranger makes nothing either
     assert app.delete_all(user_id="new").deleted == 0
-    assert {**held(clinic), "clinic writes": 0} == {**before, "clinic writes": 0}
+    assert held(clinic) == before
 
 
 def test_nothing_that_holds_keys_can_be_pickled_or_copied(clinic: Vault) -> None:

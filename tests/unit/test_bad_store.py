@@ -112,7 +112,7 @@ def test_the_copies_open(home: Home) -> None:
         search(home.place / "other", tenant)
 
 
-# --- key file and passphrase -----------------------------------------------------------------------------------------
+# --- key file and passphrase --------------------------------------------------------------------------------
 
 
 def test_a_missing_key_file(home: Home) -> None:
@@ -237,7 +237,7 @@ def test_a_key_file_with_cheaper_passphrase_hashing_does_not_open(guarded: Path,
     assert caught.value.code == "keys.file_foreign"
 
 
-# --- keystore --------------------------------------------------------------------------------------------------------
+# --- keystore -----------------------------------------------------------------------------------------------
 
 
 def test_a_missing_keystore(home: Home) -> None:
@@ -322,7 +322,7 @@ def test_a_spoiled_tenant_leaves_the_others_alone(home: Home) -> None:
     search(home.vault, "bank")
 
 
-# --- versions --------------------------------------------------------------------------------------------------------
+# --- versions -----------------------------------------------------------------------------------------------
 
 
 def test_a_newer_keystore(home: Home) -> None:
@@ -357,7 +357,7 @@ def test_a_version_that_never_was(home: Home, version: str) -> None:
     fails(home, ConfigError, "config.invalid")
 
 
-# --- configuration ---------------------------------------------------------------------------------------------------
+# --- configuration ------------------------------------------------------------------------------------------
 
 SECTIONS = [name for name in VaultConfig.model_fields if name != "format"]
 
@@ -456,7 +456,7 @@ def test_a_pack_that_is_not_there(home: Home) -> None:
         fails(home, PolicyInvalidError, "policy.missing")
 
 
-# --- the file system -------------------------------------------------------------------------------------------------
+# --- the file system ----------------------------------------------------------------------------------------
 
 
 def test_a_folder_where_a_store_should_be(home: Home) -> None:

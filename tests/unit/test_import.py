@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 HEAVY = (
+    "asyncio",
     "cryptography",
     "model2vec",
     "numpy",

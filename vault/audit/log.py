@@ -138,7 +138,7 @@ class TenantLog:
             at=now,
             purpose=event.purpose,
             actor=self._keys.pseudonym("actor", event.actor),
-            subject=subject.pseudonym("subj", now.strftime("%Y-%m").encode()) if subject else b"",
+            subject=subject.pseudonym("subj", f"{now.year:04}-{now.month:02}".encode()) if subject else b"",
             obj=subject.pseudonym("obj", event.object_id.encode()) if subject and event.object_id else b"",
             result=event.result,
             count=event.count,
@@ -303,14 +303,16 @@ class TenantLog:
 
     def _check_note(self, stored: tuple[int, bytes, bytes]) -> None:
         size, note, peaks = stored
-        head = open_note(note, self.vkeys())
         frontier = Frontier.from_bytes(peaks)
-        if (head.origin, head.size, head.root) != (
-            self.origin,
-            size,
-            frontier.root(),
-        ) or frontier.size != size:
-            raise AuditChainError("audit.checkpoint", "a stored checkpoint does not match its signed note")
+        if frontier.size != size:
+            raise _checkpoint_differs()
+        self.check_head(size, frontier.root(), note)
+
+    def check_head(self, size: int, root: bytes, note: bytes) -> None:
+        """The note is this log's, signed, and says this size and root; raises AuditChainError."""
+        head = open_note(note, self.vkeys())
+        if (head.origin, head.size, head.root) != (self.origin, size, root):
+            raise _checkpoint_differs()
 
     def _verify_chain(self, start: int) -> int:
         """Chain values and numbering from entry `start` on; returns how many entries there are in all."""
@@ -355,6 +357,10 @@ def chain(key: SecretKey, previous: bytes, seq: int, entry: bytes, s: int | None
     """The keyed chain value of an entry: 16 bytes over the one before, its number, the entry, whose detail it has."""
     subject = s.to_bytes(8, "big") if s is not None else b""
     return hmac_sha256(key, previous, seq.to_bytes(8, "big"), entry, subject)[:_MAC_BYTES]
+
+
+def _checkpoint_differs() -> AuditChainError:
+    return AuditChainError("audit.checkpoint", "a stored checkpoint does not match its signed note")
 
 
 def _head_root(stored: tuple[int, bytes, bytes]) -> bytes:

@@ -157,7 +157,7 @@ def log(to: Console, facts: Facts) -> None:
         Text("\nSigned head of the clinic's log, to keep where the vault's operator cannot write:", "dim")
     )
     for row in facts["checkpoint"].splitlines():
-        output.line(to, (f"   {row if len(row) < 96 else row[:95] + '...'}", "cyan"))
+        output.line(to, (f"   {row if len(row) < 95 else row[:92] + '...'}", "cyan"))
 
 
 def files(to: Console, facts: Facts) -> None:

@@ -109,12 +109,46 @@ def open_(key: SecretKey, blob: bytes, ctx: RecordContext) -> bytes:
     """
     if len(blob) < HEADER_BYTES + MIN_SEALED_BYTES or not blob.startswith(_PREFIX):
         raise unreadable()
-    plaintext = chunked_open(key, _encode(blob[:HEADER_BYTES], ctx), blob[HEADER_BYTES:])
+    return _data(chunked_open(key, _encode(blob[:HEADER_BYTES], ctx), blob[HEADER_BYTES:]))
+
+
+class Opener:
+    """Opens many records of one key, subject, use and generation: what they share is encoded once."""
+
+    __slots__ = ("_after", "_before", "_header", "_key", "_use_length")
+
+    def __init__(self, key: SecretKey, header: Header, ctx: RecordContext) -> None:
+        """`ctx` gives tenant, sid, use and schema; its record id and version are not looked at."""
+        self._key = key
+        self._header = b"".join((_PREFIX, header.kid, _LENGTH.pack(header.generation)))
+        encoded = _encode(self._header, ctx)
+        use = ctx.use.encode("ascii")
+        self._before = encoded[: len(_LABEL_FIELD) + HEADER_BYTES + 2 * (4 + ID_BYTES)]
+        self._after = encoded[len(encoded) - _SCHEMA.size - len(use) :]
+        self._use_length = len(use)
+
+    def open(self, blob: bytes, record_id: bytes, version: int) -> bytes:
+        """The data of one record, as `open_` does it. Raises DecryptionError."""
+        if len(blob) < HEADER_BYTES + MIN_SEALED_BYTES or not blob.startswith(self._header):
+            raise unreadable()
+        context = b"".join(
+            (
+                self._before,
+                _LENGTH.pack(len(record_id)),
+                record_id,
+                _VERSION.pack(8, version, self._use_length),
+                self._after,
+            )
+        )
+        return _data(chunked_open(self._key, context, blob[HEADER_BYTES:]))
+
+
+def _data(plaintext: bytes) -> bytes:
+    """What the padding surrounds. One encoding per value: the length must be the Padme length, the padding zero."""
     if len(plaintext) < 4:
         raise unreadable()
     end = _LENGTH.unpack_from(plaintext)[0] + 4
-    # One encoding per value: the length must be the Padmé length, the padding zero.
-    if len(plaintext) != padme(end) or plaintext[end:] != bytes(len(plaintext) - end):
+    if len(plaintext) != padme(end) or plaintext.count(0, end) != len(plaintext) - end:
         raise unreadable()
     return plaintext[4:end]
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 from vault.crypto.primitives import hmac_sha256
-from vault.crypto.record import RecordContext, open_, read_header, seal
+from vault.crypto.record import HEADER_BYTES, Opener, RecordContext, open_, read_header, seal
 from vault.errors import DecryptionError
 from vault.flows import ids
 from vault.flows.context import moment
-from vault.index.interface import Point, unpack_point
+from vault.index.interface import Points, unpack_points
 from vault.keys.keyring import SubjectKeys, TenantKeys
 from vault.records.interface import MemoryRow, RecordStore
 from vault.types import Memory, Metadata
@@ -66,14 +67,39 @@ def open_value(
     return open_(key, blob, RecordContext(tenant.tid, subject.sid, identity, version, use, _SCHEMA))
 
 
+def open_values(
+    tenant: TenantKeys, subject: SubjectKeys, use: str, items: Sequence[tuple[bytes, int, bytes]]
+) -> list[bytes]:
+    """`open_value` for many of one subject and use, as (identity, version, blob)."""
+    openers: dict[bytes, Opener] = {}
+    found = []
+    for identity, version, blob in items:
+        opener = openers.get(blob[:HEADER_BYTES])
+        if opener is None:
+            header = read_header(blob)
+            key = subject.key(use, header.generation) if header.kid == subject.kid else None
+            if key is None:
+                raise DecryptionError("record.unreadable", "a sealed record does not open")
+            context = RecordContext(tenant.tid, subject.sid, b"", 0, use, _SCHEMA)
+            opener = openers[blob[:HEADER_BYTES]] = Opener(key, header, context)
+        found.append(opener.open(blob, identity, version))
+    return found
+
+
 def encode(body: Body) -> bytes:
     data = {name: value for name in _FIELDS if (value := getattr(body, name)) not in (None, "", [], {})}
     return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def decode(data: bytes) -> Body:
-    parsed: dict[str, Any] = json.loads(data)
+    parsed: dict[str, Any] = json.loads(data.decode())
     return Body(**{"metadata": {}, "scope": {}, "pack": "", "detector": "", **parsed})
+
+
+def open_bodies(tenant: TenantKeys, subject: SubjectKeys, rows: Sequence[MemoryRow]) -> list[Body]:
+    """The bodies of many rows of one subject, in order."""
+    sealed = [(record_id(row.s, row.n, row.nonce), row.version, row.body) for row in rows]
+    return [decode(data) for data in open_values(tenant, subject, "record", sealed)]
 
 
 def open_body(tenant: TenantKeys, subject: SubjectKeys, row: MemoryRow) -> Body:
@@ -138,13 +164,9 @@ class StoredPoints:
     def position(self) -> tuple[int, int]:
         return self._position
 
-    def points(self, after_n: int) -> list[Point]:
-        found = []
-        for n, version, blob in self._records.points(self.s, after_n=after_n):
-            identity = self.s.to_bytes(5, "big") + n.to_bytes(5, "big")
-            found.append(
-                unpack_point(
-                    n, version, open_value(self._tenant, self._subject, "vector", identity, version, blob)
-                )
-            )
-        return found
+    def points(self, after_n: int) -> Points:
+        rows = self._records.points(self.s, after_n=after_n)
+        s = self.s.to_bytes(5, "big")
+        sealed = [(s + n.to_bytes(5, "big"), version, blob) for n, version, blob in rows]
+        opened = open_values(self._tenant, self._subject, "vector", sealed)
+        return unpack_points([(n, data) for (n, _, _), data in zip(rows, opened, strict=True)])

@@ -12,7 +12,14 @@ from typing import Any, Final
 from vault.audit.log import Event
 from vault.config import VaultConfig
 from vault.embedding.interface import Embedder
-from vault.errors import AuditWriteError, DeniedError, InvalidInputError, NotFoundError, StorageError
+from vault.errors import (
+    AuditWriteError,
+    DeniedError,
+    IntegrityViolationError,
+    InvalidInputError,
+    NotFoundError,
+    StorageError,
+)
 from vault.flows.stores import OpenStore, Stores
 from vault.index.interface import VectorIndex
 from vault.keys.interface import KeyProvider
@@ -48,6 +55,8 @@ class Stages:
         keys = self.keystore.tenant(name)
         if keys is None and create:
             keys = self.keystore.create_tenant(name)
+        if keys is None and name == SYSTEM_TENANT:
+            raise IntegrityViolationError("keystore.damaged", "the keystore lacks an entry every keystore has")
         if keys is None:
             raise NotFoundError("tenant.unknown", "there is no such tenant")
         return keys

@@ -5,7 +5,10 @@ A check reports what is in force, read back from where it is in force, never wha
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
@@ -13,7 +16,6 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from vault.audit.jcs import strict_loads
-from vault.files import FILE_MODE, FOLDER_MODE
 from vault.flows import tenants, validate
 from vault.flows.context import Call, Caller, Stages, calling, milliseconds, moment
 from vault.flows.rotate import backup_folder
@@ -41,6 +43,7 @@ _SAMPLES: Final = {
     "social security number": ("her SSN is 536-90-4399", "US_SSN"),
     "name in a sentence": ("Yesterday Maria Gonzalez met John Smith", "PERSON"),
 }
+_OTHERS: Final = 0o077  # mode bits of everybody but the owner
 _BACKUP_DAYS: Final = 7
 _CHECKPOINT_DAYS: Final = 1
 _CLOCK_SLACK: Final = timedelta(seconds=5)
@@ -99,7 +102,7 @@ def _tenant(stages: Stages, caller: Caller) -> dict[str, Any]:
 
 def _sizes(folder: Path) -> Iterator[tuple[str, dict[str, int]]]:
     for name in ("tenants", "keystore"):
-        sizes = [path.stat().st_size for path in (folder / name).rglob("*") if path.is_file()]
+        sizes = [found.st_size for found in _stats(folder / name) if stat.S_ISREG(found.st_mode)]
         yield name, {"files": len(sizes), "bytes": sum(sizes)}
 
 
@@ -321,19 +324,22 @@ def files(folder: Path, keys: Path) -> Iterator[Check]:
         if not place.is_dir():
             yield Check("files", "fail", f"the {what} folder is missing")
             continue
-        paths = [place, *place.rglob("*")]
-        exposed = sum(
-            1
-            for path in paths
-            if path.stat().st_mode & (0o777 ^ (FOLDER_MODE if path.is_dir() else FILE_MODE))
-        )
+        modes = [place.stat().st_mode, *(found.st_mode for found in _stats(place))]
+        exposed = sum(1 for mode in modes if mode & _OTHERS)
         if exposed:
             yield Check(
-                "files", "fail", f"{what} folder: {exposed} of {len(paths)} are accessible to other users"
+                "files", "fail", f"{what} folder: {exposed} of {len(modes)} are accessible to other users"
             )
         else:
-            yield Check("files", "ok", f"{what} folder: {len(paths)} files and folders, 0600 and 0700")
+            yield Check("files", "ok", f"{what} folder: {len(modes)} files and folders, none open to others")
     if folder.is_dir() and keys.is_dir() and folder.stat().st_dev == keys.stat().st_dev:
         yield Check(
             "files", "warn", "key and data are on the same file system: whoever copies the disk has both"
         )
+
+
+def _stats(place: Path) -> Iterator[os.stat_result]:
+    """Of everything below a folder; what another process removes meanwhile is left out."""
+    for path in place.rglob("*"):
+        with suppress(FileNotFoundError):
+            yield path.stat()

@@ -15,7 +15,7 @@ from vault.flows.bodies import StoredPoints, open_body, to_memory, value_term
 from vault.flows.change import find_visible
 from vault.flows.context import Call, Caller, Stages, calling, milliseconds
 from vault.flows.reveal import reveal_reason, revealed
-from vault.flows.scope import Found, locate, log_read, open_row, translate, view
+from vault.flows.scope import Found, locate, log_read, open_rows, translate, view
 from vault.index.interface import TAG_BYTES, Query
 from vault.index.terms import terms, value_ngrams
 from vault.types import Memory, Scope, SearchHit
@@ -73,17 +73,18 @@ def _ranked(
     seen: set[int] = set()
     while True:
         ranked = call.stages.index.search(reader, query, wanted)
-        for hit in ranked:
-            if hit.n in seen or hit.score < threshold:
-                continue
-            seen.add(hit.n)
-            opened = open_row(call, found, hit.n)
-            if opened is None or (tree is not None and not tree.matches(view(*opened))):
-                continue
-            memory = to_memory(call.tenant, *opened)
-            hits.append(SearchHit(memory, hit.score, dict(hit.explain) if with_parts else None))
-            if len(hits) == limit:
-                return hits
+        fresh = [hit for hit in ranked if hit.n not in seen and hit.score >= threshold]
+        seen.update(hit.n for hit in fresh)
+        for start in range(0, len(fresh), limit):
+            part = fresh[start : start + limit]
+            opened = open_rows(call, found, [hit.n for hit in part])
+            for hit in part:
+                if hit.n not in opened or (tree is not None and not tree.matches(view(*opened[hit.n]))):
+                    continue
+                memory = to_memory(call.tenant, *opened[hit.n])
+                hits.append(SearchHit(memory, hit.score, dict(hit.explain) if with_parts else None))
+                if len(hits) == limit:
+                    return hits
         if len(ranked) < wanted:
             return hits
         wanted *= 4
@@ -91,7 +92,8 @@ def _ranked(
 
 def _query(call: Call, found: Found, question: str) -> Query:
     weights = {term: float(count) for term, count in terms(question).items()}
-    weights.update((value_term(found.subject, form), 1.0) for form in value_ngrams(question))
+    if call.records.has_tokens(found.s):
+        weights.update((value_term(found.subject, form), 1.0) for form in value_ngrams(question))
     tags = {k: v[:TAG_BYTES] for k, v in found.wanted.items()}
     return Query(
         vector=call.stages.embedder().embed([question])[0],

@@ -167,9 +167,9 @@ def _index(stages: Stages, name: str, progress: Progress) -> dict[str, Any]:
         tenant = _fresh(stages, name)
         number = rotation.add_tenant_key(stages.keystore, tenant, "tags", current=False)
         tenant = _fresh(stages, name)
-        tenant.current["tags"] = number
         try:
             with stages.stores.use(tenant) as store, store.records.transaction():
+                tenant.current["tags"] = number
                 subjects = store.records.subjects()
                 for done, row in enumerate(subjects):
                     subject = stages.keystore.subject_by_sid(tenant, row.sid)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from vault.filters import Filter
-from vault.flows.bodies import Body, open_body
+from vault.flows.bodies import Body, open_bodies, open_body
 from vault.flows.context import Call, moment
 from vault.flows.sign import sign_if_due
 from vault.flows.tokens import TokenMap
@@ -43,6 +44,13 @@ def locate(call: Call, scope: Scope) -> Found | None:
 def open_row(call: Call, found: Found, n: int) -> tuple[MemoryRow, Body] | None:
     row = call.records.memory(found.s, n)
     return (row, open_body(call.tenant, found.subject, row)) if row is not None else None
+
+
+def open_rows(call: Call, found: Found, numbers: Sequence[int]) -> dict[int, tuple[MemoryRow, Body]]:
+    """`open_row` for many, by number; a row that is gone is left out, and points stay where they are."""
+    rows = call.records.memories_at(found.s, numbers)
+    bodies = open_bodies(call.tenant, found.subject, rows)
+    return {row.n: (row, body) for row, body in zip(rows, bodies, strict=True)}
 
 
 def view(row: MemoryRow, body: Body) -> dict[str, object]:

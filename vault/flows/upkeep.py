@@ -16,6 +16,7 @@ from vault.flows.bodies import open_body, open_value, record_id, seal_value
 from vault.flows.change import remove_row, subject_of
 from vault.flows.context import Call, Caller, Stages, calling, milliseconds
 from vault.flows.sign import sign
+from vault.flows.tenants import system_caller
 from vault.flows.write import point_terms
 from vault.index.interface import pack_point, unpack_point
 from vault.index.quantise import quantise
@@ -76,20 +77,33 @@ def sweep(stages: Stages, caller: Caller, *, dry_run: bool = False, progress: Pr
 
 
 def verify(stages: Stages, caller: Caller) -> dict[str, Any]:
-    """The whole log, every checkpoint, and every record against the multiset hash; raises on the first break."""
+    """The tenant's whole log, every checkpoint and every record, and the vault's own log; raises on the first break."""
     with calling(stages, caller, "audit.verify") as call:
-        counts = call.store.log.verify()
-        known = stages.keystore.checkpoint(call.tenant.tid)
-        call.store.log.verify_extends(known.size if known else 0, known.root if known else None)
-        with call.records.reading():
-            intact = hmac.compare_digest(call.records.recount(), call.records.digest())
-        if not intact:
-            raise AuditChainError("records.changed", "the stored records are not the ones the vault wrote")
-        call.store.log.verify_records()
+        counts = _verified(call)
         opened = _open_everything(call)
-        _open_details(call)
         call.log_read(call.event(count=counts["entries"]))
-    return {**counts, "records": opened, "vkeys": call.store.log.vkeys()}
+        keys = call.store.log.vkeys()
+    with calling(stages, system_caller(caller.principal, caller.purpose), "audit.verify") as call:
+        own = _verified(call)
+        call.log_read(call.event(count=own["entries"]))
+    return {**counts, "records": opened, "vault_entries": own["entries"], "vkeys": keys}
+
+
+def _verified(call: Call) -> dict[str, int]:
+    """Pages, log, checkpoints, and the rows' hash against the rows and against the log."""
+    call.records.check_pages()
+    counts = call.store.log.verify()
+    known = call.stages.keystore.checkpoint(call.tenant.tid)
+    call.store.log.verify_extends(known.size if known else 0, known.root if known else None)
+    if known is not None:
+        call.store.log.check_head(known.size, known.root, known.note)
+    with call.records.reading():
+        intact = hmac.compare_digest(call.records.recount(), call.records.digest())
+    if not intact:
+        raise AuditChainError("records.changed", "the stored records are not the ones the vault wrote")
+    call.store.log.verify_records()
+    _open_details(call)
+    return counts
 
 
 def _open_everything(call: Call) -> int:

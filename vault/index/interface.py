@@ -22,6 +22,8 @@ FloatVector = npt.NDArray[np.float32]
 TAG_BYTES: Final = 8
 _HEAD: Final = struct.Struct("<BHHfq")  # format, dimension, terms, scale, expiry in ms (0: none)
 _FORMAT: Final = 1
+_VECTOR: Final = _HEAD.size + 3 * TAG_BYTES
+_AGENT, _APP, _RUN = (slice(_HEAD.size + i * TAG_BYTES, _HEAD.size + (i + 1) * TAG_BYTES) for i in range(3))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,24 +65,61 @@ def pack_point(
 
 def unpack_point(n: int, version: int, data: bytes) -> Point:
     """The reverse of `pack_point`; raises VectorIndexError for another layout."""
-    if len(data) < _HEAD.size or data[0] != _FORMAT:
-        raise VectorIndexError(
-            "index.layout", "a sealed point has an unknown layout; run memvault index rebuild"
-        )
-    _, dimension, count, scale, expires_ms = _HEAD.unpack_from(data)
-    tags = _HEAD.size
-    start = tags + 3 * TAG_BYTES
-    middle = start + dimension
-    end = middle + 4 * count
-    if len(data) != end + count:
-        raise VectorIndexError(
-            "index.layout", "a sealed point has an unknown layout; run memvault index rebuild"
-        )
-    vector = np.frombuffer(data, dtype=np.int8, count=dimension, offset=start)
-    ids = np.frombuffer(data, dtype="<u4", count=count, offset=middle).tolist()
-    counts = data[end:]
-    agent, app, run = (data[tags + i * TAG_BYTES : tags + (i + 1) * TAG_BYTES] for i in range(3))
-    return Point(n, version, vector, scale, dict(zip(ids, counts, strict=True)), agent, app, run, expires_ms)
+    points = unpack_points([(n, data)])
+    terms = dict(zip(points.terms.tolist(), points.counts.tolist(), strict=True))
+    return Point(n, version, points.vectors[0], float(points.scales[0]), terms, *points.facts[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Points:
+    """Many points, column by column: vectors (n, d); terms and counts of all rows one after another, `sizes` each.
+
+    `facts` are (agent, app, run, expires_ms) of each row, as `Query.admits` takes them.
+    """
+
+    n: list[int]
+    vectors: npt.NDArray[np.int8]
+    scales: npt.NDArray[np.float32]
+    terms: npt.NDArray[np.uint32]
+    counts: npt.NDArray[np.uint8]
+    sizes: npt.NDArray[np.intp]
+    facts: list[tuple[bytes, bytes, bytes, int]]
+
+
+def unpack_points(packed: Sequence[tuple[int, bytes]]) -> Points:
+    """`unpack_point` for many (n, plaintext) at once; all must have one dimension. Raises VectorIndexError."""
+    heads: list[tuple[int, int, int, float, int]] = []
+    vectors, terms, counts, facts = [], [], [], []
+    for _, data in packed:
+        if len(data) < _HEAD.size:
+            raise _layout()
+        head = _HEAD.unpack_from(data)
+        form, dimension, count, _, expires_ms = head
+        middle = _VECTOR + dimension
+        end = middle + 4 * count
+        if form != _FORMAT or len(data) != end + count or (heads and heads[0][1] != dimension):
+            raise _layout()
+        heads.append(head)
+        vectors.append(data[_VECTOR:middle])
+        terms.append(data[middle:end])
+        counts.append(data[end:])
+        facts.append((data[_AGENT], data[_APP], data[_RUN], expires_ms))
+    shape = (len(heads), heads[0][1] if heads else 0)
+    return Points(
+        n=[n for n, _ in packed],
+        vectors=np.frombuffer(b"".join(vectors), dtype=np.int8).reshape(shape),
+        scales=np.array([head[3] for head in heads], dtype=np.float32),
+        terms=np.frombuffer(b"".join(terms), dtype="<u4"),
+        counts=np.frombuffer(b"".join(counts), dtype=np.uint8),
+        sizes=np.array([head[2] for head in heads], dtype=np.intp),
+        facts=facts,
+    )
+
+
+def _layout() -> VectorIndexError:
+    return VectorIndexError(
+        "index.layout", "a sealed point has an unknown layout; run memvault index rebuild"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +162,8 @@ class PointReader(Protocol):
     def position(self) -> tuple[int, int]:
         """(changes, next row number): equal values mean equal points."""
 
-    def points(self, after_n: int) -> list[Point]: ...
+    def points(self, after_n: int) -> Points:
+        """Every point with a number above `after_n`, in order."""
 
 
 class VectorIndex(ABC):

@@ -11,7 +11,7 @@ ranked worse when clipped at 3 sigma and no better unclipped (figures: docs/mode
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -31,6 +31,7 @@ LEXICAL_WEIGHT: Final = 0.5
 _FIRST_CAPACITY: Final = 64
 # Rows turned to float32 at once: 512 rows of 256 numbers are 512 KB, which stays in a core's cache.
 _BLOCK: Final = 512
+_PARTS: Final = ("dense", "lexical", "dense_part", "lexical_part")
 _DIGITS: Final = 6
 _LOW_BITS: Final = 0xFFFF
 _NONE: Final = np.zeros(0, dtype=np.intp)
@@ -162,6 +163,36 @@ class ScopeIndex:
             self._used = end
         self._size = row + 1
 
+    def extend(
+        self,
+        n: Sequence[int],
+        vectors: npt.NDArray[np.int8],
+        scales: Floats,
+        terms: npt.NDArray[np.uint32],
+        counts: npt.NDArray[np.integer[Any]],
+        sizes: npt.NDArray[np.intp],
+    ) -> None:
+        """Add many rows at once: `terms` and `counts` (at most 65535) of all rows in a row, `sizes` of them each.
+
+        Raises VectorIndexError for vectors of another length.
+        """
+        if not len(n):
+            return
+        if vectors.shape != (len(n), self._dimension):
+            raise VectorIndexError("index.dimension", "a vector has another length than the index")
+        row, used = self._size, self._used
+        size, end = row + len(n), used + len(terms)
+        self._reserve(size, end)
+        rows = np.repeat(np.arange(row, size, dtype=np.int32), sizes)
+        self._n[row:size] = n
+        self._matrix[row:size] = vectors
+        self._scales[row:size] = scales
+        self._lengths[row:size] = np.bincount(rows - row, weights=counts, minlength=len(n))
+        self._terms[used:end] = terms
+        self._counts[used:end] = counts
+        self._rows[used:end] = rows
+        self._size, self._used = size, end
+
     def remove(self, n: int) -> bool:
         """Take row `n` out and overwrite its place; False if it is not here."""
         found = np.flatnonzero(self._n[: self._size] == n)
@@ -213,18 +244,11 @@ class ScopeIndex:
         # The last bits of a product depend on a row's place in its block; equal rows must tie.
         scores: Floats = (dense_part + lexical_part).round(_DIGITS)
         best = _best(scores, self._n[: self._size], limit, threshold)
+        parts = (cosines, lexical, dense_part, lexical_part)
+        columns = [column[best].tolist() for column in (self._n[: self._size], scores, *parts)]
         return [
-            (
-                int(self._n[row]),
-                float(scores[row]),
-                {
-                    "dense": float(cosines[row]),
-                    "lexical": float(lexical[row]),
-                    "dense_part": float(dense_part[row]),
-                    "lexical_part": float(lexical_part[row]),
-                },
-            )
-            for row in best
+            (n, score, dict(zip(_PARTS, values, strict=True)))
+            for n, score, *values in zip(*columns, strict=True)
         ]
 
     def _by_row(self) -> tuple[npt.NDArray[Any], ...]:

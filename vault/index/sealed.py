@@ -65,9 +65,11 @@ class SealedIndex(VectorIndex):
         with scope.lock:
             grew = scope.next_n < next_n and not scope.dropped
             if grew:
-                for point in reader.points(max(0, scope.next_n - 1)):
-                    scope.index.append(point.n, point.vector, point.scale, point.terms)
-                    scope.facts[point.n] = (point.agent, point.app, point.run, point.expires_ms)
+                points = reader.points(max(0, scope.next_n - 1))
+                scope.index.extend(
+                    points.n, points.vectors, points.scales, points.terms, points.counts, points.sizes
+                )
+                scope.facts.update(zip(points.n, points.facts, strict=True))
                 scope.next_n = next_n
         if grew:
             self._evict(reader.key)

@@ -126,14 +126,16 @@ class Keystore:
                 timeout_s=self._timeout_s,
             )
             meta: dict[str, Any] = dict(database.query("SELECT key, value FROM meta"))
-            if int(meta.get("schema", 0)) > SCHEMA:
-                database.close()
+            schema = meta.get("schema")
+            if schema == SCHEMA and meta.get("state") == "active" and meta.get("epoch") == epoch:
+                return epoch, database
+            database.close()
+            if isinstance(schema, int) and schema > SCHEMA:
                 raise ConfigError(
                     "keystore.newer", "this keystore was written by a newer memvault; upgrade to open it"
                 )
-            if meta.get("state") == "active" and int(meta.get("epoch", 0)) == epoch:
-                return epoch, database
-            database.close()
+            if schema != SCHEMA:
+                raise _damaged()
         raise IntegrityViolationError(
             "keystore.retired", "every keystore here is retired: an older copy was restored"
         )
@@ -157,6 +159,10 @@ class Keystore:
             self._seen_version, self._seen_changes = -1, -1
             self._refresh(force=True)
             return
+        if "changes" not in meta:
+            raise IntegrityViolationError(
+                "keystore.damaged", "the keystore lacks an entry every keystore has"
+            )
         changes = int(meta["changes"])
         if changes != self._seen_changes:
             self._cache.flush()
@@ -217,7 +223,9 @@ class Keystore:
         for use, number, in_force, wrapped in self.database.query(
             "SELECT use, no, current, wrapped FROM tenant_keys WHERE tid = ?", (tid,)
         ):
-            versions[use][number] = unwrap(kek, wrapped, tenant_key_context(tid, use, number, kek_no))
+            versions.setdefault(use, {})[number] = unwrap(
+                kek, wrapped, tenant_key_context(tid, use, number, kek_no)
+            )
             if in_force:
                 current[use] = number
         if set(current) != set(TENANT_USES):
@@ -448,8 +456,21 @@ def name_ref(names: SecretKey, name: str) -> bytes:
     return hmac_sha256(names, b"tenant", name.encode())
 
 
+def _sixteen(identity: bytes) -> bytes:
+    """An id as it was read; every id of the keystore has 16 bytes."""
+    if len(identity) != len(ZERO):
+        raise _damaged()
+    return identity
+
+
+def _damaged() -> IntegrityViolationError:
+    return IntegrityViolationError(
+        "keystore.damaged", "the keystore lacks an entry every keystore has, or it was changed"
+    )
+
+
 def _name_context(tid: bytes) -> RecordContext:
-    return RecordContext(tenant=tid, sid=ZERO, record_id=b"name", version=1, use="name")
+    return RecordContext(tenant=_sixteen(tid), sid=ZERO, record_id=b"name", version=1, use="name")
 
 
 def seal_name(names: SecretKey, tid: bytes, name: str) -> bytes:
@@ -463,7 +484,7 @@ def open_name(names: SecretKey, tid: bytes, blob: bytes) -> str:
 
 
 def _ident_context(tenant: TenantKeys, sid: bytes) -> RecordContext:
-    return RecordContext(tenant=tenant.tid, sid=sid, record_id=b"ident", version=1, use="ident")
+    return RecordContext(tenant=tenant.tid, sid=_sixteen(sid), record_id=b"ident", version=1, use="ident")
 
 
 def seal_ident(tenant: TenantKeys, sid: bytes, kind: str, value: str) -> bytes:

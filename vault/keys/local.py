@@ -57,7 +57,7 @@ class LocalProvider(KeyProvider):
         return number
 
     def live_epochs(self) -> frozenset[int]:
-        return frozenset(n for n, path in self._files().items() if path.stat().st_size > 0)
+        return frozenset(number for number, size in self._files().items() if size > 0)
 
     def describe(self) -> dict[str, str]:
         return {
@@ -72,12 +72,17 @@ class LocalProvider(KeyProvider):
                 secret.close()
             self._secrets.clear()
 
-    def _files(self) -> dict[int, Path]:
-        found: dict[int, Path] = {}
-        for path in self._folder.glob("epoch-*.key") if self._folder.is_dir() else ():
-            digits = path.name[len("epoch-") : -len(".key")]
-            if digits.isascii() and digits.isdigit():
-                found[int(digits)] = path
+    def _files(self) -> dict[int, int]:
+        """Epoch number and size of each file; asked at every unwrap, so a plain directory scan."""
+        found: dict[int, int] = {}
+        try:
+            with os.scandir(self._folder) as entries:
+                for entry in entries:
+                    digits = entry.name.removeprefix("epoch-").removesuffix(".key")
+                    if entry.name == f"epoch-{digits}.key" and digits.isascii() and digits.isdigit():
+                        found[int(digits)] = entry.stat().st_size
+        except (FileNotFoundError, NotADirectoryError):
+            return {}
         return found
 
     def _known(self) -> set[int]:

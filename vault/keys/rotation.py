@@ -15,7 +15,7 @@ from vault.crypto.wrap import WrapContext, unwrap, wrap
 from vault.errors import IntegrityViolationError
 from vault.files import convert_os, private_folder, sync_folder, write_private
 from vault.keys.interface import KeyProvider
-from vault.keys.keyring import SubjectKeys, TenantKeys
+from vault.keys.keyring import KeyCache, SubjectKeys, TenantKeys
 from vault.keys.keystore import (
     ZERO,
     Keystore,
@@ -300,7 +300,9 @@ def back_up(folder: Path, provider: KeyProvider, epoch: int, target: Path) -> Pa
         key.close()
     write_private(place / f"keystore-{epoch}.key", (folder / f"keystore-{epoch}.key").read_bytes())
     try:
-        complete = place.replace(target / f"keystore-{epoch}-{stamp}")  # only a complete copy bears the name of one
+        complete = place.replace(
+            target / f"keystore-{epoch}-{stamp}"
+        )  # only a complete copy bears the name of one
         sync_folder(target)
     except OSError as error:
         raise convert_os(error) from None
@@ -308,37 +310,57 @@ def back_up(folder: Path, provider: KeyProvider, epoch: int, target: Path) -> Pa
 
 
 def verify_copy(place: Path, provider: KeyProvider, epoch: int) -> dict[str, int]:
-    """Open a backup with the live provider and unwrap every key in it; counts, or raises."""
-    database = Database(place / f"keystore-{epoch}.db", read_file_key(place, provider, epoch))
+    """Open a keystore as a vault would, and every name, key and identity in it; counts, or raises."""
+    cache = KeyCache(16, 60)
+    keystore = Keystore(place, provider, cache=cache)
     try:
+        if keystore.epoch != epoch:
+            raise IntegrityViolationError(
+                "keystore.epoch", "a keystore copy is of another epoch than its name"
+            )
+        database = keystore.database
         checked = database.query("PRAGMA cipher_integrity_check") + [
             row for row in database.query("PRAGMA integrity_check") if row[0] != "ok"
         ]
         if checked:
-            raise IntegrityViolationError(
-                "keystore.damaged", "a keystore copy does not pass its integrity check"
-            )
-        tenants = database.query("SELECT tid, kek_no, kek FROM tenants")
-        for tid, kek_no, kek in tenants:
-            with provider.unwrap(epoch, kek, kek_context(tid, kek_no, epoch)) as key:
-                for use, no, wrapped in database.query(
-                    "SELECT use, no, wrapped FROM tenant_keys WHERE tid = ?", (tid,)
-                ):
-                    unwrap(key, wrapped, tenant_key_context(tid, use, no, kek_no)).close()
-                _unwrap_subjects(database, tid, key, kek_no)
-        subjects = database.one("SELECT count(*) FROM subjects")
-        return {"tenants": len(tenants), "subjects": int(subjects[0]) if subjects else 0}
+            raise _damaged()
+        tenants = keystore.tenant_names()
+        subjects = 0
+        for name, tid, _ in tenants:
+            tenant = keystore.tenant(name)
+            if tenant is None or tenant.tid != tid:
+                raise _damaged()
+            subjects += _verify_subjects(database, tenant)
+        return {"tenants": len(tenants), "subjects": subjects}
     finally:
-        database.close()
+        keystore.close()
+        cache.wipe()
 
 
-def _unwrap_subjects(database: Database, tid: bytes, kek: SecretKey, kek_no: int) -> None:
-    for sid, wrapped in database.query("SELECT sid, secret FROM subjects WHERE tid = ?", (tid,)):
-        unwrap(kek, wrapped, WrapContext(tid, "secret", sid + bytes(4), kek_no)).close()
+def _verify_subjects(database: Database, tenant: TenantKeys) -> int:
+    """Every subject is found by its own identity, has the data key in force, and every key of it unwraps."""
+    held: set[tuple[bytes, int]] = set()
     for sid, generation, wrapped in database.query(
-        "SELECT sid, generation, wrapped FROM deks WHERE tid = ?", (tid,)
+        "SELECT sid, generation, wrapped FROM deks WHERE tid = ?", (tenant.tid,)
     ):
-        unwrap(kek, wrapped, WrapContext(tid, "dek", sid + generation.to_bytes(4, "big"), kek_no)).close()
+        unwrap(tenant.kek, wrapped, subject_context(tenant, "dek", sid, generation)).close()
+        held.add((sid, generation))
+    rows = database.query(
+        "SELECT ref, sid, generation, secret, ident FROM subjects WHERE tid = ?", (tenant.tid,)
+    )
+    for ref, sid, generation, secret, ident in rows:
+        unwrap(tenant.kek, secret, subject_context(tenant, "secret", sid, 0)).close()
+        if ref != subject_ref(tenant, *open_ident(tenant, sid, ident)) or (sid, generation) not in held:
+            raise _damaged()
+    if {sid for sid, _ in held} - {row[1] for row in rows}:
+        raise _damaged()
+    return len(rows)
+
+
+def _damaged() -> IntegrityViolationError:
+    return IntegrityViolationError(
+        "keystore.damaged", "a keystore or a copy of one does not pass its integrity check"
+    )
 
 
 def newest_backup(target: Path) -> tuple[Path, int] | None:

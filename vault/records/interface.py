@@ -134,6 +134,10 @@ class RecordStore(ABC):
     @abstractmethod
     def memory(self, s: int, n: int) -> MemoryRow | None: ...
     @abstractmethod
+    def memories_at(self, s: int, numbers: Sequence[int]) -> list[MemoryRow]:
+        """The rows that exist of these numbers, in no order, without their points."""
+
+    @abstractmethod
     def memories(self, s: int, *, after_n: int = 0, limit: int | None = None) -> list[MemoryRow]:
         """Rows of a subject in the order they were added, after number `after_n`."""
 
@@ -171,6 +175,8 @@ class RecordStore(ABC):
     def token_by_mac(self, s: int, mac: bytes) -> TokenRow | None: ...
     @abstractmethod
     def token(self, s: int, token: str) -> TokenRow | None: ...
+    @abstractmethod
+    def has_tokens(self, s: int) -> bool: ...
     @abstractmethod
     def tokens(self, s: int) -> list[TokenRow]: ...
     @abstractmethod
@@ -246,6 +252,10 @@ class RecordStore(ABC):
     @abstractmethod
     def recount(self) -> bytes:
         """The same digest computed from every row: differs when a row was changed behind the vault's back."""
+
+    @abstractmethod
+    def check_pages(self) -> None:
+        """Read every page of the file as it lies there; raises IntegrityViolationError for one that was changed."""
 
     @abstractmethod
     def purge_free_space(self) -> bool:

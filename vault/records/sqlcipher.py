@@ -8,7 +8,7 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import Any, Final
 
-from vault.crypto.lthash import LtHash
+from vault.crypto.lthash import STATE_BYTES, LtHash
 from vault.crypto.primitives import SecretKey
 from vault.errors import ConfigError, IntegrityViolationError, StorageError
 from vault.files import convert_os, sync_folder
@@ -27,6 +27,7 @@ from vault.storage import Database
 from vault.types import TenantId
 
 SCHEMA: Final = 1
+_READS: Final = 3  # of a page that does not check, before it counts as damaged
 _TABLES: Final = """
 CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE subjects(
@@ -57,6 +58,10 @@ _MEMORY: Final = (
     "SELECT m.s, m.n, m.nonce, m.id_key, m.version, m.created_ms, m.updated_ms, m.expires_ms, m.agent, m.app, m.run,"
     " m.body, p.point FROM memories m JOIN points p ON p.s = m.s AND p.n = m.n AND p.version = m.version"
 )
+_BODY: Final = (
+    "SELECT m.s, m.n, m.nonce, m.id_key, m.version, m.created_ms, m.updated_ms, m.expires_ms, m.agent, m.app, m.run,"
+    " m.body, x'' FROM memories m"
+)
 
 
 class SqlcipherRecords(RecordStore):
@@ -67,7 +72,8 @@ class SqlcipherRecords(RecordStore):
         self._db = Database(path, key, timeout_s=timeout_s)
         self._hash: LtHash | None = None  # loaded at the first change inside a transaction
         meta: dict[str, Any] = dict(self._db.query("SELECT key, value FROM meta"))
-        if int(meta.get("schema", 0)) > SCHEMA:
+        schema = meta.get("schema")
+        if isinstance(schema, int) and schema > SCHEMA:
             self._db.close()
             raise ConfigError(
                 "records.newer", "this store was written by a newer memvault; upgrade to open it"
@@ -75,6 +81,9 @@ class SqlcipherRecords(RecordStore):
         if meta.get("tid") != tid:
             self._db.close()
             raise IntegrityViolationError("records.foreign", "the file belongs to another tenant")
+        if schema != SCHEMA:
+            self._db.close()
+            raise IntegrityViolationError("records.damaged", "the store lacks an entry every store has")
 
     @staticmethod
     def create(path: Path, key: SecretKey, tid: TenantId, *, timeout_s: float = 10.0) -> None:
@@ -151,11 +160,14 @@ class SqlcipherRecords(RecordStore):
 
     def _state(self) -> LtHash:
         if self._hash is None:
-            row = self._db.one("SELECT value FROM meta WHERE key = 'state'")
-            if row is None:
-                raise IntegrityViolationError("records.damaged", "the store lacks an entry every store has")
-            self._hash = LtHash(row[0])
+            self._hash = self._stored_state()
         return self._hash
+
+    def _stored_state(self) -> LtHash:
+        row = self._db.one("SELECT value FROM meta WHERE key = 'state'")
+        if row is None or not isinstance(row[0], bytes) or len(row[0]) != STATE_BYTES:
+            raise IntegrityViolationError("records.damaged", "the store lacks an entry every store has")
+        return LtHash(row[0])
 
     def _enter(self, row: HashedRow) -> None:
         self._state().add(item(row))
@@ -164,10 +176,7 @@ class SqlcipherRecords(RecordStore):
         self._state().remove(item(row))
 
     def digest(self) -> bytes:
-        row = self._db.one("SELECT value FROM meta WHERE key = 'state'")
-        if row is None:
-            raise IntegrityViolationError("records.damaged", "the store lacks an entry every store has")
-        return LtHash(row[0]).digest()
+        return self._stored_state().digest()
 
     def proof(self) -> tuple[int, bytes] | None:
         row = self._db.one("SELECT value FROM meta WHERE key = 'proof'")
@@ -184,6 +193,12 @@ class SqlcipherRecords(RecordStore):
 
     def _hashed(self, s: int) -> list[HashedRow]:
         return [*self.memories(s), *self.all_revisions(s), *self.tokens(s), *self.replays(s)]
+
+    def check_pages(self) -> None:
+        for _ in range(_READS):  # another process may be moving its WAL into the very page: look again
+            if not self._db.query("PRAGMA cipher_integrity_check"):
+                return
+        raise IntegrityViolationError("storage.unreadable", "a page of a store was changed or is damaged")
 
     def setting(self, key: str) -> int:
         row = self._db.one("SELECT value FROM meta WHERE key = ?", (f"setting.{key}",))
@@ -261,6 +276,10 @@ class SqlcipherRecords(RecordStore):
         row = self._db.one(f"{_MEMORY} WHERE m.s = ? AND m.n = ?", (s, n))
         return MemoryRow(*row) if row else None
 
+    def memories_at(self, s: int, numbers: Sequence[int]) -> list[MemoryRow]:
+        sql = f"{_BODY} WHERE m.s = ? AND m.n IN ({', '.join('?' * len(numbers))})"
+        return [MemoryRow(*row) for row in self._db.query(sql, (s, *numbers))] if numbers else []
+
     def memories(self, s: int, *, after_n: int = 0, limit: int | None = None) -> list[MemoryRow]:
         sql = f"{_MEMORY} WHERE m.s = ? AND m.n > ? ORDER BY m.n LIMIT ?"
         return [MemoryRow(*row) for row in self._db.query(sql, (s, after_n, -1 if limit is None else limit))]
@@ -326,6 +345,9 @@ class SqlcipherRecords(RecordStore):
     def token(self, s: int, token: str) -> TokenRow | None:
         row = self._db.one("SELECT * FROM tokens WHERE s = ? AND token = ?", (s, token))
         return TokenRow(*row) if row else None
+
+    def has_tokens(self, s: int) -> bool:
+        return self._db.one("SELECT 1 FROM tokens WHERE s = ? LIMIT 1", (s,)) is not None
 
     def tokens(self, s: int) -> list[TokenRow]:
         return [TokenRow(*row) for row in self._db.query("SELECT * FROM tokens WHERE s = ?", (s,))]

@@ -16,7 +16,8 @@ from vault.errors import InvalidInputError
 
 def write_lines(path: Path, *lines: object) -> Path:
     path.write_text(
-        "\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines) + "\n", encoding="utf-8"
+        "\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines) + "\n",
+        encoding="utf-8",
     )
     return path
 
@@ -85,7 +86,9 @@ REFUSED: list[tuple[object, str]] = [
 ]
 
 
-def test_refused_lines_are_named_by_number_and_reason_and_the_others_are_stored(run: Run, tmp_path: Path) -> None:
+def test_refused_lines_are_named_by_number_and_reason_and_the_others_are_stored(
+    run: Run, tmp_path: Path
+) -> None:
     lines = [part for wrong, _ in REFUSED for part in (wrong, {"text": "kept"})]
     file = write_lines(tmp_path / "mixed.jsonl", *lines)
     expected = [(2 * position + 1, code) for position, (_, code) in enumerate(REFUSED)]
@@ -107,7 +110,9 @@ def test_refused_lines_are_named_by_number_and_reason_and_the_others_are_stored(
 
 
 def test_the_same_import_again_stores_nothing_twice(run: Run, tmp_path: Path) -> None:
-    file = write_lines(tmp_path / "again.jsonl", {"text": "one"}, {"text": "one"}, {"text": "mine", "user_id": "imp-4"})
+    file = write_lines(
+        tmp_path / "again.jsonl", {"text": "one"}, {"text": "one"}, {"text": "mine", "user_id": "imp-4"}
+    )
     for _ in range(2):
         assert run("import", file, "--user", "imp-3").code == 0
     assert (texts(run, "imp-3"), texts(run, "imp-4")) == (["one", "one"], ["mine"])
@@ -115,7 +120,9 @@ def test_the_same_import_again_stores_nothing_twice(run: Run, tmp_path: Path) ->
     assert (texts(run, "imp-4"), texts(run, "imp-5")) == (["mine"], ["one", "one"])
 
 
-def test_an_import_that_was_cut_off_goes_on(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_import_that_was_cut_off_goes_on(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("vault.cli.importing.CHUNK", 4)
     from vault.admin import Admin
 
@@ -144,9 +151,12 @@ def test_the_first_import_makes_the_tenant(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "code"), [('{"memories": 5, \n}', "json.syntax"), ('{"a":\n 1}', "import.form"), ("[1", "json.syntax")]
+    ("content", "code"),
+    [('{"memories": 5, \n}', "json.syntax"), ('{"a":\n 1}', "import.form"), ("[1", "json.syntax")],
 )
-def test_a_document_that_is_none_is_refused_as_a_whole(run: Run, tmp_path: Path, content: str, code: str) -> None:
+def test_a_document_that_is_none_is_refused_as_a_whole(
+    run: Run, tmp_path: Path, content: str, code: str
+) -> None:
     file = tmp_path / "broken.json"
     file.write_text(content, encoding="utf-8")
     answer = run("import", "--json", file, "--user", "u")

@@ -101,13 +101,21 @@ def test_the_log_says_who_saw_a_person_and_denials_leave_a_trace(run: Run) -> No
     run("reveal", memory_id, "--reason", "call back", "--role", "staff")
     assert run("reveal", memory_id, "--reason", "curious").code == 3
     mine = run("audit", "show", "--json", "--user-id", "log-1").document["entries"]
-    assert [entry["action"] for entry in mine] == ["subject.create", "memory.add", "memory.get", "memory.reveal"]
+    assert [entry["action"] for entry in mine] == [
+        "subject.create",
+        "memory.add",
+        "memory.get",
+        "memory.reveal",
+    ]
     assert {entry["about"] for entry in mine} == {"user:log-1"}
     assert mine[-1]["reason"] == "call back"
     everything = run("audit", "show", "--json", "--limit", "100000").document["entries"]
     assert any(entry["result"] == "denied" for entry in everything)
     assert run("audit", "show", "--json", "--user", "log-1").document["entries"] == mine
-    assert run("audit", "show", "--json", "--user-id", "log-1", "--since", "2099-01-01").document["entries"] == []
+    assert (
+        run("audit", "show", "--json", "--user-id", "log-1", "--since", "2099-01-01").document["entries"]
+        == []
+    )
     assert run("audit", "show", "--json", "--user-id", "never-seen").document["entries"] == []
     assert "memory.reveal" in run("audit", "show", "--user-id", "log-1", "--since", "1h").out
 
@@ -160,7 +168,13 @@ def test_the_index_is_described_verified_and_made_anew(run: Run) -> None:
 
 
 def test_what_shows_nothing_of_a_tenant_that_is_not_there(run: Run) -> None:
-    for verb in (("audit", "verify"), ("audit", "show"), ("index", "verify"), ("keys", "status"), ("index", "sweep")):
+    for verb in (
+        ("audit", "verify"),
+        ("audit", "show"),
+        ("index", "verify"),
+        ("keys", "status"),
+        ("index", "sweep"),
+    ):
         answer = run(*verb, "--tenant", "nowhere", "--json")
         assert (answer.code, answer.error["code"]) == (9, "tenant.unknown"), verb
 

@@ -58,5 +58,7 @@ def test_explain_names_the_rule_and_who_could_do_it_instead(run: Run) -> None:
     denied = run("policy", "explain", "memory.reveal", "--json").document
     assert denied["permit"] is False
     assert "staff for treatment" in denied["explanation"]
-    permitted = run("policy", "explain", "memory.reveal", "--role", "staff", "--purpose", "treatment", "--json").document
+    permitted = run(
+        "policy", "explain", "memory.reveal", "--role", "staff", "--purpose", "treatment", "--json"
+    ).document
     assert (permitted["permit"], permitted["rule"]) == (True, "staff-reveal")

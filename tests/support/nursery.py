@@ -1,0 +1,110 @@
+"""Child processes in milliseconds: one process imports everything once and forks a child for each connection.
+
+`python -m support.nursery SOCKET` listens; the first line of a connection names the work, the rest is between the child
+and the test. Nothing of a vault is open in the process that forks.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import IO, Any
+
+
+class Child:
+    """A forked process and the line-wise connection to it."""
+
+    def __init__(self, place: Path, order: dict[str, Any]) -> None:
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.connect(str(place))
+        self._stream: IO[str] = self._socket.makefile("rw", encoding="utf-8")
+        self.say(order)
+        self.pid: int = self.hear()
+
+    def say(self, value: Any) -> None:
+        self._stream.write(json.dumps(value) + "\n")
+        self._stream.flush()
+
+    def hear(self) -> Any:
+        """The next line; None once the child is gone."""
+        line = self._stream.readline()
+        return json.loads(line) if line.endswith("\n") else None
+
+    def end(self) -> list[Any]:
+        """Nothing more is asked: waits for the child to end, and returns what it still said."""
+        self._socket.shutdown(socket.SHUT_WR)
+        said = []
+        while (line := self.hear()) is not None:
+            said.append(line)
+        return said
+
+    def close(self) -> None:
+        self._stream.close()
+        self._socket.close()
+
+
+class Nursery:
+    """The process that forks."""
+
+    def __init__(self, place: Path) -> None:
+        from support.children import environment
+
+        self.place = place
+        command = [sys.executable, "-m", "support.nursery", str(place)]
+        self._process = subprocess.Popen(command, env=environment())
+        deadline = time.monotonic() + 30
+        while not place.exists():
+            assert self._process.poll() is None, "the nursery did not start"
+            assert time.monotonic() < deadline, "the nursery did not start"
+            time.sleep(0.01)
+
+    def child(self, **order: Any) -> Child:
+        return Child(self.place, order)
+
+    def close(self) -> None:
+        self._process.terminate()
+        self._process.wait()
+
+
+def main() -> None:
+    import vault.compose
+    import vault.flows.bulk
+    import vault.flows.listing
+    import vault.flows.rotate
+    import vault.flows.upkeep  # noqa: F401 - imported before the first fork
+    from support import remote, steps
+    from vault.redaction.detect import BuiltinDetector
+
+    BuiltinDetector()  # its tables are read once, here
+    works = {"remote": remote.serve, "steps": steps.run}
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # ended children need nobody
+    place = Path(sys.argv[1])
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(place) + ".new")
+    listener.listen(32)
+    Path(str(place) + ".new").replace(place)
+    while True:
+        connection, _ = listener.accept()
+        if os.fork() == 0:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            listener.close()
+            stream = connection.makefile("rw", encoding="utf-8")
+            order = json.loads(stream.readline())
+            stream.write(f"{os.getpid()}\n")
+            stream.flush()
+            try:
+                works[order.pop("work")](stream, **order)
+            finally:
+                stream.flush()
+                os._exit(0)
+        connection.close()
+
+
+if __name__ == "__main__":
+    main()

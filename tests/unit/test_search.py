@@ -1,0 +1,260 @@
+"""Searching: by meaning, by word, by a value that was redacted; scores, thresholds, filters; asking stores nothing."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from support.calls import Clock, held, session_of
+
+from vault import Session, Vault
+
+FACTS = [
+    "Her cardiology follow-up moved to 4 May",
+    "She is allergic to penicillin and gets a rash",
+    "He parks the car behind the bakery",
+    "The children start school in September",
+    "She prefers to be called in the afternoon",
+    "The invoice for the roof repair is still open",
+]
+SPELLINGS = {
+    "ana.rivera@example.org": [
+        "ana.rivera@example.org",
+        "ANA.RIVERA@EXAMPLE.ORG",
+        "ａｎａ.ｒｉｖｅｒａ@example.org",
+    ],
+    "(212) 555-0187": ["212-555-0187", "2125550187", "212.555.0187", "(212)555 0187"],
+    "536-90-4399": ["536904399", "536 90 4399", "５３６-９０-４３９９"],
+    "4111 1111 1111 1111": ["4111111111111111", "4111-1111-1111-1111"],
+    "GB82 WEST 1234 5698 7654 32": ["GB82WEST12345698765432", "gb82 west 1234 5698 7654 32"],
+}
+
+
+@pytest.fixture
+def filled(app: Session) -> Session:
+    app.add_many(
+        [
+            {"content": fact, "user_id": "u", "metadata": {"n": n, "odd": n % 2 == 1}}
+            for n, fact in enumerate(FACTS)
+        ]
+    )
+    return app
+
+
+def texts(session: Session, query: str, **options: Any) -> list[str]:
+    return [hit.memory.text for hit in session.search(query, **{"user_id": "u", **options})]
+
+
+@pytest.mark.parametrize(
+    ("query", "fact"),
+    [
+        ("when does she see the heart doctor?", 0),
+        ("can I give her antibiotics?", 1),
+        ("where is the automobile?", 2),
+        ("when do the kids go back to class?", 3),
+        ("bill for fixing the house", 5),
+    ],
+)
+def test_by_meaning(filled: Session, query: str, fact: int) -> None:
+    assert texts(filled, query)[0] == FACTS[fact]
+
+
+@pytest.mark.parametrize(
+    ("query", "fact"), [("cardiology", 0), ("PENICILLIN", 1), ("bakeries", 2), ("invoices", 5)]
+)
+def test_by_word(filled: Session, query: str, fact: int) -> None:
+    assert texts(filled, query)[0] == FACTS[fact]
+
+
+@pytest.mark.parametrize("value", SPELLINGS)
+def test_by_a_value_that_was_redacted(filled: Session, value: str) -> None:
+    stored = filled.add(f"Written on the form: {value}", user_id="u").memories[0]
+    assert value not in stored.text
+    for spelling in SPELLINGS[value]:
+        for query in (spelling, f"who has {spelling}?"):
+            hits = filled.search(query, user_id="u", explain=True)
+            assert hits[0].memory == stored, spelling
+            assert hits[0].explain is not None
+            assert hits[0].explain["lexical"] > 0, spelling
+    assert texts(filled, "nobody@example.org", threshold=0.5) == []
+
+
+def test_a_value_in_metadata_or_the_name_is_no_term_of_the_text(filled: Session) -> None:
+    """What is searched is the text; metadata is what filters are for."""
+    filled.add(
+        {"content": "likes tea", "name": "ana@example.org"}, user_id="u", metadata={"mail": "ana@example.org"}
+    )
+    assert len(filled.list(user_id="u", filters={"mail": "ana@example.org"}).memories) == 1
+
+
+def test_best_first_and_never_more_than_asked_for(filled: Session) -> None:
+    hits = filled.search("cardiology follow-up in May", user_id="u", limit=4)
+    assert len(hits) == 4
+    scores = [hit.score for hit in hits]
+    assert scores == sorted(scores, reverse=True)
+    assert all(0 <= score <= 1 for score in scores)
+    assert len(filled.search("cardiology", user_id="u", limit=1_000)) == len(FACTS)
+    assert len(filled.search("cardiology", user_id="u")) == len(FACTS)  # ten, of six
+
+
+def test_a_threshold_cuts_the_tail(filled: Session) -> None:
+    every = filled.search("cardiology follow-up", user_id="u")
+    for cut in (0.0, every[0].score, every[2].score, every[-1].score, 1.0):
+        kept = filled.search("cardiology follow-up", user_id="u", threshold=cut)
+        assert [hit.memory for hit in kept] == [hit.memory for hit in every if hit.score >= cut]
+
+
+def test_the_parts_explain_the_score(filled: Session) -> None:
+    for hit in filled.search("penicillin allergy", user_id="u", explain=True):
+        assert hit.explain is not None
+        assert hit.explain["dense_part"] + hit.explain["lexical_part"] == pytest.approx(hit.score, abs=1e-5)
+        assert set(hit.explain) == {"dense", "lexical", "dense_part", "lexical_part"}
+    assert all(hit.explain is None for hit in filled.search("penicillin", user_id="u"))
+
+
+def test_equal_answers_come_newest_first(app: Session) -> None:
+    ids = [app.add("likes tea", user_id="u").memories[0].id for _ in range(5)]
+    for _ in range(3):
+        assert [hit.memory.id for hit in app.search("tea", user_id="u")] == ids[::-1]
+
+
+def test_a_search_sees_what_was_just_written(app: Session) -> None:
+    memory = app.add("likes tea", user_id="u").memories[0]
+    assert texts(app, "tea") == ["likes tea"]
+    app.add("likes milk", user_id="u")
+    assert texts(app, "milk")[0] == "likes milk"
+    app.update(memory.id, "likes rum")
+    assert texts(app, "rum")[0] == "likes rum"
+    app.delete(memory.id)
+    assert texts(app, "rum") == ["likes milk"]
+    app.delete_all(user_id="u")
+    assert texts(app, "milk") == []
+
+
+def test_two_open_vaults_see_each_others_writes(clinic: Vault, app: Session) -> None:
+    with Vault.open(clinic.folder) as second:
+        other = session_of(second)
+        memory = app.add("likes tea", user_id="u").memories[0]
+        assert texts(other, "tea") == ["likes tea"]
+        other.update(memory.id, "likes rum")
+        assert texts(app, "rum") == ["likes rum"]
+        app.delete(memory.id)
+        assert texts(other, "rum") == []
+
+
+def test_a_user_and_an_agent_together(app: Session) -> None:
+    app.add("likes tea at home", user_id="u", agent_id="home")
+    app.add("likes tea at work", user_id="u", agent_id="work")
+    app.add("likes tea anywhere", user_id="u")
+    app.add("likes tea, says the agent", agent_id="work")
+    assert texts(app, "tea", agent_id="work") == ["likes tea at work"]
+    assert len(texts(app, "tea")) == 3
+    assert texts(app, "tea", user_id=None, agent_id="work") == ["likes tea, says the agent"]
+    assert texts(app, "tea", agent_id="work", limit=1, filters={"role": {"ne": "tool"}}) == [
+        "likes tea at work"
+    ]
+
+
+def test_strangers_and_other_tenants_find_nothing(clinic: Vault, filled: Session) -> None:
+    assert texts(filled, "cardiology", user_id="U") == []
+    assert texts(session_of(clinic, "bank"), "cardiology") == []
+
+
+@pytest.mark.parametrize(
+    "query", ["?", "the of and", "%' OR 1=1 --", "🙂", "\u202eabc", "[EMAIL:abcdef]", "a" * 60_000]
+)
+def test_any_text_is_a_question(filled: Session, query: str) -> None:
+    assert len(texts(filled, query)) == len(FACTS)
+
+
+def test_asking_stores_nothing(clinic: Vault, filled: Session) -> None:
+    before = held(clinic)
+    for query in ("ana@example.org", "My SSN is 536-90-4399", "cardiology"):
+        texts(filled, query)
+        texts(filled, query, user_id="stranger")
+        filled.list(user_id="u", filters={"mail": query})
+    assert held(clinic) == before
+
+
+# --- filters ----------------------------------------------------------------------------------------------
+
+
+def test_filters_narrow_a_search(filled: Session) -> None:
+    assert texts(filled, "cardiology", filters={"n": 0}) == [FACTS[0]]
+    assert texts(filled, "cardiology", filters={"n": {"gt": 3}, "odd": True}) == [FACTS[5]]
+    assert set(texts(filled, "cardiology", filters={"OR": [{"n": 1}, {"n": {"in": [2, 3]}}]})) == set(
+        FACTS[1:4]
+    )
+    assert set(texts(filled, "cardiology", filters={"NOT": [{"odd": True}]})) == set(FACTS[::2])
+    assert texts(filled, "cardiology", filters={"n": 99}) == []
+    assert len(texts(filled, "cardiology", filters={})) == len(FACTS)
+
+
+def test_a_filtered_search_goes_on_to_the_last_memory(app: Session) -> None:
+    """The two that match are the worst answers of 300."""
+    app.add_many([{"content": f"tea number {n}", "user_id": "u"} for n in range(298)])
+    app.add_many(
+        [{"content": f"roof repair {n}", "user_id": "u", "metadata": {"kind": "house"}} for n in range(2)]
+    )
+    assert set(texts(app, "a cup of tea", filters={"kind": "house"}, limit=5)) == {
+        "roof repair 0",
+        "roof repair 1",
+    }
+    assert len(texts(app, "a cup of tea", filters={"kind": "house"}, limit=1)) == 1
+
+
+def test_filters_compare_redacted_values_in_any_spelling(app: Session) -> None:
+    for n, mail in enumerate(["Ana@Example.org", "ana@example.org", "bob@example.org", None]):
+        app.add(f"person {n}", user_id="u", metadata={"mail": mail, "note": f"write to {mail}", "n": n})
+
+    def found(tree: dict[str, Any]) -> list[str]:
+        listed = [m.text for m in app.list(user_id="u", filters=tree).memories]
+        assert sorted(texts(app, "person", filters=tree)) == sorted(listed)
+        return listed
+
+    for spelling in ("Ana@Example.org", "ana@example.org", "ANA@EXAMPLE.ORG"):
+        assert found({"mail": spelling}) == ["person 0", "person 1"]
+        assert found({"mail": {"ne": spelling}}) == ["person 2", "person 3"]
+        assert found({"mail": {"in": [spelling, "bob@example.org"]}}) == ["person 0", "person 1", "person 2"]
+        assert found({"NOT": [{"mail": {"in": [spelling]}}]}) == ["person 2", "person 3"]
+        assert found({"note": {"contains": spelling}}) == ["person 0", "person 1"]
+        assert found({"note": {"icontains": spelling}}) == ["person 0", "person 1"]
+    assert found({"mail": "carol@example.org"}) == []
+    assert found({"mail": None}) == ["person 3"]
+
+
+def test_filters_compare_redacted_numbers(app: Session) -> None:
+    app.add("on file", user_id="u", metadata={"ssn": 536904399, "room": 12})
+    app.add("not on file", user_id="u", metadata={"ssn": 0, "room": "12"})
+    for value in (536904399, 536904399.0, "536904399", "536-90-4399"):
+        assert texts(app, "file", filters={"ssn": value}) == ["on file"]
+    assert texts(app, "file", filters={"room": 12}) == ["on file"]
+    assert texts(app, "file", filters={"room": "12"}) == ["not on file"]
+
+
+def test_a_filter_of_one_user_does_not_know_anothers_values(app: Session) -> None:
+    app.add("person", user_id="other", metadata={"mail": "ana@example.org"})
+    token = app.list(user_id="other").memories[0].metadata["mail"]
+    app.add("person", user_id="u", metadata={"mail": "bob@example.org", "copy": token})
+    assert texts(app, "person", filters={"mail": "ana@example.org"}) == []
+    assert texts(app, "person", filters={"copy": "ana@example.org"}) == []
+
+
+def test_filters_over_times_and_roles(clinic: Vault, app: Session) -> None:
+    clock = Clock(clinic)
+    start = clock.now
+    for day, role in enumerate(["user", "assistant", "user"]):
+        clock.now = start + timedelta(days=day)
+        app.add({"role": role, "content": f"day {day}"}, user_id="u")
+    second = start + timedelta(days=1)
+    assert texts(app, "day", filters={"created_at": {"gt": second}}) == ["day 2"]
+    assert sorted(texts(app, "day", filters={"created_at": {"gte": second.isoformat()}})) == [
+        "day 1",
+        "day 2",
+    ]
+    assert texts(app, "day", filters={"created_at": second}) == ["day 1"]
+    assert sorted(texts(app, "day", filters={"role": "user"})) == ["day 0", "day 2"]
+    clock.move(days=1)
+    app.update(app.list(user_id="u").memories[0].id, "day 0 again")
+    assert texts(app, "day", filters={"updated_at": {"gt": start + timedelta(days=2)}}) == ["day 0 again"]
