@@ -197,7 +197,6 @@ def _typed(embedder: Embedder) -> Embedder:
 def default_config(
     folder: Path,
     *,
-    tenant: str,
     explicit_tenants: bool = False,
     key_folder: str | None = None,
     passphrase: str | None = None,
@@ -213,6 +212,5 @@ def default_config(
         {
             "keys": {"provider": f"file:{place}", "passphrase": passphrase, "backup": backup},
             "tenants": {"create": "explicit" if explicit_tenants else "implicit"},
-            "cli": {"tenant": tenant},
         }
     )

@@ -112,16 +112,23 @@ class AuditConfig(_Section):
 class CliConfig(_Section):
     """Defaults of the command line."""
 
-    tenant: str = Field(default="default", description="tenant of commands without `--tenant`")
+    tenant: str | None = Field(
+        default=None,
+        description="tenant of commands without `--tenant`; left out, the vault's only tenant, and no name stands here",
+    )
     purpose: str = Field(default="service", description="purpose of commands without `--purpose`")
-    roles: tuple[str, ...] = Field(default=("app",), strict=False, description="roles of commands without `--role`")
+    roles: tuple[str, ...] = Field(
+        default=("app",), strict=False, description="roles of commands without `--role`"
+    )
     user: str | None = Field(default=None, description="user id of commands without `--user`")
 
 
 class VaultConfig(_Section):
     """The whole of `memvault.toml`."""
 
-    format: int = Field(default=FORMAT, ge=FORMAT, le=FORMAT, description="version of the vault folder's layout")
+    format: int = Field(
+        default=FORMAT, ge=FORMAT, le=FORMAT, description="version of the vault folder's layout"
+    )
     keys: KeysConfig
     tenants: TenantsConfig = TenantsConfig()
     policy: PolicyConfig = PolicyConfig()

@@ -54,7 +54,6 @@ class Vault:
         key_folder: PathLike | None = None,
         passphrase: str | None = None,
         keystore_backup: PathLike | None = None,
-        tenant: str = "default",
         explicit_tenants: bool = False,
     ) -> Vault:
         """Make a vault folder and its key, and open it.
@@ -64,12 +63,11 @@ class Vault:
         Raises ConfigError when something is there already, InvalidInputError for a malformed argument.
         """
         from vault import compose
-        from vault.flows import tenants, validate
+        from vault.flows import validate
 
         folder = Path(validate.path("path", path))
         config = compose.default_config(
             folder,
-            tenant=tenants.check_name(tenant),
             explicit_tenants=validate.flag("explicit_tenants", explicit_tenants),
             passphrase=passphrase,
             key_folder=validate.path("key_folder", key_folder) if key_folder is not None else None,
@@ -118,6 +116,12 @@ class Vault:
         checked = tenants.check_principal(principal)
         tenants.check_purpose(self._opened(), purpose)
         return Admin(self._opened, checked, purpose, self.folder)
+
+    def only_tenant(self) -> str | None:
+        """The name of the one tenant, where there is exactly one: what the command line acts in when none is named."""
+        from vault.flows import tenants
+
+        return tenants.only(self._opened())
 
     def _opened(self) -> Stages:
         if self._stages is None:

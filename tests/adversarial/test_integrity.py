@@ -122,6 +122,8 @@ AT_OPENING = {"meta.key of tid", "meta.value of tid", "meta.key of schema", "met
 UNBOUND_KEYSTORE = {
     "tenants.created_ms": "shown to operators",
     "checkpoints.at_ms": "shown to operators; the signed note is what counts",
+    "checkpoints.tid": "as if that tenant had no checkpoint yet, which a crash can leave: rollback goes unseen then",
+    "tenant_keys.current": "every number but 0 means in force",
     "tombstones.kid": "consulted after a restore of older records only, which is then refused instead of purged",
     "tombstones.tid": "the same",
     "tombstones.generation": "the same",
@@ -129,8 +131,7 @@ UNBOUND_KEYSTORE = {
     "tombstones.at_ms": "the same",
     "meta.value of changes": "tells running processes to drop cached keys",
     "meta.value of pack": "another value makes the next opening log the pack in force",
-    "meta.value of schema": "an older number is read like the present one; a newer one is refused",
-    "meta.value of state": "active or retired; anything else opens nothing",
+    "meta.key of pack": "the same",
 }
 
 
@@ -173,17 +174,23 @@ def changed(thief: Thief, table: str, row: dict[str, Any], column: str, value: A
         thief.write(table, row)
 
 
-def survey(
-    vault: Vault,
-    thief: Thief,
-    look: Callable[[Vault], VaultError | None],
-    *,
-    rows: int | None = None,
-    flips: int = 2,
-) -> tuple[int, set[str]]:
-    """Change every column of `rows` rows of each table; how many changes there were, and what nobody noticed."""
+@contextmanager
+def as_it_was(folder: Path, kept: Path) -> Iterator[None]:
+    """Puts every file of a closed vault back at the end: opening changes more than what a test changes."""
+    shutil.copytree(folder, kept)
+    try:
+        yield
+    finally:
+        shutil.rmtree(folder)
+        kept.rename(folder)
+
+
+Change = tuple[str, dict[str, Any], str, Any]
+
+
+def changes(thief: Thief, *, rows: int | None = None, flips: int = 2) -> Iterator[Change]:
+    """Every column of `rows` rows of each table (all by default) with other values: table, row, column, value."""
     rng = random.Random(7)
-    tried, missed = 0, set()
     for table, columns in thief.tables().items():
         found = thief.rows(table)
         for row in found if rows is None or table == "meta" else rng.sample(found, min(rows, len(found))):
@@ -191,11 +198,39 @@ def survey(
                 if row[column] is None and table in ("log", "revisions"):
                     continue  # tried the other way round: a value that goes missing
                 for value in variants(row[column], rng, flips):
-                    with changed(thief, table, row, column, value) as done:
-                        if done:
-                            tried += 1
-                            if look(vault) is None:
-                                missed.add(label(table, row, column))
+                    yield table, row, column, value
+
+
+def survey_records(vault: Vault, **size: Any) -> tuple[int, set[str]]:
+    """Changes beside the open vault, one by one; how many there were, and the columns whose change nobody noticed."""
+    thief = records_thief(vault, TENANT)
+    assert check_everything(vault) is None
+    tried, missed = 0, set()
+    for table, row, column, value in list(changes(thief, **size)):
+        with changed(thief, table, row, column, value) as done:
+            if done:
+                tried += 1
+                if check_everything(vault) is None:
+                    missed.add(label(table, row, column))
+    assert check_everything(vault) is None  # and everything is as it was
+    return tried, missed
+
+
+def survey_keystore(vault: Vault, scratch: Path, **size: Any) -> tuple[int, set[str]]:
+    """The same in the keystore of the closed vault, which is opened anew each time."""
+    thief = keystore_thief(vault)
+    vault.close()
+    tried, missed = 0, set()
+    for table, row, column, value in list(changes(thief, **size)):
+        with as_it_was(vault.folder, scratch / "kept"):
+            try:
+                thief.change(table, row, **{column: value})
+            except UnavailableError:
+                continue
+            tried += 1
+            if verified_anew(vault) is None:
+                missed.add(label(table, row, column))
+    assert verified_anew(vault) is None
     return tried, missed
 
 
@@ -214,11 +249,9 @@ def test_the_sample_fills_every_table_and_every_column(vault: Vault) -> None:
 
 
 def test_any_changed_value_in_the_records_file_is_noticed(vault: Vault) -> None:
-    assert check_everything(vault) is None
-    tried, missed = survey(vault, records_thief(vault, TENANT), check_everything, rows=3)
-    assert tried > 200
+    tried, missed = survey_records(vault, rows=2)
+    assert tried > 150
     assert missed == set(UNBOUND) | AT_OPENING
-    assert check_everything(vault) is None  # and everything is as it was
 
 
 def test_what_the_running_vault_does_not_look_at_is_noticed_when_it_is_opened(vault: Vault) -> None:
@@ -233,28 +266,22 @@ def test_what_the_running_vault_does_not_look_at_is_noticed_when_it_is_opened(va
     assert reopened(vault) is None
 
 
-def test_any_changed_value_in_the_keystore_is_noticed(vault: Vault) -> None:
-    thief = keystore_thief(vault)
-    vault.close()
-    tried, missed = survey(vault, thief, verified_anew, rows=2, flips=1)
-    assert tried > 50
+def test_any_changed_value_in_the_keystore_is_noticed(vault: Vault, tmp_path: Path) -> None:
+    tried, missed = survey_keystore(vault, tmp_path, rows=1, flips=1)
+    assert tried > 40
     assert missed <= set(UNBOUND_KEYSTORE)
-    assert verified_anew(vault) is None
 
 
 @pytest.mark.soak
 def test_flipped_bytes_all_over_every_blob_in_the_records_file_are_noticed(vault: Vault) -> None:
-    assert check_everything(vault) is None
-    tried, missed = survey(vault, records_thief(vault, TENANT), check_everything, flips=150)
+    tried, missed = survey_records(vault, flips=150)
     print(f"{tried} changes, missed: {sorted(missed)}")
     assert missed == set(UNBOUND) | AT_OPENING
 
 
 @pytest.mark.soak
-def test_flipped_bytes_all_over_every_blob_in_the_keystore_are_noticed(vault: Vault) -> None:
-    thief = keystore_thief(vault)
-    vault.close()
-    tried, missed = survey(vault, thief, verified_anew, flips=20)
+def test_flipped_bytes_all_over_every_blob_in_the_keystore_are_noticed(vault: Vault, tmp_path: Path) -> None:
+    tried, missed = survey_keystore(vault, tmp_path, flips=20)
     print(f"{tried} changes, missed: {sorted(missed)}")
     assert missed <= set(UNBOUND_KEYSTORE)
 
@@ -472,24 +499,13 @@ def test_a_flipped_bit_on_any_page_of_any_database_is_noticed(vault: Vault, tmp_
         whole = (vault.folder / name).read_bytes()
         for page in range(len(whole) // PAGE):
             for position in {rng.randrange(PAGE), PAGE - 1} if page == 0 else {rng.randrange(PAGE)}:
-                with damaged(vault, tmp_path, name, flipped(whole, page * PAGE + position, rng.randrange(8))):
+                with as_it_was(vault.folder, tmp_path / "kept"):
+                    spoiled = flipped(whole, page * PAGE + position, rng.randrange(8))
+                    (vault.folder / name).write_bytes(spoiled)
                     assert verified_anew(vault), (name, page, position)
                 flips += 1
     assert flips > 40
     assert verified_anew(vault) is None
-
-
-@contextmanager
-def damaged(vault: Vault, tmp_path: Path, name: Path, data: bytes) -> Iterator[None]:
-    """One file of the closed vault with other bytes; afterwards every file is as it was (opening changes others)."""
-    kept = tmp_path / "kept"
-    shutil.copytree(vault.folder, kept)
-    (vault.folder / name).write_bytes(data)
-    try:
-        yield
-    finally:
-        shutil.rmtree(vault.folder)
-        kept.rename(vault.folder)
 
 
 def verified_anew(vault: Vault) -> VaultError | None:
@@ -640,6 +656,18 @@ def test_a_rolled_back_keystore_alone_is_noticed(vault: Vault, tmp_path: Path) -
     shutil.rmtree(vault.folder / "keystore")
     shutil.move(older, vault.folder / "keystore")
     assert isinstance(reopened(vault), RollbackError)
+
+
+def test_a_tombstone_that_a_rotation_left_is_no_reason_to_purge(vault: Vault) -> None:
+    """A keystore row with another key id: the person's rows stay, and opening says which backup to restore."""
+    keys, records = keystore_thief(vault), records_thief(vault, TENANT)
+    vault.close()
+    before = records.rows("memories")
+    subject = max(keys.rows("subjects"), key=lambda row: row["generation"])
+    assert any(row["kid"] == subject["kid"] for row in keys.rows("tombstones"))
+    keys.change("subjects", subject, kid=flipped(subject["kid"], 0))
+    assert isinstance(reopened(vault), RollbackError)
+    assert records.rows("memories") == before
 
 
 def test_a_records_file_that_is_gone_is_noticed(vault: Vault) -> None:

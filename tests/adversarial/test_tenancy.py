@@ -19,8 +19,10 @@ from support.thief import Thief, mend_hash, records_thief
 
 from vault import Principal, Session, Vault
 from vault.admin import Admin
+from vault.aio import AsyncSession
 from vault.audit.jcs import strict_loads
 from vault.errors import InvalidInputError, NotFoundError, VaultError
+from vault.flows.context import Call
 
 ABSENT = "00000000-0000-4000-8000-000000000000"
 SECRET = "The quorvanthine ledger is kept under the third floorboard"
@@ -249,7 +251,9 @@ def attempt(attack: Attack, world: World, attacker: Session) -> Any:
 
 
 def test_every_method_is_attacked() -> None:
-    assert set(SESSION_ATTACKS) == public(Session)
+    assert (
+        set(SESSION_ATTACKS) == public(Session) == public(AsyncSession)
+    )  # which is the same methods in threads
     assert set(ADMIN_ATTACKS) == public(Admin)
     assert sum(len(attacks) for attacks in SESSION_ATTACKS.values()) > 700
 
@@ -265,6 +269,23 @@ def test_no_call_of_another_user_or_tenant_shows_or_changes_anything(world: Worl
             assert world.victim not in shown, (method, number)
             assert ADDRESS not in shown, (method, number)
     assert world.everything() == before
+
+
+def test_without_the_checks_of_a_bound_session_the_same_attacks_succeed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Call, "confine", lambda self, scope: scope)
+    monkeypatch.setattr(Call, "may_see", lambda self, kind, identity: True)
+    reached = {
+        method
+        for method in ("search", "get", "list", "history")
+        for attack in SESSION_ATTACKS[method]
+        if "quorvanthine" in visible(attempt(attack, world, world.bob))
+    }
+    assert reached == {"search", "get", "list", "history"}
+    before = world.everything()
+    attempt(SESSION_ATTACKS["delete"][0], world, world.bob)
+    assert world.everything() != before
 
 
 def test_the_same_calls_do_reach_what_is_the_callers_own(world: World) -> None:
@@ -361,16 +382,20 @@ def test_ids_that_look_alike_are_different_people_and_normal_forms_are_one(world
     assert len(app.list(user_id=ALICE).memories) == 2
 
 
-@pytest.mark.parametrize("bad", [value for value in SCOPES if value != 0 or value is not False])
 @pytest.mark.parametrize("where", ["tenant", "id", "user_id"])
 def test_a_session_is_not_opened_for_a_tenant_principal_or_user_that_is_no_plain_id(
-    clinic: Vault, bad: Any, where: str
+    clinic: Vault, where: str
 ) -> None:
-    names = {"tenant": A, "id": "bot", where: bad}
-    with pytest.raises(InvalidInputError):
-        clinic.session(
-            Principal(names["tenant"], names["id"], ("app",)), purpose="service", user_id=names.get("user_id")
-        )
+    for bad in SCOPES:
+        names = {"tenant": A, "id": "bot", where: bad}
+        principal = Principal(names["tenant"], names["id"], ("app",))
+        with pytest.raises(InvalidInputError):
+            clinic.session(principal, purpose="service", user_id=names.get("user_id"))
+    assert operator_tenants(clinic) <= {A}
+
+
+def operator_tenants(vault: Vault) -> set[str]:
+    return {info.name for info in admin(vault, A).tenants()}
 
 
 @pytest.mark.parametrize(

@@ -167,7 +167,7 @@ def one_round(folder: Path, number: int, everything: Transcript, tally: Tally) -
 
 def kill_until(folder: Path, keys: Path, kills: int) -> Tally:
     """Rounds until so many processes were killed; the vault is opened and checked after each, all of it at the end."""
-    Vault.init(folder, key_folder=keys, tenant="clinic").close()
+    Vault.init(folder, key_folder=keys).close()
     everything, tally = Transcript(), Tally()
     while tally.kills < kills:
         earlier = frozenset(everything.known)

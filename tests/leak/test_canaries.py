@@ -102,7 +102,7 @@ def test_every_public_method_has_a_driver() -> None:
 
 def test_every_class_of_the_detector_has_a_sample_that_is_redacted(tmp_path: Path) -> None:
     detector = BuiltinDetector()
-    assert detector.entities == set(SAMPLES) | set(KEYED)
+    assert detector.entities - set(KEYED) == set(SAMPLES)
     for entity, (text, value) in SAMPLES.items():
         full = text.format(value)
         found = {(f.entity, full[f.start : f.end].rstrip(".")) for f in detector.detect(full)}

@@ -34,6 +34,8 @@ _ZERO: Final = bytes(16)
 
 
 class LogRowLike(Protocol):
+    """A stored entry: its bytes, its chain value, the subject's number and the sealed detail."""
+
     @property
     def seq(self) -> int: ...
     @property

@@ -275,8 +275,8 @@ def _store(
     from vault.session import Vault
 
     purpose = call.asked.purpose or call.config.cli.purpose
-    principal = call.principal()
     with Vault.open(call.folder) as vault, call.explaining("memory.import"):
+        principal = call.principal(vault)
         vault.session(principal, purpose=purpose)  # creates the tenant where the configuration lets it
         admin = vault.admin(principal, purpose=purpose)
         while chunk := list(islice(lines, CHUNK)):

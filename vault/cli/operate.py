@@ -80,11 +80,10 @@ def init(
         key_folder=key_folder,
         passphrase=passphrase,
         keystore_backup=keystore_backup,
-        tenant=name,
         explicit_tenants=explicit_tenants,
     ) as vault:
         made = Call(type(call.asked)(vault=place, tenant=name))
-        admin = vault.admin(made.principal("operator"))
+        admin = vault.admin(made.principal(vault, "operator"))
         admin.create_tenant(name)
         backup = made.config.keys.backup
         if backup != "none":

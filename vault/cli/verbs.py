@@ -141,9 +141,9 @@ class Call:
 
         return VaultConfig.load(self.folder)
 
-    @property
-    def tenant(self) -> str:
-        return self.asked.tenant if self.asked.tenant is not None else self.config.cli.tenant
+    def tenant(self, vault: Vault) -> str:
+        """The tenant asked for, else the configured one, else the vault's only one, else `default`."""
+        return self.asked.tenant or self.config.cli.tenant or vault.only_tenant() or "default"
 
     def user(self, *others: str | None) -> str | None:
         """The user asked for; the configured one only where no other scope id is given."""
@@ -151,10 +151,10 @@ class Call:
             return self.asked.user
         return self.config.cli.user
 
-    def principal(self, role: str | None = None) -> Principal:
+    def principal(self, vault: Vault, role: str | None = None) -> Principal:
         """The operating-system user, in the roles asked for, else `role`, else the configured ones."""
         roles = self.asked.roles or ((role,) if role is not None else self.config.cli.roles)
-        return Principal(self.tenant, system_user(), roles)
+        return Principal(self.tenant(vault), system_user(), roles)
 
     @contextmanager
     def opened(self) -> Iterator[Vault]:
@@ -169,13 +169,13 @@ class Call:
         with self.opened() as vault, self.explaining(action):
             purpose = self.asked.purpose or self.config.cli.purpose
             bound = None if scoped else self.user()
-            yield vault.session(self.principal(), purpose=purpose, user_id=bound)
+            yield vault.session(self.principal(vault), purpose=purpose, user_id=bound)
 
     @contextmanager
     def admin(self, action: str, who: tuple[str, str] = OPERATOR) -> Iterator[Admin]:
         """Upkeep as the operator (or auditor), unless a role or a purpose is asked for."""
         with self.opened() as vault, self.explaining(action):
-            yield vault.admin(self.principal(who[0]), purpose=self.asked.purpose or who[1])
+            yield vault.admin(self.principal(vault, who[0]), purpose=self.asked.purpose or who[1])
 
     def policy(self) -> Policy:
         """The pack this vault is configured with."""

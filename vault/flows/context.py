@@ -56,7 +56,9 @@ class Stages:
         if keys is None and create:
             keys = self.keystore.create_tenant(name)
         if keys is None and name == SYSTEM_TENANT:
-            raise IntegrityViolationError("keystore.damaged", "the keystore lacks an entry every keystore has")
+            raise IntegrityViolationError(
+                "keystore.damaged", "the keystore lacks an entry every keystore has"
+            )
         if keys is None:
             raise NotFoundError("tenant.unknown", "there is no such tenant")
         return keys

@@ -28,8 +28,7 @@ from vault.flows.tokens import TokenMap
 from vault.index.interface import pack_point, unpack_point
 from vault.keys import rotation
 from vault.keys.keyring import SubjectKeys, TenantKeys
-from vault.records.interface import MemoryRow, RecordStore
-from vault.records.sqlcipher import SqlcipherRecords
+from vault.records.interface import MemoryRow
 
 TENANT_LEVELS: Final = ("tenant", "subject", "records", "index", "log", "audit", "ids", "detail")
 LEVELS: Final = ("root", *TENANT_LEVELS)
@@ -107,21 +106,13 @@ def _records(stages: Stages, name: str, _progress: Progress) -> dict[str, Any]:
         tenant = _fresh(stages, name)
         try:
             with stages.stores.use(tenant) as store:
-                _sqlcipher(store.records).database.truncate_wal()
-                _sqlcipher(store.records).database.rekey(tenant.versions["records"][number])
-                _sqlcipher(store.records).database.truncate_wal()
+                store.records.rekey(tenant.versions["records"][number])
                 store.records_no = number
         except VaultError:  # nothing changed, but the handle cannot be used again
             stages.stores.discard(tenant)
             raise
         rotation.set_current(stages.keystore, tenant, "records", number, drop_others=True)
     return {"file_key": number}
-
-
-def _sqlcipher(records: RecordStore) -> SqlcipherRecords:
-    if not isinstance(records, SqlcipherRecords):
-        raise InvalidInputError("keys.level", "this record store has no file key of its own")
-    return records
 
 
 def _log(stages: Stages, name: str, _progress: Progress) -> dict[str, Any]:

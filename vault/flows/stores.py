@@ -19,10 +19,11 @@ from pathlib import Path
 
 from vault.audit.log import TenantLog
 from vault.crypto.primitives import SecretKey
+from vault.crypto.record import read_header
 from vault.errors import IntegrityViolationError, RollbackError, UnavailableError, VaultError
 from vault.keys.keyring import TenantKeys
 from vault.keys.keystore import Keystore
-from vault.records.interface import RecordStore
+from vault.records.interface import RecordStore, SubjectRow
 
 
 class OpenStore:
@@ -206,8 +207,8 @@ class Stores:
         orphans = [row for row in rows if row.kid not in live]
         if not orphans:
             return
-        dead = {kid for kid, _ in self._keystore.tombstones(store.tenant.tid)}
-        if any(row.kid not in dead for row in orphans):
+        dead = self._keystore.tombstones(store.tenant.tid)
+        if not all(_destroyed(store.records, row, dead) for row in orphans):
             raise RollbackError(
                 "keystore.older",
                 "the records name data keys this keystore never had or lost without an erasure:"
@@ -217,6 +218,14 @@ class Stores:
             purged = sum(store.records.remove_subject(row.s) for row in orphans)
             store.log.append_system("restore.reconciled", count=purged)
         store.records.purge_free_space()
+
+
+def _destroyed(records: RecordStore, row: SubjectRow, dead: set[tuple[bytes, int]]) -> bool:
+    """Whether every generation that the rows are sealed under has a tombstone: rotation leaves some of older ones."""
+    blobs = [memory.body for memory in records.memories(row.s)]
+    blobs += [revision.actor for revision in records.all_revisions(row.s)]
+    used = {read_header(blob).generation for blob in blobs}
+    return any(kid == row.kid for kid, _ in dead) and all((row.kid, number) in dead for number in used)
 
 
 _live: weakref.WeakSet[Stores] = weakref.WeakSet()

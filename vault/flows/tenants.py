@@ -111,3 +111,11 @@ def names(stages: Stages, principal: Principal, purpose: str) -> list[TenantInfo
 def system_caller(principal: Principal, purpose: str) -> Caller:
     """The same person, acting on the vault itself: its log is the system tenant's."""
     return Caller(Principal(SYSTEM_TENANT, principal.id, principal.roles), purpose)
+
+
+def only(stages: Stages) -> str | None:
+    """The one tenant's name, or None where there are none or several."""
+    with stages.lease.shared():
+        stages.keystore.refresh()
+        found = [name for name, _, _ in stages.keystore.tenant_names() if not name.startswith(_RESERVED)]
+    return found[0] if len(found) == 1 else None

@@ -124,7 +124,7 @@ def _layout() -> VectorIndexError:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A question: unit vector, weighted lexical terms, the scope tags that must match (None: any), and the time now in ms."""
+    """A question: unit vector, weighted lexical terms, the scope tags that must match (None: any), the time in ms."""
 
     vector: FloatVector
     terms: dict[int, float]

@@ -321,7 +321,8 @@ class Keystore:
             ):
                 with SecretKey.random() as dek, SecretKey.random() as secret:
                     self.database.execute(
-                        "INSERT INTO subjects(tid, ref, sid, kid, generation, secret, ident) VALUES(?, ?, ?, ?, 1, ?, ?)",
+                        "INSERT INTO subjects(tid, ref, sid, kid, generation, secret, ident)"
+                        " VALUES(?, ?, ?, ?, 1, ?, ?)",
                         (
                             tenant.tid,
                             ref,

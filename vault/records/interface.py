@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
+from vault.crypto.primitives import SecretKey
 from vault.types import TenantId
 
 
@@ -256,6 +257,13 @@ class RecordStore(ABC):
     @abstractmethod
     def check_pages(self) -> None:
         """Read every page of the file as it lies there; raises IntegrityViolationError for one that was changed."""
+
+    @abstractmethod
+    def rekey(self, key: SecretKey) -> None:
+        """Put the whole store under a new file key, at once; the caller holds the vault alone.
+
+        Raises InvalidInputError where the store has no file key of its own.
+        """
 
     @abstractmethod
     def purge_free_space(self) -> bool:

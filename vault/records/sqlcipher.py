@@ -27,7 +27,6 @@ from vault.storage import Database
 from vault.types import TenantId
 
 SCHEMA: Final = 1
-_READS: Final = 3  # of a page that does not check, before it counts as damaged
 _TABLES: Final = """
 CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE subjects(
@@ -195,10 +194,7 @@ class SqlcipherRecords(RecordStore):
         return [*self.memories(s), *self.all_revisions(s), *self.tokens(s), *self.replays(s)]
 
     def check_pages(self) -> None:
-        for _ in range(_READS):  # another process may be moving its WAL into the very page: look again
-            if not self._db.query("PRAGMA cipher_integrity_check"):
-                return
-        raise IntegrityViolationError("storage.unreadable", "a page of a store was changed or is damaged")
+        self._db.check_pages()
 
     def setting(self, key: str) -> int:
         row = self._db.one("SELECT value FROM meta WHERE key = ?", (f"setting.{key}",))
@@ -206,6 +202,11 @@ class SqlcipherRecords(RecordStore):
 
     def set_setting(self, key: str, value: int) -> None:
         self._db.execute("INSERT OR REPLACE INTO meta(key, value) VALUES(?, ?)", (f"setting.{key}", value))
+
+    def rekey(self, key: SecretKey) -> None:
+        self._db.truncate_wal()
+        self._db.rekey(key)
+        self._db.truncate_wal()
 
     def purge_free_space(self) -> bool:
         try:
