@@ -25,9 +25,7 @@ class Place:
 
     def __init__(self, base: Path, **options: str) -> None:
         self.folder, self.keys, self.backups = base / "vault", base / "keys", base / "backups"
-        with Vault.init(
-            self.folder, key_folder=self.keys, keystore_backup=self.backups, tenant="clinic", **options
-        ) as vault:
+        with Vault.init(self.folder, key_folder=self.keys, keystore_backup=self.backups, **options) as vault:
             session = vault.session(BOT, purpose="service")
             for user in ("ana", "ben"):
                 session.add(f"{user} swims on Mondays", user_id=user)

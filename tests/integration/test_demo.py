@@ -156,7 +156,8 @@ def test_what_a_person_sees_fits_a_hundred_columns_without_colour(tmp_path: Path
     assert answer.code == 0, answer.err
     assert answer.err == ""
     assert "\x1b" not in answer.out
-    assert max(cell_len(line) for line in answer.out.splitlines()) <= 100
+    lines = answer.out.replace(str(tmp_path), "").splitlines()  # a long path may stand on a line of its own
+    assert max(map(cell_len, lines)) <= 100
     for said in (
         "What goes in",
         "by meaning",

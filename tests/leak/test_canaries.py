@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 from support.canaries import KEYED, SAMPLES, Canaries, personal
 from support.drive import TABLE, Drive, drive, everything_said, public_methods
+from support.drive_cli import VERBS, Terminal, drive_verbs, registered
 from support.identity import IdentityDetector, without_sealing
 from support.pages import PageReader, decrypted, vault_keys
 from support.scan import Scanner, base64_forms, vector_patterns
@@ -342,3 +343,29 @@ def test_with_the_detector_they_do_not(tmp_path: Path) -> None:
     d.close()
     shown = {entity for entity, text in kept.items() if SAMPLES[entity][1] in text}
     assert shown == {entity for entity in SAMPLES if policy.operator_for(entity) == "keep"}
+
+
+# --- the command line ---------------------------------------------------------------------------------------------
+
+
+def test_every_verb_has_a_driver() -> None:
+    assert set(VERBS) == set(registered())
+
+
+def test_no_verb_leaves_a_canary_in_a_file_a_log_line_or_an_error(
+    tmp_path: Path, log: io.StringIO, capfd: pytest.CaptureFixture[str]
+) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    terminal = Terminal(work)
+    drive_verbs(terminal)
+    scanner = scanner_of(terminal.canaries, terminal.canaries.facts)
+    assert len(terminal.said) > 150
+    for text in (*terminal.said, log.getvalue(), *capfd.readouterr()):
+        assert scanner.scan(text.encode()) == set(), text
+    shutil.rmtree(terminal.input)  # what the caller wrote
+    assert scanner.scan_files(tmp_path) == {}
+    with Vault.open(work / "vault") as vault:
+        keys = all_keys(work, vault)
+        shutil.rmtree(work / "demo")  # its sample is its own
+        assert scanner.scan(every_page(work, keys)) == set()

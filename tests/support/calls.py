@@ -52,8 +52,8 @@ def held(vault: Vault) -> dict[str, Any]:
 def _wrote(entry: dict[str, Any]) -> bool:
     """Writes that were denied, refused or found repeated are in the log too; they stored nothing."""
     if entry["act"] in ("tenant.create", "subject.create"):
-        return True
-    return ACTIONS[entry["act"]].kind == "write" and entry["res"] == "ok" and entry["n"] > 0
+        return bool(entry["res"] == "ok")
+    return bool(ACTIONS[entry["act"]].kind == "write" and entry["res"] == "ok" and entry["n"] > 0)
 
 
 def rows(vault: Vault, table: str, tenant: str = "clinic") -> int:

@@ -51,7 +51,7 @@ class Drive:
         self.texts: list[str] = []  # what was given to the embedder, raw and as stored
         self.covered: set[str] = set()
         self.vault = Vault.init(
-            folder / "vault", key_folder=folder / "keys", keystore_backup=folder / "backups", tenant="default"
+            folder / "vault", key_folder=folder / "keys", keystore_backup=folder / "backups"
         )
         self.tenants = [self.canaries.identity("tenant name") for _ in range(2)]
         self.people = [self.canaries.identity("user id") for _ in range(6)]
@@ -338,6 +338,15 @@ def vault_close(d: Drive, _: Any) -> None:
     d.refused(TypeError, other.__reduce__)
 
 
+def only_tenant(d: Drive, _: Any) -> None:
+    name = d.canaries.identity("tenant name")
+    with Vault.open(d.folder / "second") as vault:
+        vault.only_tenant()
+        vault.session(Principal(name, d.canaries.identity("principal id"), ("app",)), purpose="service")
+        vault.only_tenant()
+    d.refused(VaultError, vault.only_tenant)
+
+
 def tenants(d: Drive, a: Any) -> None:
     assert set(d.tenants) <= {info.name for info in a.tenants()}
     d.refused(DeniedError, d.admin("app", "service").tenants)
@@ -431,6 +440,7 @@ _ADMIN: dict[str, Callable[[Drive, Any], None]] = {
 TABLE: dict[str, Callable[[Drive, Any], None]] = {
     "Vault.init": vault_init, "Vault.open": vault_open, "Vault.session": vault_session, "Vault.admin": vault_admin,
     "Vault.close": vault_close,
+    "Vault.only_tenant": only_tenant,
     **{f"Session.{name}": function for name, function in _SESSION.items()},
     **{f"AsyncSession.{name}": function for name, function in _SESSION.items()},
     **{f"Admin.{name}": function for name, function in _ADMIN.items()},

@@ -111,12 +111,12 @@ TABLE: dict[str, dict[str, list[Bad]]] = {
         "key_folder": bad.paths(),
         "passphrase": bad.passphrases(),
         "keystore_backup": bad.paths(),
-        "tenant": bad.tenant_names(),
         "explicit_tenants": bad.flags("explicit_tenants"),
     },
     "Vault.open": {"path": [*bad.paths(), *bad.table("path.form", {"None": None})]},
     "Vault.session": {**PRINCIPAL, "user_id": bad.scopes()},
     "Vault.admin": PRINCIPAL,
+    "Vault.only_tenant": {},
     "Vault.close": {},
     "AsyncVault.close": {},
 }

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import stat
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -91,6 +93,8 @@ def import_(
     }
     found = Report(dry_run=dry_run)
     total = _file_size(file)
+    if report is not None and (report.is_dir() or not report.absolute().parent.is_dir()):
+        raise InvalidInputError("report.place", "--report must name a file in a folder that exists")
     try:
         with call.out.progress("checking" if dry_run else "importing", total) as progress:
             lines = ((number, _item(held, defaults), done) for number, held, done in read_lines(file))
@@ -130,9 +134,12 @@ def _write_report(path: Path, found: Report) -> None:
 
 def _file_size(path: Path) -> int:
     try:
-        return path.stat().st_size
+        found = path.stat()
     except OSError:
         raise NotFoundError("file.missing", "the file to import does not exist or cannot be read") from None
+    if stat.S_ISDIR(found.st_mode) or not os.access(path, os.R_OK):
+        raise InvalidInputError("file.unreadable", "the file to import cannot be read")
+    return found.st_size
 
 
 def _digest(path: Path) -> str:

@@ -1,0 +1,253 @@
+"""Drives every verb of the command line with canaries; what a person is meant to see on standard output is not a leak.
+
+`VERBS` has one function per verb; a test compares it with what the application registered.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from support.canaries import Canaries, personal
+from support.commands import Answer, run_command
+from vault.cli.main import app
+
+
+def registered(command: Any = None, path: tuple[str, ...] = ()) -> Iterator[str]:
+    """Every verb with its noun, as typed."""
+    command = typer.main.get_command(app) if command is None else command
+    children = getattr(command, "commands", None)
+    if children is None:
+        yield " ".join(path)
+    else:
+        for name, child in children.items():
+            yield from registered(child, (*path, name))
+
+
+class Terminal:
+    """One vault and its tenant; keeps everything that was printed where nothing may show."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.canaries = Canaries(8)
+        self.personal = personal(self.canaries)
+        self.said: list[str] = []
+        self.user = self.canaries.word("user id")
+        self.tenant = self.canaries.word("tenant name")
+        self.input = folder / "input"
+        self.input.mkdir()
+
+    def run(self, *words: object, text: str = "", code: int | None = 0) -> Answer:
+        """Run a command that must exit with `code` (None: with any error); failures must show nothing anywhere."""
+        answer = run_command("--vault", self.folder / "vault", "--tenant", self.tenant, *words, text=text)
+        assert answer.code == code or (code is None and answer.code), (words[:2], answer)
+        self.said.append(answer.err)
+        if answer.code:
+            self.said.append(answer.out)
+        return answer
+
+    def fails(self, *words: object, text: str = "") -> None:
+        self.run(*words, text=text, code=None)
+        self.run(*words, "--json", text=text, code=None)
+
+    def file(self, name: str, content: str) -> Path:
+        """A file of the caller's, which holds canaries by its nature: left out of the scan."""
+        path = self.input / name
+        path.write_text(content)
+        return path
+
+    def memory(self) -> str:
+        answer = self.run(
+            "add", "--json", "--user", self.user, text=f"{self.canaries.fact()}; {self.personal['URL']}"
+        )
+        return str(answer.document["memories"][0]["id"])
+
+
+def init(t: Terminal) -> None:
+    t.run(
+        "init",
+        t.folder / "vault",
+        "--key-folder",
+        t.folder / "keys",
+        "--keystore-backup",
+        t.folder / "backups",
+    )
+    t.fails("init", t.folder / "vault")
+    t.fails("init", t.folder / "other", "--passphrase", t.canaries.word("refused passphrase"))
+    t.fails("init", t.folder / "other", "--" + t.canaries.word("refused option"))
+
+
+def demo(t: Terminal) -> None:
+    t.run("demo", "--json", "--keep", t.folder / "demo")
+    t.fails("demo", "--keep", t.folder / "demo")
+
+
+def add(t: Terminal) -> None:
+    c = t.canaries
+    metadata = json.dumps({c.word("metadata key"): c.word("metadata value")})
+    scope = ("--agent", c.word("agent id"), "--app", c.word("app id"), "--run", c.word("run id"))
+    t.run("add", "--user", t.user, *scope, "--metadata", metadata, "--expires", "30d",
+          "--idempotency-key", c.word("idempotency key"), text=c.fact())  # fmt: skip
+    t.run("add", c.fact(), "--user", t.user, "--metadata", f"@{t.file('metadata.json', metadata)}")
+    t.run("add", "--user", t.user, "--file", t.file("text.txt", c.fact()))
+    t.run("add", "--user", t.user, text="\n".join(t.personal.values()))
+    t.fails("add", "--user", c.word("refused id") + "\x01", text=c.fact("refused text"))
+    t.fails("add", "--user", t.user, text=c.fact("refused text") + "\x00")
+    t.fails("add", c.fact("refused text"), c.word("too much"), "--user", t.user)
+    t.fails("add", "--user", t.user, "--metadata", "{" + c.word("refused metadata"), text="some words")
+    t.fails("add", "--user", t.user, "--metadata", f"@{c.word('missing file')}", text="some words")
+    t.fails("add", "--user", t.user, "--expires", c.word("refused time"), text="some words")
+    t.fails("add", "--user", t.user, "--file", c.word("missing file"))
+    t.fails("add", text=c.fact("refused text"))
+
+
+def search(t: Terminal) -> None:
+    c = t.canaries
+    t.run("search", c.word("query"), "--user", t.user, "--explain")
+    tree = json.dumps({c.word("filter key"): {"ne": c.word("filter value")}})
+    t.run("search", "--user", t.user, "--filter", tree, "--json", text=c.word("query"))
+    t.run("search", t.personal["EMAIL_ADDRESS"], "--user", t.user)
+    t.fails(
+        "search",
+        c.word("query"),
+        "--user",
+        t.user,
+        "--filter",
+        json.dumps({"user_id": c.word("refused value")}),
+    )
+    t.fails("search", c.word("query"), "--user", t.user, "--limit", c.word("refused number"))
+    t.fails("search", c.word("query"), "--user", t.user, "--reveal", c.word("reason"))
+    t.run("search", c.word("query"), "--user", t.user, "--reveal", c.word("reason"), "--role", "staff")
+
+
+def get(t: Terminal) -> None:
+    t.run("get", t.memory())
+    t.fails("get", t.canaries.word("refused id"))
+    t.fails("get", t.memory(), "--role", t.canaries.word("role"))
+    t.fails("get", t.memory(), "--purpose", t.canaries.word("refused purpose"))
+
+
+def list_(t: Terminal) -> None:
+    cursor = t.run("list", "--user", t.user, "--limit", "1", "--json").document["next_cursor"]
+    t.run("list", "--user", t.user, "--cursor", cursor)
+    t.fails("list", "--user", t.canaries.word("user id"), "--cursor", cursor)
+    t.fails("list", "--user", t.user, "--cursor", t.canaries.word("refused cursor"))
+    t.fails("list", "--user", t.user, "--order", t.canaries.word("refused order"))
+
+
+def update(t: Terminal) -> None:
+    memory = t.memory()
+    t.run("update", memory, "--reason", t.canaries.word("reason"), text=t.canaries.fact())
+    t.run(
+        "update",
+        memory,
+        "--metadata",
+        json.dumps({t.canaries.word("metadata key"): t.canaries.word("metadata value")}),
+    )
+    t.fails("update", t.canaries.word("refused id"), text=t.canaries.fact("refused text"))
+
+
+def delete(t: Terminal) -> None:
+    t.run("delete", t.memory(), "--dry-run")
+    t.run("delete", t.memory(), "--reason", t.canaries.word("reason"))
+    t.fails("delete", t.canaries.word("refused id"), "--reason", t.canaries.word("reason"))
+
+
+def delete_all(t: Terminal) -> None:
+    user = t.canaries.word("user id")
+    t.run("add", "--user", user, text=t.canaries.fact())
+    t.run("delete-all", "--user", user)
+    t.run("delete-all", "--user", user, "--execute")
+    t.fails("delete-all", "--agent", t.canaries.word("refused id") + "\x01", "--execute")
+
+
+def history(t: Terminal) -> None:
+    t.run("history", t.memory())
+    t.fails("history", t.canaries.word("refused id"))
+
+
+def reveal(t: Terminal) -> None:
+    memory = t.memory()
+    t.run("reveal", memory, "--reason", t.canaries.word("reason"), "--role", "staff")
+    t.fails("reveal", memory, "--reason", t.canaries.word("reason"))
+    t.fails("reveal", memory)
+
+
+def import_(t: Terminal) -> None:
+    c = t.canaries
+    lines = [
+        {
+            "memory": c.fact(),
+            "user_id": c.word("user id"),
+            "metadata": {c.word("metadata key"): c.word("metadata value")},
+        },
+        {"text": c.fact("refused text"), "user_id": "*"},
+        {c.word("refused field"): c.word("refused value")},
+        [c.word("refused value")],
+    ]
+    file = t.file("lines.jsonl", "\n".join([*map(json.dumps, lines), "{" + c.word("refused line")]) + "\n")
+    t.run("import", file, "--dry-run", code=5)
+    t.run("import", file, "--report", t.folder / "report.json", code=5)
+    t.fails("import", c.word("missing file"))
+    t.fails("import", t.file("other.json", c.word("refused line")))
+
+
+def tenant_create(t: Terminal) -> None:
+    name = t.canaries.word("tenant name")
+    t.run("tenant", "create", name)
+    t.fails("tenant", "create", name)
+    t.fails("tenant", "create", t.canaries.word("refused tenant") + "\x01")
+
+
+def audit_show(t: Terminal) -> None:
+    t.run("audit", "show", "--user-id", t.user, "--since", "1d")
+    t.run("audit", "show", "--json")
+    t.fails("audit", "show", "--since", t.canaries.word("refused time"))
+    t.fails("audit", "show", "--user-id", t.canaries.word("refused id") + "\x01")
+
+
+def keys_rotate(t: Terminal) -> None:
+    for level in ("tenant", "subject", "root"):
+        t.run("keys", "rotate", level)
+    t.fails("keys", "rotate", t.canaries.word("refused level"))
+
+
+def doctor(t: Terminal) -> None:
+    """What it finds depends on the machine, so any answer will do."""
+    t.said.append(run_command("--vault", t.folder / "vault", "--tenant", t.tenant, "doctor").err)
+    t.fails("doctor", t.canaries.word("too much"))
+
+
+def plain(*words: str) -> Callable[[Terminal], None]:
+    """A verb that takes no content: as it is, as somebody who may not, and with something it does not know."""
+
+    def call(t: Terminal) -> None:
+        t.run(*words)
+        t.run(*words, "--json")
+        t.run(*words, *(t.canaries.word("too much") for _ in range(3)), code=None)
+        t.run(*words, "--" + t.canaries.word("refused option"), code=None)
+
+    return call
+
+
+VERBS: dict[str, Callable[[Terminal], None]] = {
+    "init": init, "demo": demo, "add": add, "search": search, "get": get, "list": list_, "update": update,
+    "delete": delete, "delete-all": delete_all, "history": history, "reveal": reveal, "import": import_,
+    "tenant create": tenant_create, "audit show": audit_show, "keys rotate": keys_rotate,
+    **{name: plain(*name.split()) for name in (
+        "status", "tenant list", "keys status", "keys backup", "keys verify", "audit verify", "audit checkpoint",
+        "index status", "index verify", "index rebuild", "index sweep", "policy lint", "policy test",
+    )},
+    "doctor": doctor,
+    "policy diff": plain("policy", "diff", "baseline", "baseline"),
+    "policy explain": plain("policy", "explain", "memory.add"),
+}  # fmt: skip
+
+
+def drive_verbs(t: Terminal) -> None:
+    for function in VERBS.values():
+        function(t)
