@@ -42,7 +42,7 @@ docs: .venv/.docs
 
 soak: .venv/.dev
 	mkdir -p docs/soak
-	MEMVAULT_SOAK_DIR=docs/soak $(PY) -m pytest -m soak $(PYTEST_ARGS)
+	MEMVAULT_SOAK_DIR=docs/soak $(PY) -m pytest -s -m soak $(PYTEST_ARGS)
 
 bench: .bench/.ready
 	.bench/bin/python -m benchmarks
@@ -91,7 +91,7 @@ clean:
 
 .venv/.dev: pyproject.toml .venv/bin/python
 	@echo 'installing memvault and its development tools ...'
-	@$(PIP) install -e '.[dev,presidio]' 'hatchling>=1.27'
+	@$(PIP) install -e '.[dev,presidio]'
 	@touch $@ .venv/.run
 
 .venv/.docs: pyproject.toml .venv/bin/python

@@ -24,6 +24,7 @@ from vault.keys.interface import KeyProvider
 from vault.types import Destruction
 
 _RAW: Final = b"memvault-epoch/1 raw\n"
+_DESTROYED: Final = b"memvault-epoch/1 destroyed\n"  # what an overwritten file begins with until it is emptied
 _ARGON: Final = re.compile(
     rb"memvault-epoch/1 argon2id m=(\d{1,8}),t=(\d{1,3}),p=(\d{1,2}) salt=([0-9a-f]{32})\n"
 )
@@ -57,7 +58,18 @@ class LocalProvider(KeyProvider):
         return number
 
     def live_epochs(self) -> frozenset[int]:
-        return frozenset(number for number, size in self._files().items() if size > 0)
+        filled = frozenset(number for number, size in self._files().items() if size > 0)
+        if len(filled) == 1:
+            return filled
+        return frozenset(number for number in filled if not self._overwritten(number))
+
+    def _overwritten(self, epoch: int) -> bool:
+        """Whether a destruction was cut off between overwriting the file and emptying it."""
+        try:
+            with self._path(epoch).open("rb") as file:
+                return file.read(len(_DESTROYED)) == _DESTROYED
+        except OSError:
+            return False
 
     def describe(self) -> dict[str, str]:
         return {
@@ -170,7 +182,8 @@ class LocalProvider(KeyProvider):
             if path.exists():
                 # Best effort on the medium (SSDs remap); the empty file stays, so that no number is used twice.
                 with path.open("r+b") as file:
-                    file.write(os.urandom(path.stat().st_size))
+                    size = path.stat().st_size
+                    file.write((_DESTROYED + os.urandom(size))[:size])
                     file.flush()
                     os.fsync(file.fileno())
                     file.truncate(0)

@@ -251,7 +251,8 @@ def _clear_unfinished(
 
 
 def _unlink_keystore(folder: Path, epoch: int) -> None:
-    for path in folder.glob(f"keystore-{epoch}.*"):
+    # The database last: while it is there, the next roll knows that something is left to do.
+    for path in sorted(folder.glob(f"keystore-{epoch}.*"), key=lambda path: path.suffix == ".db"):
         path.unlink()
     sync_folder(folder)
 
