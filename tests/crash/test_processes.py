@@ -27,6 +27,11 @@ pytest_plugins = ("support.crash_fixtures",)
 
 
 @pytest.fixture
+def tmp_path(memory_path: Path) -> Path:
+    return memory_path
+
+
+@pytest.fixture
 def others(clinic: Vault, nursery: Nursery) -> Iterator[list[Remote]]:
     """Three more processes on the test's vault."""
     session_of(clinic)

@@ -386,7 +386,8 @@ def memory_ids() -> list[Bad]:
     """Whatever is no id of a memory here is answered as absent, so that an answer tells nothing."""
     values = {
         "None": None, "empty": "", "a word": CANARY, "a UUID": _UUID, "long": CANARY * 9999, "a wildcard": "*",
-        "without hyphens": _UUID.replace("-", ""), "full-width digits": f"\uff17{_UUID[1:]}", "a line end": f"{_UUID}\n",
+        "without hyphens": _UUID.replace("-", ""), "full-width digits": f"\uff17{_UUID[1:]}",
+        "a line end": f"{_UUID}\n",
         **_CONTROLS, **_SURROGATES,
     }  # fmt: skip
     return table("memory.unknown", {**wrong_types(), **values}, NotFoundError)

@@ -124,6 +124,11 @@ def _rotate(level: str) -> Callable[[Path, Vault | None], None]:
     return rotate
 
 
+def _root_kept(_base: Path, vault: Vault | None) -> None:
+    assert vault is not None
+    vault.admin(Principal("clinic", "operator", ("operator",))).keys_rotate("root", keep_old=True)
+
+
 def _add(_base: Path, vault: Vault | None) -> None:
     assert vault is not None
     messages = [{"role": "user", "content": f"Part {n} of one talk, ask kim@example.org"} for n in range(3)]
@@ -150,6 +155,7 @@ ACTIONS: dict[str, Callable[[Path, Vault | None], None]] = {
     "update": _change,
     "delete": _remove,
     **{level: _rotate(level) for level in LEVELS},
+    "root, old one kept": _root_kept,
 }
 
 

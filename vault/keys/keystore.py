@@ -118,7 +118,7 @@ class Keystore:
                 "keys.epoch_missing", "the key provider does not hold the epoch this vault needs"
             )
         for epoch in epochs:
-            if epoch not in live:
+            if epoch not in live or (epoch != epochs[-1] and not key_path(self._folder, epoch).exists()):
                 continue  # rolled: its secret is destroyed, the file is waiting to be unlinked
             database = Database(
                 self._folder / f"keystore-{epoch}.db",
@@ -400,9 +400,13 @@ def keystore_epochs(folder: Path) -> list[int]:
     return found
 
 
+def key_path(folder: Path, epoch: int) -> Path:
+    return folder / f"keystore-{epoch}.key"
+
+
 def read_file_key(folder: Path, provider: KeyProvider, epoch: int) -> SecretKey:
     try:
-        blob = (folder / f"keystore-{epoch}.key").read_bytes()
+        blob = key_path(folder, epoch).read_bytes()
     except FileNotFoundError:
         raise ConfigError(
             "keystore.key_missing", "the keystore's wrapped file key is missing; restore it"
