@@ -44,6 +44,14 @@ class Child:
             said.append(line)
         return said
 
+    def gone(self) -> None:
+        """Wait until a killed child is no more."""
+        try:
+            while self.hear() is not None:
+                pass
+        except ConnectionResetError:
+            pass
+
     def close(self) -> None:
         self._stream.close()
         self._socket.close()

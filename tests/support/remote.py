@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import time
 import traceback
 from collections import Counter
@@ -54,6 +55,12 @@ class Remote:
         said = self._child.end()
         self._child.close()
         assert said == [{"result": "closed"}], said
+
+    def kill(self) -> None:
+        """SIGKILL, now."""
+        os.kill(self._child.pid, signal.SIGKILL)
+        self._child.gone()
+        self._child.close()
 
     def __enter__(self) -> Self:
         return self

@@ -21,6 +21,7 @@ def test_hidden_everywhere_at_its_minute(clinic: Vault, app: Session, clock: Clo
     kept = app.add("likes tea", user_id="u").memories[0]
     memory = app.add("likes tea until ana@example.org calls", user_id="u", expires_at=until).memories[0]
     assert memory.expires_at == until
+    memory = app.update(memory.id, "likes tea until bob@example.org calls")
     clock.move(minutes=59, seconds=59)
     assert app.get(memory.id) == memory
     assert len(app.list(user_id="u").memories) == len(app.search("tea", user_id="u")) == 2
@@ -36,7 +37,10 @@ def test_hidden_everywhere_at_its_minute(clinic: Vault, app: Session, clock: Clo
     assert app.list(user_id="u").memories == (kept,)
     assert [hit.memory for hit in app.search("tea", user_id="u", limit=2)] == [kept]
     assert app.list(user_id="u", filters={"expires_at": {"exists": True}}).memories == ()
-    assert [(s.event, s.text, s.metadata) for s in app.history(memory.id)] == [("ADD", None, None)]
+    assert [(s.event, s.text, s.metadata) for s in app.history(memory.id)] == [
+        ("ADD", None, None),
+        ("UPDATE", None, None),
+    ]
     assert rows(clinic, "memories") == 2  # hidden, and still there
 
 

@@ -24,7 +24,9 @@ from vault.keys.interface import KeyProvider
 from vault.types import Destruction
 
 _RAW: Final = b"memvault-epoch/1 raw\n"
-_DESTROYED: Final = b"memvault-epoch/1 destroyed\n"  # what an overwritten file begins with until it is emptied
+_DESTROYED: Final = (
+    b"memvault-epoch/1 destroyed\n"  # what an overwritten file begins with until it is emptied
+)
 _ARGON: Final = re.compile(
     rb"memvault-epoch/1 argon2id m=(\d{1,8}),t=(\d{1,3}),p=(\d{1,2}) salt=([0-9a-f]{32})\n"
 )
