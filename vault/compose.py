@@ -208,6 +208,8 @@ def default_config(
     backup = backup or str(place / "keystore-backups")
     if place.is_relative_to(folder.absolute()):
         raise ConfigError("keys.inside", "the key folder must lie outside the vault folder")
+    if backup != "none" and Path(backup).expanduser().absolute().is_relative_to(folder.absolute()):
+        raise ConfigError("keys.backup_inside", "keystore backups must lie outside the vault folder")
     return VaultConfig.parse(
         {
             "keys": {"provider": f"file:{place}", "passphrase": passphrase, "backup": backup},

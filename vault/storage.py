@@ -23,6 +23,7 @@ from vault.files import FILE_MODE, convert_os
 from vault.locks import FileLock, check_process, locked
 
 PAGE_SIZE: Final = 8192
+_SHARED_MEMORY_STEP: Final = 64 * 1024  # a WAL index begins with 32 KiB beside the WAL's own first pages
 CACHE_KIB: Final = 16 * 1024  # decrypted pages kept of one open file; reading one again costs 20 us
 _READS: Final = 3  # of a page that another process may be writing
 _PLAINTEXT_MAGIC: Final = b"SQLite format 3\x00"
@@ -32,11 +33,11 @@ Row = tuple[Any, ...]
 _abandoned: Final[list[Any]] = []  # connections of a parent process, kept so that nothing closes them here
 
 
-def _convert(error: sqlcipher3.Error) -> StorageError | IntegrityViolationError:
+def _convert(error: sqlcipher3.Error, path: Path) -> StorageError | IntegrityViolationError:
     name = str(getattr(error, "sqlite_errorname", "") or "")
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL")):
         return locked()
-    if name.startswith("SQLITE_FULL"):
+    if name.startswith("SQLITE_FULL") or (name.startswith("SQLITE_IOERR") and _no_space(path)):
         return StorageError("storage.full", "the disk is full; nothing was stored")
     if name.startswith("SQLITE_READONLY"):
         return StorageError("storage.readonly", "the store is read-only; nothing was stored")
@@ -50,6 +51,15 @@ def _convert(error: sqlcipher3.Error) -> StorageError | IntegrityViolationError:
     if name.startswith(("SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")):
         return StorageError("storage.permission", "the store cannot be opened by this user")
     return StorageError("storage.failed", "the store refused a statement; nothing was stored")
+
+
+def _no_space(path: Path) -> bool:
+    """SQLite reports shared memory that finds no room on the disk as an I/O error."""
+    try:
+        state = os.statvfs(path.parent)
+    except OSError:
+        return False
+    return state.f_bavail * state.f_frsize < _SHARED_MEMORY_STEP
 
 
 class Database:
@@ -89,7 +99,7 @@ class Database:
                 cached_statements=256,
             )
         except sqlcipher3.Error as error:
-            raise _convert(error) from None
+            raise _convert(error, self.path) from None
         spec = _raw_key_spec(key)
         try:
             connection.execute("PRAGMA cipher_log_level = NONE")  # else a wrong key prints to stderr
@@ -115,7 +125,7 @@ class Database:
             connection.set_authorizer(_authorise)
         except sqlcipher3.Error as error:
             connection.close()
-            raise _convert(error) from None
+            raise _convert(error, self.path) from None
         finally:
             spec[:] = bytes(len(spec))
         # Only a file nobody else has open is looked at from outside: closing any descriptor of a file drops every POSIX
@@ -137,7 +147,7 @@ class Database:
             try:
                 return self._connection.execute(sql, parameters).fetchall()  # type: ignore[no-any-return]
             except sqlcipher3.Error as error:
-                raise _convert(error) from None
+                raise _convert(error, self.path) from None
 
     def one(self, sql: str, parameters: Sequence[object] = ()) -> Row | None:
         """The first row, or None."""
@@ -146,7 +156,7 @@ class Database:
             try:
                 return self._connection.execute(sql, parameters).fetchone()  # type: ignore[no-any-return]
             except sqlcipher3.Error as error:
-                raise _convert(error) from None
+                raise _convert(error, self.path) from None
 
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> int:
         """Run one statement inside a transaction; returns the number of changed rows."""
@@ -154,7 +164,7 @@ class Database:
             try:
                 return int(self._connection.execute(sql, parameters).rowcount)
             except sqlcipher3.Error as error:
-                raise _convert(error) from None
+                raise _convert(error, self.path) from None
 
     def execute_script(self, statements: str) -> None:
         """Run `;`-separated statements inside the current transaction (the driver's own call would commit it)."""
@@ -166,7 +176,7 @@ class Database:
             try:
                 self._connection.executemany(sql, rows)
             except sqlcipher3.Error as error:
-                raise _convert(error) from None
+                raise _convert(error, self.path) from None
 
     @contextmanager
     def transaction(self, *, durable: bool = True) -> Iterator[None]:
@@ -183,7 +193,7 @@ class Database:
                 self._connection.execute("COMMIT")
             except sqlcipher3.Error as error:
                 self._rollback()
-                raise _convert(error) from None
+                raise _convert(error, self.path) from None
             except BaseException:
                 self._rollback()
                 raise
@@ -205,7 +215,7 @@ class Database:
                 self._synchronous = synchronous
             self._connection.execute("BEGIN IMMEDIATE")
         except sqlcipher3.Error as error:
-            raise _convert(error) from None
+            raise _convert(error, self.path) from None
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -218,7 +228,7 @@ class Database:
             try:
                 self._connection.execute("BEGIN")
             except sqlcipher3.Error as error:
-                raise _convert(error) from None
+                raise _convert(error, self.path) from None
             try:
                 yield
             finally:
@@ -229,7 +239,7 @@ class Database:
             try:
                 self._connection.execute("ROLLBACK")
             except sqlcipher3.Error as error:
-                raise _convert(error) from None
+                raise _convert(error, self.path) from None
 
     @property
     def data_version(self) -> int:
@@ -262,7 +272,7 @@ class Database:
             try:
                 self._connection.backup(target._connection)
             except sqlcipher3.Error as error:
-                raise _convert(error) from None
+                raise _convert(error, self.path) from None
         target.truncate_wal()
 
     def rekey(self, key: SecretKey) -> None:
@@ -276,7 +286,7 @@ class Database:
                 self._connection.reset_key(spec)
             except sqlcipher3.Error as error:
                 self._connection.close()
-                raise _convert(error) from None
+                raise _convert(error, self.path) from None
             finally:
                 spec[:] = bytes(len(spec))
 

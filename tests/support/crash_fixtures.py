@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from support.nursery import Nursery
+from support.small_disk import SmallDisk
 
 _MEMORY = Path("/dev/shm")
 
@@ -37,3 +39,26 @@ def memory_root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture
 def memory_path(memory_root: Path) -> Path:
     return Path(tempfile.mkdtemp(dir=memory_root))
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Callable[[int], SmallDisk]]:
+    """Mounts small disks; skips where that is not permitted."""
+    mounted: list[Path] = []
+
+    def mount(megabytes: int) -> SmallDisk:
+        place = tmp_path / f"disk-{len(mounted)}"
+        place.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=700", "none", str(place)]
+        try:
+            done = subprocess.run(command, capture_output=True, check=False)
+        except FileNotFoundError:
+            pytest.skip("there is no mount command here")
+        if done.returncode:
+            pytest.skip("mounting a small file system is not permitted here")
+        mounted.append(place)
+        return SmallDisk(place)
+
+    yield mount
+    for place in mounted:
+        subprocess.run(["umount", "-l", str(place)], check=True)

@@ -131,6 +131,22 @@ class Served:
                 errors[error.code] += 1
         return {"done": done, "errors": {code: n for code, n in errors.items() if n}, "kept": kept}
 
+    def limit_files(self, size: int) -> None:
+        """Let no file of this process grow past `size` bytes; -1: any size."""
+        import resource
+
+        _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard if size < 0 else size, hard))
+
+    def add_until_refused(self, text: str, user: str) -> dict[str, Any]:
+        """Write until the vault refuses: how many were stored, and the refusal's code."""
+        for number in range(2_000):
+            try:
+                self.session.add(f"Entry {number}. {text}", user_id=user)
+            except VaultError as error:
+                return {"added": number, "code": error.code}
+        return {"added": 2_000, "code": ""}
+
     def rotate(self, levels: list[str], times: int) -> int:
         for _ in range(times):
             for level in levels:

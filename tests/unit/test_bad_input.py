@@ -364,6 +364,14 @@ def test_init_refuses_what_is_there(tmp_path: Path) -> None:
         ({"path": tmp_path / "one", "key_folder": tmp_path / "k2"}, "vault.exists"),
         ({"path": tmp_path / "two", "key_folder": tmp_path / "k1"}, "keys.exists"),
         ({"path": tmp_path / "three", "key_folder": tmp_path / "three" / "keys"}, "keys.inside"),
+        (
+            {
+                "path": tmp_path / "four",
+                "key_folder": tmp_path / "k4",
+                "keystore_backup": tmp_path / "four" / "b",
+            },
+            "keys.backup_inside",
+        ),
     ):
         with pytest.raises(ConfigError) as caught:
             Vault.init(**given)
