@@ -190,6 +190,7 @@ class Database:
             self._begin("FULL" if durable else "NORMAL")
             try:
                 yield
+                check_process(self._pid)  # a child forked inside the block must not end its parent's transaction
                 self._connection.execute("COMMIT")
             except sqlcipher3.Error as error:
                 self._rollback()
@@ -235,7 +236,7 @@ class Database:
                 self._rollback()
 
     def _rollback(self) -> None:
-        if self._connection.in_transaction:
+        if os.getpid() == self._pid and self._connection.in_transaction:
             try:
                 self._connection.execute("ROLLBACK")
             except sqlcipher3.Error as error:

@@ -12,8 +12,9 @@ from typing import Any, Final
 from vault.config import LimitsConfig
 from vault.errors import ConflictError, InvalidInputError, RejectedError
 from vault.flows import validate
+from vault.flows.additions import Addition
 from vault.flows.context import Caller, Stages
-from vault.flows.write import Addition, add_batch
+from vault.flows.write import add_batch
 from vault.types import Content
 
 _FIELDS: Final = frozenset(

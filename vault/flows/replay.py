@@ -5,19 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from vault.crypto.primitives import hmac_sha256
 from vault.errors import ConflictError
 from vault.flows import ids
+from vault.flows.additions import Addition, Prepared
 from vault.flows.bodies import open_body, open_value, seal_value, to_memory
 from vault.flows.context import Call, milliseconds
 from vault.keys.keyring import SubjectKeys
 from vault.records.interface import ReplayRow
 from vault.types import Memory
-
-if TYPE_CHECKING:
-    from vault.flows.write import Addition, Prepared
 
 REPLAY_MS: Final = 24 * 3600 * 1000  # a repeated write is recognised for a day
 

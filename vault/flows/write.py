@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from vault.flows import ids, validate
+from vault.flows.additions import Addition, Prepared
 from vault.flows.bodies import (
     Body,
     encode,
@@ -21,7 +21,7 @@ from vault.flows.bodies import (
     value_term,
 )
 from vault.flows.context import Call, Caller, Stages, calling, milliseconds
-from vault.flows.redact import Draft, Finished, Redactor, finish, preview
+from vault.flows.redact import Finished, Redactor, finish, preview
 from vault.flows.replay import refuse_used, remember, repeated, request_digest, without_replayed
 from vault.flows.sign import sign_if_due
 from vault.flows.tokens import TokenMap
@@ -30,28 +30,7 @@ from vault.index.quantise import quantise
 from vault.index.terms import canonical, terms
 from vault.keys.keyring import SubjectKeys
 from vault.records.interface import MemoryRow
-from vault.types import AddResult, Content, Memory, Metadata, Scope
-
-
-@dataclass(frozen=True, slots=True)
-class Addition:
-    """One validated memory to add."""
-
-    scope: Scope
-    text: str
-    role: str | None
-    name: str | None
-    metadata: Metadata
-    expires_at: datetime | None
-
-
-@dataclass(slots=True)
-class Prepared:
-    """An addition after detection and embedding, before the transaction."""
-
-    addition: Addition
-    draft: Draft
-    vector: FloatVector
+from vault.types import AddResult, Content, Memory, Scope
 
 
 def redactor(stages: Stages) -> Redactor:

@@ -88,7 +88,7 @@ class SubjectKeys:
 
 
 class KeyCache:
-    """Bounded LRU with a time to live. Eviction drops the reference; wiping happens on flush, fork and close.
+    """Bounded, with a time to live, the oldest first. Eviction drops the reference; fork and close wipe.
 
     Evicted keys are not wiped under the feet of a thread that still uses them; their buffers are wiped when the
     last reference goes (SecretKey's finaliser).
@@ -112,6 +112,7 @@ class KeyCache:
         with self._lock:
             if len(self._tenants) >= self._entries:
                 self._tenants.pop(next(iter(self._tenants)))
+            self._tenants.pop(keys.name, None)
             self._tenants[keys.name] = (time.monotonic() + self._ttl_s, keys)
 
     def subject(self, tid: bytes, ref: bytes) -> SubjectKeys | None:
@@ -126,6 +127,17 @@ class KeyCache:
             self._subjects.move_to_end((tid, ref))
             while len(self._subjects) > self._entries:
                 self._subjects.popitem(last=False)
+
+    def expire(self) -> None:
+        """Forget what is past its time; asked once per operation, so entries lie in the order in which they expire."""
+        now = time.monotonic()
+        with self._lock:
+            for entries in (self._subjects, self._tenants):
+                while entries:
+                    oldest = next(iter(entries))
+                    if entries[oldest][0] >= now:  # type: ignore[index]
+                        break
+                    del entries[oldest]  # type: ignore[arg-type]
 
     def flush(self) -> None:
         """Forget everything: an epoch moved, or something was erased."""

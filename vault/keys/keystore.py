@@ -142,6 +142,7 @@ class Keystore:
 
     def refresh(self, *, force: bool = False) -> None:
         """Once per operation: follow a roll, and forget cached keys when another process erased or rotated."""
+        self._cache.expire()
         with self._refreshing:  # one thread moves over to the new file, the others wait for it
             self._refresh(force=force)
 

@@ -1,0 +1,31 @@
+"""Memories on their way in: validated, and then detected and embedded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from vault.flows.redact import Draft
+from vault.index.interface import FloatVector
+from vault.types import Metadata, Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """One validated memory to add."""
+
+    scope: Scope
+    text: str
+    role: str | None
+    name: str | None
+    metadata: Metadata
+    expires_at: datetime | None
+
+
+@dataclass(slots=True)
+class Prepared:
+    """An addition after detection and embedding, before the transaction."""
+
+    addition: Addition
+    draft: Draft
+    vector: FloatVector
