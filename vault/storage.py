@@ -190,7 +190,9 @@ class Database:
             self._begin("FULL" if durable else "NORMAL")
             try:
                 yield
-                check_process(self._pid)  # a child forked inside the block must not end its parent's transaction
+                check_process(
+                    self._pid
+                )  # a child forked inside the block must not end its parent's transaction
                 self._connection.execute("COMMIT")
             except sqlcipher3.Error as error:
                 self._rollback()

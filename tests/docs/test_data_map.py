@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from vault.keys import keystore
+from vault.keys import layout
 from vault.records import sqlcipher
 
 DOCS = Path(__file__).parents[2] / "docs" / "data-map.md"
@@ -33,7 +33,7 @@ def section(title: str) -> set[str]:
 
 def test_schema_parser_sees_the_columns_it_must() -> None:
     assert {"memories.body", "points.point", "log.detail"} <= columns(sqlcipher._TABLES)
-    assert {"subjects.ident", "deks.wrapped"} <= columns(keystore._TABLES)
+    assert {"subjects.ident", "deks.wrapped"} <= columns(layout.TABLES)
 
 
 def test_every_records_column_is_mapped() -> None:
@@ -41,4 +41,4 @@ def test_every_records_column_is_mapped() -> None:
 
 
 def test_every_keystore_column_is_mapped() -> None:
-    assert section("## `keystore/keystore-<epoch>.db`") == columns(keystore._TABLES)
+    assert section("## `keystore/keystore-<epoch>.db`") == columns(layout.TABLES)

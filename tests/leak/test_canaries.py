@@ -31,7 +31,7 @@ from vault import Vault
 from vault.crypto.primitives import SecretKey
 from vault.embedding.static import StaticEmbedder
 from vault.index.quantise import quantise
-from vault.keys.keystore import read_file_key
+from vault.keys.layout import read_file_key
 from vault.redaction.detect import BuiltinDetector
 
 ROOT = Path(__file__).parents[2]

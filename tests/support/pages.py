@@ -63,7 +63,7 @@ class PageReader:
 
 def vault_keys(vault: object) -> dict[Path, bytes]:
     """The raw file key of every database of an open vault: what a thief with all keys would have."""
-    from vault.keys.keystore import read_file_key
+    from vault.keys.layout import read_file_key
 
     stages = vault._opened()  # type: ignore[attr-defined]
     folder = vault.folder  # type: ignore[attr-defined]

@@ -7,11 +7,15 @@ import threading
 import time
 import weakref
 from collections import OrderedDict
+from collections.abc import MutableMapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
 from vault.crypto.primitives import BlockCipher256, SecretKey, hmac_sha256
 from vault.types import Kid, Sid, TenantId
+
+_K = TypeVar("_K")
+_V = TypeVar("_V")
 
 TENANT_USES: Final = ("refs", "tags", "ids", "log", "detail", "records", "audit")
 
@@ -130,14 +134,9 @@ class KeyCache:
 
     def expire(self) -> None:
         """Forget what is past its time; asked once per operation, so entries lie in the order in which they expire."""
-        now = time.monotonic()
         with self._lock:
-            for entries in (self._subjects, self._tenants):
-                while entries:
-                    oldest = next(iter(entries))
-                    if entries[oldest][0] >= now:  # type: ignore[index]
-                        break
-                    del entries[oldest]  # type: ignore[arg-type]
+            _drop_expired(self._subjects)
+            _drop_expired(self._tenants)
 
     def flush(self) -> None:
         """Forget everything: an epoch moved, or something was erased."""
@@ -154,6 +153,15 @@ class KeyCache:
                 tenant.wipe()
             self._subjects.clear()
             self._tenants.clear()
+
+
+def _drop_expired(entries: MutableMapping[_K, tuple[float, _V]]) -> None:
+    now = time.monotonic()
+    while entries:
+        oldest = next(iter(entries))
+        if entries[oldest][0] >= now:
+            return
+        del entries[oldest]
 
 
 _live_caches: weakref.WeakSet[KeyCache] = weakref.WeakSet()

@@ -12,48 +12,35 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from vault.crypto.primitives import SecretKey, hmac_sha256
-from vault.crypto.record import RecordContext, open_, seal
+from vault.crypto.primitives import SecretKey
 from vault.crypto.wrap import WrapContext, unwrap, wrap
 from vault.errors import (
     ConfigError,
-    DecryptionError,
     IntegrityViolationError,
     KeyProviderError,
     NotFoundError,
 )
-from vault.files import convert_os, private_folder, sync_folder, write_private
+from vault.files import private_folder
 from vault.keys.interface import KeyProvider
 from vault.keys.keyring import TENANT_USES, KeyCache, SubjectKeys, TenantKeys
+from vault.keys.layout import SCHEMA, key_path, keystore_epochs, read_file_key, write_keystore_file
+from vault.keys.sealing import (
+    ZERO,
+    damaged,
+    kek_context,
+    name_ref,
+    open_ident,
+    open_name,
+    seal_ident,
+    seal_name,
+    subject_context,
+    subject_ref,
+    tenant_key_context,
+)
 from vault.storage import Database
 from vault.types import Kid, Sid, SubjectKind, TenantId
-
-SCHEMA: Final = 1
-ZERO: Final = bytes(16)
-_TABLES: Final = """
-CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
-CREATE TABLE tenants(
-  tid BLOB PRIMARY KEY, ref BLOB NOT NULL UNIQUE, name BLOB NOT NULL, kek_no INTEGER NOT NULL, kek BLOB NOT NULL,
-  created_ms INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE tenant_keys(
-  tid BLOB NOT NULL, use TEXT NOT NULL, no INTEGER NOT NULL, current INTEGER NOT NULL, wrapped BLOB NOT NULL,
-  PRIMARY KEY(tid, use, no)) WITHOUT ROWID;
-CREATE TABLE subjects(
-  tid BLOB NOT NULL, ref BLOB NOT NULL, sid BLOB NOT NULL, kid BLOB NOT NULL, generation INTEGER NOT NULL,
-  secret BLOB NOT NULL, ident BLOB NOT NULL, PRIMARY KEY(tid, ref)) WITHOUT ROWID;
-CREATE UNIQUE INDEX subjects_sid ON subjects(tid, sid);
-CREATE TABLE deks(
-  tid BLOB NOT NULL, sid BLOB NOT NULL, generation INTEGER NOT NULL, wrapped BLOB NOT NULL,
-  PRIMARY KEY(tid, sid, generation)) WITHOUT ROWID;
-CREATE TABLE tombstones(
-  tid BLOB NOT NULL, kid BLOB NOT NULL, generation INTEGER NOT NULL, erase_id BLOB NOT NULL, at_ms INTEGER NOT NULL,
-  PRIMARY KEY(tid, kid, generation)) WITHOUT ROWID;
-CREATE TABLE checkpoints(
-  tid BLOB PRIMARY KEY, size INTEGER NOT NULL, root BLOB NOT NULL, note BLOB NOT NULL, at_ms INTEGER NOT NULL)
-  WITHOUT ROWID;
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +122,7 @@ class Keystore:
                     "keystore.newer", "this keystore was written by a newer memvault; upgrade to open it"
                 )
             if schema != SCHEMA:
-                raise _damaged()
+                raise damaged()
         raise IntegrityViolationError(
             "keystore.retired", "every keystore here is retired: an older copy was restored"
         )
@@ -389,135 +376,5 @@ class Keystore:
             )
 
 
-# --- pieces shared with rotation -------------------------------------------------------------------------------
-
-
-def keystore_epochs(folder: Path) -> list[int]:
-    found = []
-    for path in folder.glob("keystore-*.db"):
-        digits = path.name[len("keystore-") : -len(".db")]
-        if digits.isascii() and digits.isdigit():
-            found.append(int(digits))
-    return found
-
-
-def key_path(folder: Path, epoch: int) -> Path:
-    return folder / f"keystore-{epoch}.key"
-
-
-def read_file_key(folder: Path, provider: KeyProvider, epoch: int) -> SecretKey:
-    try:
-        blob = key_path(folder, epoch).read_bytes()
-    except FileNotFoundError:
-        raise ConfigError(
-            "keystore.key_missing", "the keystore's wrapped file key is missing; restore it"
-        ) from None
-    except OSError as error:
-        raise convert_os(error) from None
-    try:
-        return provider.unwrap(epoch, blob, WrapContext(ZERO, "keystore", b"", epoch))
-    except DecryptionError:
-        raise IntegrityViolationError(
-            "keystore.key_mismatch",
-            "the key does not open this keystore: one of them belongs to another vault, or was changed",
-        ) from None
-
-
-def write_keystore_file(
-    folder: Path, provider: KeyProvider, epoch: int, rows: list[tuple[str, list[tuple[object, ...]]]]
-) -> None:
-    """Write a complete keystore under a temporary name with a fresh file key, then give it its name; durable."""
-    temporary = folder / f"keystore-{epoch}.db.new"
-    for leftover in folder.glob(temporary.name + "*"):
-        leftover.unlink()
-    key = SecretKey.random()
-    write_private(
-        folder / f"keystore-{epoch}.key", provider.wrap(epoch, key, WrapContext(ZERO, "keystore", b"", epoch))
-    )
-    database = Database(temporary, key, create=True)
-    try:
-        with database.transaction():
-            database.execute_script(_TABLES)
-            for sql, values in rows:
-                database.execute_many(sql, values)
-        database.truncate_wal()
-    finally:
-        database.close()
-        key.close()
-    temporary.replace(folder / f"keystore-{epoch}.db")
-    for leftover in folder.glob(temporary.name + "*"):
-        leftover.unlink()
-    sync_folder(folder)
-
-
-def subject_ref(tenant: TenantKeys, kind: str, value: str) -> bytes:
-    return hmac_sha256(tenant.key("refs"), kind.encode(), value.encode())
-
-
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
-
-
-def name_ref(names: SecretKey, name: str) -> bytes:
-    return hmac_sha256(names, b"tenant", name.encode())
-
-
-def _sixteen(identity: bytes) -> bytes:
-    """An id as it was read; every id of the keystore has 16 bytes."""
-    if len(identity) != len(ZERO):
-        raise _damaged()
-    return identity
-
-
-def _damaged() -> IntegrityViolationError:
-    return IntegrityViolationError(
-        "keystore.damaged", "the keystore lacks an entry every keystore has, or it was changed"
-    )
-
-
-def _name_context(tid: bytes) -> RecordContext:
-    return RecordContext(tenant=_sixteen(tid), sid=ZERO, record_id=b"name", version=1, use="name")
-
-
-def seal_name(names: SecretKey, tid: bytes, name: str) -> bytes:
-    with names.derive("name") as key:
-        return seal(key, tid, 1, _name_context(tid), name.encode())
-
-
-def open_name(names: SecretKey, tid: bytes, blob: bytes) -> str:
-    with names.derive("name") as key:
-        return open_(key, blob, _name_context(tid)).decode()
-
-
-def _ident_context(tenant: TenantKeys, sid: bytes) -> RecordContext:
-    return RecordContext(tenant=tenant.tid, sid=_sixteen(sid), record_id=b"ident", version=1, use="ident")
-
-
-def seal_ident(tenant: TenantKeys, sid: bytes, kind: str, value: str) -> bytes:
-    with tenant.key("refs").derive("ident") as key:
-        return seal(
-            key, tenant.tid, tenant.current["refs"], _ident_context(tenant, sid), f"{kind}\n{value}".encode()
-        )
-
-
-def open_ident(tenant: TenantKeys, sid: bytes, blob: bytes) -> tuple[str, str]:
-    with tenant.key("refs").derive("ident") as key:
-        kind, _, value = open_(key, blob, _ident_context(tenant, sid)).decode().partition("\n")
-    return kind, value
-
-
-def kek_context(tid: bytes, number: int, epoch: int) -> WrapContext:
-    return WrapContext(tenant=tid, level="kek", id=number.to_bytes(4, "big"), epoch=epoch)
-
-
-def tenant_key_context(tid: bytes, use: str, number: int, kek_no: int) -> WrapContext:
-    return WrapContext(
-        tenant=tid, level="tenant", id=use.encode() + b"\x00" + number.to_bytes(4, "big"), epoch=kek_no
-    )
-
-
-def subject_context(
-    tenant: TenantKeys, level: str, sid: bytes, generation: int, kek_no: int | None = None
-) -> WrapContext:
-    number = tenant.kek_no if kek_no is None else kek_no
-    return WrapContext(tenant=tenant.tid, level=level, id=sid + generation.to_bytes(4, "big"), epoch=number)

@@ -16,21 +16,19 @@ from vault.errors import IntegrityViolationError
 from vault.files import convert_os, private_folder, sync_folder, write_private
 from vault.keys.interface import KeyProvider
 from vault.keys.keyring import KeyCache, SubjectKeys, TenantKeys
-from vault.keys.keystore import (
+from vault.keys.keystore import Keystore
+from vault.keys.layout import keystore_epochs, read_file_key, write_keystore_file
+from vault.keys.sealing import (
     ZERO,
-    Keystore,
     kek_context,
-    keystore_epochs,
     name_ref,
     open_ident,
     open_name,
-    read_file_key,
     seal_ident,
     seal_name,
     subject_context,
     subject_ref,
     tenant_key_context,
-    write_keystore_file,
 )
 from vault.storage import Database
 from vault.types import Destruction
