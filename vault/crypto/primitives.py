@@ -36,6 +36,7 @@ HEADER_BYTES: Final = SALT_BYTES + COMMITMENT_BYTES
 MIN_SEALED_BYTES: Final = HEADER_BYTES + TAG_BYTES  # an empty message
 
 _SEALED_CHUNK_BYTES: Final = CHUNK_BYTES + TAG_BYTES
+_OKM_BYTES: Final = KEY_BYTES + NONCE_BYTES + COMMITMENT_BYTES  # with AES-256
 _DEK_LABEL: Final = b"pmv/dek/v1\x00"
 _SHA512: Final = hashes.SHA512()
 _URANDOM: Final = Path("/dev/urandom")
@@ -248,11 +249,11 @@ def chunked_open(
     key: SecretKey | bytearray, context: bytes, sealed: bytes, *, suite: ChunkedSuite = AES_256_GCM
 ) -> bytes:
     """Open what `chunked_seal` made. Raises DecryptionError, the same for every cause."""
-    if len(sealed) < HEADER_BYTES + _SEALED_CHUNK_BYTES:
-        return _open_short(key, context, sealed, suite)
     message_key, base = _opened_key(key, context, sealed, suite)
     cipher = AESGCM(message_key)
     try:
+        if len(sealed) < HEADER_BYTES + _SEALED_CHUNK_BYTES:
+            return cipher.decrypt(base.to_bytes(NONCE_BYTES, "big"), sealed[HEADER_BYTES:], None)
         view = memoryview(sealed)[HEADER_BYTES:]
         chunks = []
         for index in range(len(view) // _SEALED_CHUNK_BYTES + 1):
@@ -266,23 +267,36 @@ def chunked_open(
     raise unreadable()
 
 
-def _open_short(key: SecretKey | bytearray, context: bytes, sealed: bytes, suite: ChunkedSuite) -> bytes:
-    """`chunked_open` for a message of one chunk, in one piece: a cold search opens hundreds of them."""
-    size = suite.key_bytes
-    if len(key) != size or len(sealed) < MIN_SEALED_BYTES:
+class ShortOpener:
+    """`chunked_open` for many one-chunk messages under one AES-256 key: a cold search opens hundreds of them."""
+
+    __slots__ = ("_buffer", "_key")
+
+    def __init__(self, key: SecretKey) -> None:
+        """Raises DecryptionError for a key of another length."""
+        if len(key) != KEY_BYTES:
+            raise unreadable()
+        self._key = key
+        self._buffer = key.buffer
+
+    def open(self, context: bytes, sealed: bytes) -> bytes:
+        """Open one message, of any length. Raises DecryptionError, the same for every cause."""
+        if not MIN_SEALED_BYTES <= len(sealed) < HEADER_BYTES + _SEALED_CHUNK_BYTES:
+            return chunked_open(self._key, context, sealed)
+        okm = bytearray(_OKM_BYTES)
+        info = b"".join((AES_256_GCM.label, sealed[:SALT_BYTES], context))
+        HKDFExpand(_SHA512, _OKM_BYTES, info).derive_into(self._buffer, okm)
+        self._key.require_open()
+        message_key = okm[:KEY_BYTES]
+        try:
+            if hmac.compare_digest(okm[KEY_BYTES + NONCE_BYTES :], sealed[SALT_BYTES:HEADER_BYTES]):
+                nonce = bytes(okm[KEY_BYTES : KEY_BYTES + NONCE_BYTES])
+                return AESGCM(message_key).decrypt(nonce, sealed[HEADER_BYTES:], None)
+        except InvalidTag:
+            pass
+        finally:
+            message_key[:] = okm[:KEY_BYTES] = bytes(KEY_BYTES)
         raise unreadable()
-    info = suite.label + sealed[:SALT_BYTES] + context
-    okm = hkdf_expand_sha512(key, info, size + NONCE_BYTES + COMMITMENT_BYTES)
-    message_key = okm[:size]
-    try:
-        if hmac.compare_digest(okm[size + NONCE_BYTES :], sealed[SALT_BYTES:HEADER_BYTES]):
-            nonce = bytes(okm[size : size + NONCE_BYTES])
-            return AESGCM(message_key).decrypt(nonce, sealed[HEADER_BYTES:], None)
-    except InvalidTag:
-        pass
-    finally:
-        message_key[:] = okm[:size] = bytes(size)
-    raise unreadable()
 
 
 def chunked_open_key(key: SecretKey, context: bytes, sealed: bytes) -> SecretKey:
