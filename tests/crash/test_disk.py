@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,9 +10,8 @@ from typing import Any
 
 import pytest
 from conftest import session_of
-from support.children import environment
 from support.nursery import Nursery
-from support.remote import Remote
+from support.remote import Remote, RemoteError
 from support.small_disk import SmallDisk
 
 from vault import Session, Vault
@@ -282,67 +279,49 @@ def test_a_read_only_disk(disk: SmallDisk) -> None:
         assert operator_of(vault).audit_verify()["records"] == 2
 
 
-_AS_ANOTHER_USER = """
-import sys
-from vault import Principal, Vault
-from vault.errors import VaultError
-try:
-    with Vault.open(sys.argv[1]) as vault:
-        session = vault.session(Principal("clinic", "app", ("app",)), purpose="service")
-        print("opened", len(session.list(user_id="u").memories))
-except VaultError as error:
-    print(error.code)
-"""
+NOBODY = 65534
 
 
-def _as_another_user(folder: Path) -> str:
-    """Open the vault as the user `nobody`; skips where this process may not become one."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can become another user")
-    command = [sys.executable, "-c", _AS_ANOTHER_USER, str(folder)]
+def _as_another_user(nursery: Nursery, folder: Path) -> str:
+    """Open the vault as the user `nobody`: what it found, or the code of the refusal."""
     try:
-        done = subprocess.run(
-            command, env=environment(), user=65534, group=65534, capture_output=True, text=True, check=False
-        )
-    except PermissionError:
-        pytest.skip("another user may not run this interpreter")
-    if "PermissionError" in done.stderr or "ModuleNotFoundError" in done.stderr:
-        pytest.skip("another user may not read this tree")
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
+        with Remote(nursery, folder, user=NOBODY) as other:
+            return f"opened {len(other.call('list', user_id='u')['memories'])}"
+    except RemoteError as error:
+        return error.code
 
 
 def _hand_over(*places: Path) -> None:
     for place in places:
         for path in (place, *place.rglob("*")):
-            os.chown(path, 65534, 65534)
+            os.chown(path, NOBODY, NOBODY)
 
 
-def test_files_of_another_user(tmp_path: Path) -> None:
-    base = tmp_path
-    for path in (base, *base.parents):
-        if path.stat().st_uid == os.geteuid() and path != Path("/"):
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_files_of_another_user(memory_path: Path, nursery: Nursery) -> None:
+    for path in (memory_path, *memory_path.parents):
+        if path.stat().st_mode & 0o001 == 0:
             path.chmod(path.stat().st_mode | 0o011)  # let the other user pass, not look
-    place, keys = base / "vault", base / "keys"
+    place, keys = memory_path / "vault", memory_path / "keys"
     with Vault.init(place, key_folder=keys) as vault:
         session_of(vault).add("The garden", user_id="u")
-    assert _as_another_user(place) in {"config.unreadable", "storage.permission"}
+    assert _as_another_user(nursery, place) in {"config.unreadable", "storage.permission"}
     _hand_over(place)
-    assert _as_another_user(place) in {"keys.file_unreadable", "keys.epoch_missing"}
+    assert _as_another_user(nursery, place) in {"keys.file_unreadable", "keys.epoch_missing"}
     _hand_over(keys)
     for path in keys.glob("*.key"):
         os.chown(path, 0, 0)
-    assert _as_another_user(place) == "keys.file_unreadable"
+    assert _as_another_user(nursery, place) == "keys.file_unreadable"
     _hand_over(keys)
-    assert _as_another_user(place) == "opened 1"
+    assert _as_another_user(nursery, place) == "opened 1"
     for path in place.rglob("*.db"):
-        path.chmod(0o400)
         os.chown(path, 0, 0)
-    assert _as_another_user(place) in {"storage.permission", "storage.readonly"}
-    _hand_over(place)
+    assert _as_another_user(nursery, place) == "storage.permission"
     for path in place.rglob("*.db"):
-        path.chmod(0o600)
-    assert _as_another_user(place) == "opened 1"
+        path.chmod(0o644)
+    assert _as_another_user(nursery, place) in {"storage.readonly", "audit.unwritable"}
+    _hand_over(place)
+    assert _as_another_user(nursery, place) == "opened 1"
 
 
 def test_a_key_folder_that_is_gone_while_open(clinic: Vault, tmp_path: Path) -> None:

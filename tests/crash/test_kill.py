@@ -204,7 +204,7 @@ def test_two_hundred_kills(tmp_path: Path) -> None:
     report("kill.md", "Killed while writing", table(tally))
 
 
-def report(name: str, title: str, body: str) -> None:
+def report(name: str, title: str, body: str, source: str = "test_kill.py") -> None:
     """Where `make soak` keeps its tables, with the commit they were measured on."""
     place = os.environ.get("MEMVAULT_SOAK_DIR")
     if place is None:
@@ -213,7 +213,7 @@ def report(name: str, title: str, body: str) -> None:
         ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
     )
     commit = asked.stdout.strip() or "unknown"
-    text = f"# {title}\n\nWritten by `make soak` on commit {commit}; `tests/crash/{Path(__file__).name}`.\n\n{body}\n"
+    text = f"# {title}\n\nWritten by `make soak` on commit {commit}; `tests/crash/{source}`.\n\n{body}\n"
     (Path(place) / name).write_text(text, encoding="utf-8")
 
 

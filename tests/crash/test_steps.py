@@ -419,4 +419,4 @@ def test_every_statement(nursery: Nursery, template: Path, tmp_path: Path) -> No
     rows = [f"| {name} | {number} | 0 | 0 |" for name, number in died.items()]
     body = "\n".join(["| cut off | places | memories lost | not resumed |", "|---|---|---|---|", *rows])
     print(body)
-    report("steps.md", "Killed between all statements of an action", body)
+    report("steps.md", "Killed between all statements of an action", body, "test_steps.py")

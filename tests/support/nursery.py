@@ -87,9 +87,14 @@ def main() -> None:
     import vault.flows.rotate
     import vault.flows.upkeep  # noqa: F401 - imported before the first fork
     from support import remote, steps
+    from vault.embedding.static import StaticEmbedder
+    from vault.policy.pack import load
     from vault.redaction.detect import BuiltinDetector
 
-    BuiltinDetector()  # its tables are read once, here
+    # What is imported on first use is imported here, once; another user's child could not read it later.
+    load("baseline")
+    BuiltinDetector().detect("write to ana@example.org, +1 212-555-0187")
+    StaticEmbedder().embed(["a text"])
     works = {"remote": remote.serve, "steps": steps.run}
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # ended children need nobody
     place = Path(sys.argv[1])

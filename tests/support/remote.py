@@ -30,9 +30,15 @@ class RemoteError(Exception):
 class Remote:
     """One other process with an open vault, a session of tenant `clinic`, and an operator."""
 
-    def __init__(self, nursery: Nursery, folder: Path) -> None:
-        self._child = nursery.child(work="remote", folder=str(folder))
-        assert self.finish() == "ready"
+    def __init__(self, nursery: Nursery, folder: Path, *, user: int | None = None) -> None:
+        """With `user`, as that user of the system. Raises RemoteError where the vault does not open."""
+        self._child = nursery.child(work="remote", folder=str(folder), user=user)
+        try:
+            assert self.finish() == "ready"
+        except BaseException:
+            self._child.end()
+            self._child.close()
+            raise
 
     def begin(self, method: str, *arguments: Any, **options: Any) -> None:
         """Start a call; `finish` waits for it."""
@@ -167,14 +173,25 @@ def _plain(value: object) -> object:
     return value
 
 
-def serve(stream: IO[str], folder: str) -> None:
+def serve(stream: IO[str], folder: str, user: int | None = None) -> None:
     """In the other process: answer calls until the connection ends, then close the vault."""
 
     def answer(value: dict[str, Any]) -> None:
         stream.write(json.dumps(value, default=lambda part: str(_plain(part))) + "\n")
         stream.flush()
 
-    served = Served(folder, answer)
+    try:
+        if user is not None:
+            os.setgroups([])
+            os.setgid(user)
+            os.setuid(user)
+        served = Served(folder, answer)
+    except VaultError as error:
+        answer({"code": error.code})
+        return
+    except BaseException:  # noqa: BLE001 - whatever it is, the test must see it
+        answer({"trace": traceback.format_exc()})
+        return
     answer({"result": "ready"})
     for line in stream:
         method, arguments, options = json.loads(line)

@@ -97,6 +97,10 @@ class LocalProvider(KeyProvider):
                         found[int(digits)] = entry.stat().st_size
         except (FileNotFoundError, NotADirectoryError):
             return {}
+        except OSError:
+            raise KeyProviderError(
+                "keys.file_unreadable", "the key folder cannot be read by this user"
+            ) from None
         return found
 
     def _known(self) -> set[int]:

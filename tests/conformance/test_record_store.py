@@ -1,0 +1,479 @@
+"""What every record store must do, whatever is behind it: one suite, run on each adapter."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from vault.crypto.primitives import SecretKey
+from vault.errors import IntegrityViolationError, VaultError
+from vault.records.interface import MemoryRow, RecordStore, ReplayRow, RevisionRow, TokenRow
+from vault.records.sqlcipher import SqlcipherRecords
+from vault.types import TenantId
+
+TID = TenantId(bytes(range(16)))
+Open = Callable[[], AbstractContextManager[RecordStore]]
+
+
+def _sqlcipher(folder: Path) -> Open:
+    key = SecretKey.random()
+    SqlcipherRecords.create(folder / "records.db", key, TID)
+
+    @contextmanager
+    def connect() -> Iterator[RecordStore]:
+        store = SqlcipherRecords(folder / "records.db", key, TID, timeout_s=0.2)
+        try:
+            yield store
+        finally:
+            store.close()
+
+    return connect
+
+
+ADAPTERS: dict[str, Callable[[Path], Open]] = {"sqlcipher": _sqlcipher}
+
+
+@pytest.fixture(params=ADAPTERS)
+def connect(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
+    """Opens one tenant's store; each call is a handle of its own, as other processes have one."""
+    return ADAPTERS[request.param](tmp_path)
+
+
+@pytest.fixture
+def store(connect: Open) -> Iterator[RecordStore]:
+    with connect() as opened:
+        yield opened
+
+
+@pytest.fixture
+def s(store: RecordStore) -> int:
+    with store.transaction():
+        return store.ensure_subject(bytes(16), b"k" * 16).s
+
+
+def memory(
+    s: int, n: int, *, version: int = 1, expires: int | None = None, body: bytes = b"body"
+) -> MemoryRow:
+    tag = b"t" * 16
+    return MemoryRow(
+        s, n, b"nonce6", 1, version, 1_000 + n, 2_000 + n, expires, tag, None, None, body, b"point%d" % n
+    )
+
+
+def revision(s: int, n: int, version: int, body: bytes | None = b"old") -> RevisionRow:
+    return RevisionRow(s, n, version, b"nonce6", "UPDATE", 3_000 + version, b"actor", body)
+
+
+def token(s: int, name: str, refs: int = 1) -> TokenRow:
+    return TokenRow(s, name, name.encode().ljust(16, b"."), b"value of " + name.encode(), refs)
+
+
+def intact(store: RecordStore) -> None:
+    assert store.recount() == store.digest()
+    store.check_pages()
+
+
+# --- subjects ------------------------------------------------------------------------------------------------------
+
+
+def test_a_subject_is_made_once(store: RecordStore) -> None:
+    sid, kid = os.urandom(16), os.urandom(16)
+    assert store.subject(sid) is None
+    assert store.subjects() == []
+    with store.transaction():
+        made = store.ensure_subject(sid, kid)
+        assert store.ensure_subject(sid, kid) == made
+        other = store.ensure_subject(os.urandom(16), kid)
+    assert (made.sid, made.kid, made.next_n, made.changes) == (sid, kid, 1, 0)
+    assert other.s != made.s
+    assert store.subject(sid) == store.subject_by_number(made.s) == made
+    assert sorted(row.s for row in store.subjects()) == sorted([made.s, other.s])
+    assert store.subject_by_number(999) is None
+    intact(store)
+
+
+def test_a_subject_does_not_change_its_key(store: RecordStore) -> None:
+    sid = os.urandom(16)
+    with store.transaction():
+        store.ensure_subject(sid, b"a" * 16)
+    with pytest.raises(IntegrityViolationError), store.transaction():
+        store.ensure_subject(sid, b"b" * 16)
+
+
+def test_numbers_are_given_once(store: RecordStore, s: int) -> None:
+    with store.transaction():
+        assert store.allocate(s, 3) == 1
+        assert store.allocate(s, 1) == 4
+    row = store.subject_by_number(s)
+    assert row is not None
+    assert row.next_n == 5
+    with pytest.raises(IntegrityViolationError), store.transaction():
+        store.allocate(s + 1, 1)
+    intact(store)
+
+
+# --- memories ------------------------------------------------------------------------------------------------------
+
+
+def test_memories_come_back_as_they_went_in(store: RecordStore, s: int) -> None:
+    rows = [memory(s, n, expires=n * 100 if n % 2 else None) for n in range(1, 6)]
+    with store.transaction():
+        store.insert(rows)
+    assert store.memories(s) == rows
+    assert store.memories(s, after_n=2) == rows[2:]
+    assert store.memories(s, after_n=1, limit=2) == rows[1:3]
+    assert store.memory(s, 3) == rows[2]
+    assert store.memory(s, 9) is None
+    assert store.memory(s + 1, 3) is None
+    assert [row.n for row in store.memories_at(s, [5, 2, 9, 2])] in ([5, 2], [2, 5])
+    assert {(row.n, row.body) for row in store.memories_at(s, [1, 3])} == {(1, b"body"), (3, b"body")}
+    assert store.order(s) == [(n, 1_000 + n, 2_000 + n) for n in range(1, 6)]
+    assert store.points(s) == [(n, 1, b"point%d" % n) for n in range(1, 6)]
+    assert store.points(s, after_n=4) == [(5, 1, b"point5")]
+    assert store.count() == 5
+    assert [row.n for row in store.expired(300, 10)] == [1, 3]
+    assert [row.n for row in store.expired(10_000, 2)] == [1, 3]
+    intact(store)
+
+
+def test_a_new_version_takes_the_place_of_the_old(store: RecordStore, s: int) -> None:
+    old = memory(s, 1)
+    with store.transaction():
+        store.insert([old, memory(s, 2)])
+    before = store.subject_by_number(s)
+    new = replace(old, version=2, updated_ms=9_000, body=b"new body", point=b"new point")
+    with store.transaction():
+        store.replace(old, new)
+    after = store.subject_by_number(s)
+    assert store.memory(s, 1) == new
+    assert store.points(s)[0] == (1, 2, b"new point")
+    assert store.count() == 2
+    assert before is not None
+    assert after is not None
+    assert after.changes > before.changes  # caches see it
+    with store.transaction():
+        store.remove(new)
+    gone = store.subject_by_number(s)
+    assert gone is not None
+    assert gone.changes > after.changes
+    assert store.memory(s, 1) is None
+    assert [n for n, _, _ in store.points(s)] == [2]
+    assert store.count() == 1
+    intact(store)
+
+
+# --- revisions, tokens, remembered writes --------------------------------------------------------------------------
+
+
+def test_revisions(store: RecordStore, s: int) -> None:
+    rows = [revision(s, 1, 1), revision(s, 1, 2), revision(s, 2, 1)]
+    with store.transaction():
+        for row in rows:
+            store.add_revision(row)
+    assert store.revisions(s, 1) == rows[:2]
+    assert store.revisions(s, 7) == []
+    assert sorted(store.all_revisions(s), key=lambda r: (r.n, r.version)) == rows
+    emptied = replace(rows[0], body=None)
+    with store.transaction():
+        store.replace_revision(rows[0], emptied)
+    assert store.revisions(s, 1) == [emptied, rows[1]]
+    intact(store)
+
+
+def test_tokens_live_as_long_as_something_names_them(store: RecordStore, s: int) -> None:
+    first, second = token(s, "EMAIL:aaaaaa"), token(s, "PHONE:bbbbbb")
+    assert not store.has_tokens(s)
+    with store.transaction():
+        store.add_token(first)
+        store.add_token(second)
+        store.refer_token(s, first.token, 1)
+        store.refer_token(s, "EMAIL:zzzzzz", 1)  # unknown: nothing happens
+    assert store.has_tokens(s)
+    assert store.token(s, first.token) == replace(first, refs=2)
+    assert store.token_by_mac(s, second.mac) == second
+    assert store.token_by_mac(s, b"?" * 16) is None
+    assert store.token(s + 1, first.token) is None
+    assert sorted(row.token for row in store.tokens(s)) == [first.token, second.token]
+    moved = replace(second, mac=b"m" * 16, value=b"sealed again")
+    with store.transaction():
+        store.refer_token(s, first.token, -1)
+        store.replace_token(second, moved)
+    assert store.token(s, first.token) == first
+    assert store.token(s, second.token) == moved
+    with store.transaction():
+        store.refer_token(s, first.token, -1)
+    assert store.token(s, first.token) is None
+    assert store.tokens(s) == [moved]
+    intact(store)
+
+
+def test_remembered_writes_are_forgotten_in_time(store: RecordStore, s: int) -> None:
+    rows = [ReplayRow(b"m%d" % n * 8, b"digest", s, b"result", n * 1_000) for n in range(3)]
+    with store.transaction():
+        for row in rows:
+            store.remember(row)
+    assert store.replay(rows[1].mac) == rows[1]
+    assert store.replay(b"other mac") is None
+    assert sorted(store.replays(s), key=lambda r: r.at_ms) == rows
+    sealed = replace(rows[2], result=b"sealed again")
+    with store.transaction():
+        store.replace_replay(rows[2], sealed)
+        store.forget_replays(1_000)
+    assert store.replay(rows[0].mac) is None
+    assert store.replay(rows[2].mac) == sealed
+    intact(store)
+
+
+def test_a_removed_subject_leaves_no_row(store: RecordStore, s: int) -> None:
+    with store.transaction():
+        other = store.ensure_subject(b"o" * 16, b"k" * 16).s
+        for number in (s, other):
+            store.insert([memory(number, 1), memory(number, 2)])
+            store.add_revision(revision(number, 1, 1))
+            store.add_token(token(number, "EMAIL:aaaaaa"))
+            store.remember(ReplayRow(b"m%d" % number * 8, b"digest", number, b"result", 1))
+        store.append_entry(0, b"entry", b"mac", s, b"detail")
+        store.append_entry(1, b"entry", b"mac", other, b"detail")
+    with store.transaction():
+        assert store.remove_subject(s) == 2
+    assert store.subject_by_number(s) is None
+    assert (store.memories(s), store.all_revisions(s), store.tokens(s), store.replays(s)) == ([], [], [], [])
+    assert store.points(s) == []
+    assert store.details(s) == []
+    assert [row.detail for row in store.log()] == [
+        None,
+        b"detail",
+    ]  # the entry stays, what was sealed beside it goes
+    assert store.count() == 2
+    assert store.purge_free_space() is True
+    intact(store)
+
+
+# --- log -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_log_is_read_in_order(store: RecordStore, s: int) -> None:
+    assert store.log_head() == (0, bytes(16))
+    with store.transaction():
+        for seq in range(2_500):
+            store.append_entry(
+                seq, b"entry %d" % seq, b"mac %d" % seq, s if seq % 2 else None, b"d" if seq % 2 else None
+            )
+    assert store.log_head() == (2_500, b"mac 2499")
+    assert [row.seq for row in store.log()] == list(range(2_500))
+    assert [row.seq for row in store.log(2_498)] == [2_498, 2_499]
+    assert [row.seq for row in store.log(999, 1_002)] == [999, 1_000, 1_001]
+    assert len(store.details(s)) == 1_250
+    with store.transaction():
+        store.replace_detail(1, b"sealed again")
+        store.rechain_log([(seq, b"new %d" % seq) for seq in range(2_500)])
+    assert store.log_head() == (2_500, b"new 2499")
+    assert next(iter(store.log(1))).detail == b"sealed again"
+    with pytest.raises(VaultError), store.transaction():
+        store.append_entry(5, b"a second fifth", b"mac", None, None)
+
+
+def test_checkpoints(store: RecordStore) -> None:
+    assert store.last_checkpoint() is None
+    assert store.checkpoints() == []
+    with store.transaction():
+        store.add_checkpoint(5, b"note 5", b"peaks")
+        store.add_checkpoint(3, b"note 3", b"peaks")
+        store.add_checkpoint(5, b"another note", b"peaks")  # the first one of a size stays
+    assert store.checkpoints() == [(3, b"note 3", b"peaks"), (5, b"note 5", b"peaks")]
+    assert store.last_checkpoint() == store.checkpoint_at(5) == (5, b"note 5", b"peaks")
+    assert store.checkpoint_at(4) is None
+
+
+def test_settings(store: RecordStore) -> None:
+    assert store.setting("log") == 1
+    with store.transaction():
+        store.set_setting("log", 7)
+        store.set_setting("tags", 2)
+    assert (store.setting("log"), store.setting("tags"), store.setting("other")) == (7, 2, 1)
+
+
+# --- all or nothing, together with others --------------------------------------------------------------------------
+
+
+def test_a_transaction_is_all_or_nothing(store: RecordStore, s: int) -> None:
+    with store.transaction():
+        store.insert([memory(s, 1)])
+    before = store.digest()
+
+    def interrupted() -> None:
+        with store.transaction():
+            store.insert([memory(s, 2)])
+            store.remove(memory(s, 1))
+            store.add_token(token(s, "EMAIL:aaaaaa"))
+            store.append_entry(0, b"entry", b"mac", s, None)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        interrupted()
+    assert [row.n for row in store.memories(s)] == [1]
+    assert store.tokens(s) == []
+    assert store.log_head()[0] == 0
+    assert store.digest() == before
+    intact(store)
+    with store.transaction(durable=False):
+        store.insert([memory(s, 2)])
+    assert store.digest() != before
+    intact(store)
+
+
+def test_handles_see_each_others_commits_whole(connect: Open, store: RecordStore, s: int) -> None:
+    with connect() as other:
+        assert other.tid == TID
+        with store.transaction():
+            store.insert([memory(s, 1)])
+            assert other.memories(s) == []
+        assert other.memories(s) == [memory(s, 1)]
+        with other.reading():
+            assert other.count() == 1
+            with store.transaction():
+                store.insert([memory(s, 2)])
+            assert other.count() == 1
+            assert other.recount() == other.digest()
+        assert other.count() == 2
+        with other.transaction():
+            other.insert([memory(s, 3)])
+        intact(store)
+        with store.transaction():
+            with pytest.raises(VaultError) as caught:
+                other.transaction().__enter__()
+            assert caught.value.code == "storage.locked"
+    with connect() as later:
+        assert later.count() == 3
+
+
+def test_the_digest_depends_on_rows_not_on_their_order(
+    connect: Open, tmp_path: Path, store: RecordStore
+) -> None:
+    empty = store.digest()
+    with store.transaction():
+        s = store.ensure_subject(bytes(16), b"k" * 16).s
+        store.insert([memory(s, 1), memory(s, 2)])
+    both = store.digest()
+    with store.transaction():
+        store.remove(memory(s, 1))
+        store.insert([memory(s, 1)])
+    row = store.subject_by_number(s)
+    assert row is not None
+    with store.transaction():
+        assert store.remove_subject(s) == 2
+    assert len({empty, both}) == 2
+    assert store.digest() == empty
+    intact(store)
+
+
+def test_every_column_is_in_the_digest(store: RecordStore, s: int) -> None:
+    base = memory(s, 1)
+    seen = set()
+    other: dict[str, object] = {
+        "nonce": b"other6", "id_key": 2, "version": 2, "created_ms": 1, "updated_ms": 1, "expires_ms": 1,
+        "agent": None, "app": b"a" * 16, "run": b"r" * 16, "body": b"other", "point": b"other",
+    }  # fmt: skip
+    assert set(other) == set(MemoryRow.__slots__) - {"s", "n"}
+    with store.transaction():
+        store.insert([base])
+    seen.add(store.digest())
+    for name, value in other.items():
+        changed = replace(base, **{name: value})  # type: ignore[arg-type]
+        with store.transaction():
+            store.remove(base)
+            store.insert([changed])
+        seen.add(store.digest())
+        intact(store)
+        with store.transaction():
+            store.remove(changed)
+            store.insert([base])
+    assert len(seen) >= len(other) + 1
+
+
+def test_what_was_proven_is_kept_with_the_rows(connect: Open, s: int, store: RecordStore) -> None:
+    assert store.proof() is None
+    asked: list[tuple[bytes, int, bytes]] = []
+
+    def prove(digest: bytes, size: int, head: bytes) -> bytes:
+        asked.append((digest, size, head))
+        return b"proof %d" % len(asked)
+
+    store.prove = prove
+    with store.transaction():
+        store.append_entry(0, b"entry", b"mac", None, None)
+        store.insert([memory(s, 1)])
+    assert asked == [(store.digest(), 1, b"mac")]
+    assert store.proof() == (1, b"proof 1")
+    with store.transaction():
+        store.append_entry(1, b"entry", b"mac 2", None, None)  # no row changed
+    assert store.proof() == (1, b"proof 1")
+    with connect() as other:
+        assert other.proof() == (1, b"proof 1")
+
+
+def test_a_new_file_key_keeps_everything(store: RecordStore, s: int) -> None:
+    with store.transaction():
+        store.insert([memory(s, n, body=os.urandom(200)) for n in range(1, 200)])
+    rows, digest = store.memories(s), store.digest()
+    store.rekey(SecretKey.random())
+    assert (store.memories(s), store.digest()) == (rows, digest)
+    with store.transaction():
+        store.remove(rows[0])
+    intact(store)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_any_sequence_of_changes_keeps_the_digest_true(store: RecordStore, seed: int) -> None:
+    """Against a plain model, with transactions that fail in between."""
+    chance = random.Random(seed)
+    with store.transaction():
+        numbers = [store.ensure_subject(bytes([n]) * 16, b"k" * 16).s for n in range(3)]
+    model: dict[tuple[int, int], MemoryRow] = {}
+
+    def change(trial: dict[tuple[int, int], MemoryRow]) -> None:
+        s = chance.choice(numbers)
+        mine = [row for row in trial.values() if row.s == s]
+        choice = chance.random()
+        if choice < 0.5 or not mine:
+            first = store.allocate(s, 2)
+            rows = [memory(s, first + i, body=chance.randbytes(30)) for i in range(2)]
+            store.insert(rows)
+            trial.update({(row.s, row.n): row for row in rows})
+        elif choice < 0.75:
+            old = chance.choice(mine)
+            new = replace(old, version=old.version + 1, body=chance.randbytes(30))
+            store.add_revision(RevisionRow(s, old.n, old.version, old.nonce, "UPDATE", 1, b"a", old.body))
+            store.replace(old, new)
+            trial[s, old.n] = new
+        else:
+            gone = chance.choice(mine)
+            store.remove(gone)
+            del trial[s, gone.n]
+
+    def attempt(*, fails: bool) -> None:
+        nonlocal model
+        trial = dict(model)
+        with store.transaction(durable=False):
+            for _ in range(chance.randrange(1, 4)):
+                change(trial)
+            if fails:
+                raise RuntimeError
+        model = trial
+
+    for turn in range(25):
+        if turn % 4 == 3:
+            with pytest.raises(RuntimeError):
+                attempt(fails=True)
+        else:
+            attempt(fails=False)
+        assert store.recount() == store.digest()
+    for s in numbers:
+        assert store.memories(s) == [row for key, row in sorted(model.items()) if key[0] == s]
+    assert store.count() == len(model)
