@@ -14,11 +14,12 @@ from support.nursery import Nursery
 from support.remote import Remote, RemoteError
 from support.small_disk import SmallDisk
 
-from vault import Session, Vault
+from vault import Principal, Session, Vault
 from vault.audit.events import ACTIONS
 from vault.audit.log import TenantLog
-from vault.errors import KeyProviderError, RollbackError, UnavailableError, VaultError
+from vault.errors import KeyProviderError, RollbackError, StorageError, UnavailableError, VaultError
 from vault.flows.rotate import LEVELS
+from vault.keys.keystore import Keystore
 from vault.storage import Database
 
 pytest_plugins = ("support.crash_fixtures",)
@@ -30,13 +31,11 @@ FULL = {"storage.full", "audit.unwritable"}
 
 
 def operator_of(vault: Vault, tenant: str = "clinic") -> Any:
-    return vault.admin(vault_principal(tenant))
+    return vault.admin(Principal(tenant, "operator", ("operator",)))
 
 
-def vault_principal(tenant: str) -> Any:
-    from vault import Principal
-
-    return Principal(tenant, "operator", ("operator",))
+def auditor_of(vault: Vault) -> Any:
+    return vault.admin(Principal("clinic", "auditor", ("auditor",)), purpose="audit")
 
 
 def stored(session: Session, *users: str) -> Counter[str]:
@@ -435,3 +434,45 @@ def test_every_file_is_opened_the_same_way(clinic: Vault) -> None:
             assert str(row[0]) == value, name
     for path in clinic.folder.rglob("*"):
         assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), path.name
+
+
+def test_a_checkpoint_that_cannot_be_written_is_due_again(
+    clinic: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The write is done and logged: it is not answered as a failure, and the next call signs."""
+    path = clinic.folder / "memvault.toml"
+    path.write_text(path.read_text().replace("checkpoint_entries = 1000", "checkpoint_entries = 1"))
+    with Vault.open(clinic.folder) as vault:
+        session = session_of(vault)
+        put = Keystore.put_checkpoint
+
+        def full(*_arguments: object) -> None:
+            raise StorageError("storage.full", "the disk is full; nothing was stored")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Keystore, "put_checkpoint", full)
+            (memory,) = session.add("The garden", user_id="u").memories
+            assert session.get(memory.id) == memory
+        tenant = vault._opened().tenant("clinic")
+        assert vault._opened().keystore.checkpoint(tenant.tid) is None
+        assert Keystore.put_checkpoint is put
+        session.get(memory.id)
+        checkpoint = vault._opened().keystore.checkpoint(tenant.tid)
+        assert checkpoint is not None
+        assert checkpoint.size >= 4
+
+
+def test_a_repeated_write_has_an_entry_too(clinic: Vault) -> None:
+    """It answers what is stored, so it is logged; it stores nothing, so its count is 0."""
+    session = session_of(clinic)
+    (memory,) = session.add("The garden", user_id="u", idempotency_key="the-garden").memories
+    session.add("The garden", user_id="u", idempotency_key="the-garden")
+    items = [
+        {"content": text, "user_id": "u", "idempotency_key": f"item-{text}"} for text in ("roses", "tulips")
+    ]
+    session.add_many(items[:1])
+    ids = session.add_many(items).ids
+    entries = [e for e in auditor_of(clinic).audit_show() if e.action == "memory.add"]
+    assert [entry.count for entry in entries] == [1, 0, 1, 1, 0]
+    assert entries[1].memory_ids == (memory.id,)
+    assert entries[4].memory_ids == (ids[0],)
