@@ -13,7 +13,7 @@ import pytest
 
 from vault.crypto.primitives import SecretKey
 from vault.errors import IntegrityViolationError, VaultError
-from vault.records.interface import MemoryRow, RecordStore, ReplayRow, RevisionRow, TokenRow
+from vault.records.interface import BLOCK, BlockRow, MemoryRow, RecordStore, ReplayRow, RevisionRow, TokenRow
 from vault.records.sqlcipher import SqlcipherRecords
 from vault.types import TenantId
 
@@ -165,6 +165,50 @@ def test_a_new_version_takes_the_place_of_the_old(store: RecordStore, s: int) ->
     assert store.memory(s, 1) is None
     assert [n for n, _, _ in store.points(s)] == [2]
     assert store.count() == 1
+    intact(store)
+
+
+# --- blocks of points ----------------------------------------------------------------------------------------------
+
+
+def test_points_are_read_between_two_numbers(store: RecordStore, s: int) -> None:
+    with store.transaction():
+        store.insert([memory(s, n) for n in range(1, 9)])
+    assert [n for n, _, _ in store.points(s, after_n=2, before_n=6)] == [3, 4, 5]
+    assert [n for n, _, _ in store.points(s, after_n=6)] == [7, 8]
+
+
+def test_blocks_come_in_order_and_only_whole(store: RecordStore, s: int) -> None:
+    rows = [BlockRow(s, b, b"block %d" % b) for b in range(3)]
+    with store.transaction():
+        for row in reversed(rows):
+            store.put_block(row)
+    assert store.blocks(s) == rows
+    assert store.blocks(s, after_n=1) == rows[1:]
+    assert store.blocks(s, after_n=BLOCK - 1) == rows[1:]
+    assert store.blocks(s, after_n=BLOCK) == rows[2:]
+    assert store.blocks(s + 1) == []
+    intact(store)
+
+
+def test_a_changed_memory_takes_its_block_along(store: RecordStore, s: int) -> None:
+    old, gone = memory(s, 1), memory(s, BLOCK)
+    blocks = [BlockRow(s, b, b"block") for b in range(3)]
+    with store.transaction():
+        store.insert([old, gone, memory(s, 2 * BLOCK)])
+        for row in blocks:
+            store.put_block(row)
+    with store.transaction():
+        store.replace(old, replace(old, version=2))
+    assert store.blocks(s) == blocks[1:]
+    intact(store)
+    with store.transaction():
+        store.remove(gone)
+    assert store.blocks(s) == blocks[2:]
+    intact(store)
+    with store.transaction():
+        store.remove_subject(s)
+    assert store.blocks(s) == []
     intact(store)
 
 

@@ -22,6 +22,7 @@ KEYS: dict[str, tuple[str, ...]] = {  # what names a row, table by table
     "subjects": ("s",),
     "memories": ("s", "n"),
     "points": ("s", "n"),
+    "blocks": ("s", "b"),
     "revisions": ("s", "n", "version"),
     "tokens": ("s", "token"),
     "replays": ("mac",),

@@ -12,9 +12,8 @@ from vault.crypto.record import HEADER_BYTES, Opener, RecordContext, open_, read
 from vault.errors import DecryptionError
 from vault.flows import ids
 from vault.flows.context import moment
-from vault.index.interface import Points, unpack_points
 from vault.keys.keyring import SubjectKeys, TenantKeys
-from vault.records.interface import MemoryRow, RecordStore
+from vault.records.interface import MemoryRow
 from vault.types import Memory, Metadata
 
 _SCHEMA: Final = 1
@@ -144,29 +143,3 @@ def to_memory(tenant: TenantKeys, row: MemoryRow, body: Body) -> Memory:
         role=body.role,
         name=body.name,
     )
-
-
-class StoredPoints:
-    """Reads and unseals one subject's points for the index."""
-
-    def __init__(self, tenant: TenantKeys, subject: SubjectKeys, records: RecordStore) -> None:
-        self._tenant = tenant
-        self._subject = subject
-        self._records = records
-        row = records.subject(subject.sid)
-        self.s = row.s if row else 0
-        self._position = (row.changes, row.next_n) if row else (0, 1)
-
-    @property
-    def key(self) -> tuple[bytes, bytes]:
-        return self._tenant.tid, self._subject.sid
-
-    def position(self) -> tuple[int, int]:
-        return self._position
-
-    def points(self, after_n: int) -> Points:
-        rows = self._records.points(self.s, after_n=after_n)
-        s = self.s.to_bytes(5, "big")
-        sealed = [(s + n.to_bytes(5, "big"), version, blob) for n, version, blob in rows]
-        opened = open_values(self._tenant, self._subject, "vector", sealed)
-        return unpack_points([(n, data) for (n, _, _), data in zip(rows, opened, strict=True)])

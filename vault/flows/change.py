@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from vault.errors import ConflictError, InvalidInputError, NotFoundError
 from vault.flows import ids, validate
 from vault.flows.bodies import (
@@ -16,7 +19,9 @@ from vault.flows.bodies import (
     to_memory,
 )
 from vault.flows.context import Call, Caller, Stages, calling, milliseconds
+from vault.flows.points import seal_blocks
 from vault.flows.redact import Finished, finish, preview
+from vault.flows.scope import locate
 from vault.flows.sign import sign_if_due
 from vault.flows.tokens import TokenMap
 from vault.flows.write import redactor, seal_row
@@ -81,8 +86,9 @@ def update(
                 body=body,
                 vector=vector,
             )
-            call.records.add_revision(superseded(call, subject, row, old))
+            call.records.add_revision(_superseded(call, subject, row, old))
             call.records.replace(current, new)  # as it is now: a rebuilt point is no new version
+            seal_blocks(call.tenant, subject, call.records, row.s, [row.n])
             event = call.event(count=1, object_id=str(memory_id), ids=[memory_id], reason=why)
             call.store.log.append(event, subject, row.s)
         sign_if_due(call)
@@ -94,7 +100,7 @@ def _with_name(tokens: list[str], old: Body) -> list[str]:
     return list(dict.fromkeys([*tokens, *(t for t in old.tokens if old.name and f"[{t}]" in old.name)]))
 
 
-def superseded(call: Call, subject: SubjectKeys, row: MemoryRow, body: Body) -> RevisionRow:
+def _superseded(call: Call, subject: SubjectKeys, row: MemoryRow, body: Body) -> RevisionRow:
     """A version on its way into the history: its value sealed under `history`, its author apart."""
     identity = record_id(row.s, row.n, row.nonce)
     return RevisionRow(
@@ -145,7 +151,7 @@ def delete(stages: Stages, caller: Caller, memory_id: object, *, reason: object)
             current = call.records.memory(row.s, row.n)
             if current is None:
                 raise NotFoundError("memory.unknown", "there is no such memory")
-            remove_row(call, subject, current, "DELETE", why)
+            remove_rows(call, subject, [current], "DELETE", why)
             event = call.event(count=1, object_id=str(memory_id), ids=[memory_id], reason=why)
             call.store.log.append(event, subject, row.s)
         _forget(call, subject)
@@ -156,68 +162,49 @@ def delete(stages: Stages, caller: Caller, memory_id: object, *, reason: object)
 def delete_all(stages: Stages, caller: Caller, scope: Scope) -> int:
     """Remove every memory of the subject that carries all the given scope ids; one transaction."""
     with calling(stages, caller, "memory.delete_all") as call:
-        scope = call.confine(scope)
-        kind, value = scope.subject() or ("user", "")
-        subject = stages.keystore.subject(call.tenant, kind, value)
-        if subject is None or (found := call.records.subject(subject.sid)) is None:
+        found = locate(call, call.confine(scope))
+        if found is None:
             call.log_read(call.event(count=0))
             return 0
-        wanted = [
-            (tag, call.tenant.tag(tag, v))
-            for tag, v in scope.items()
-            if v is not None and tag not in ("user", kind)
-        ]
         with call.records.transaction():
-            rows = [r for r in call.records.memories(found.s) if all(getattr(r, k) == v for k, v in wanted)]
-            for row in rows:
-                remove_row(call, subject, row, "DELETE", None)
-            call.store.log.append(call.event(count=len(rows)), subject, found.s)
-        _forget(call, subject)
+            rows = [
+                row
+                for row in call.records.memories(found.s)
+                if all(getattr(row, tag) == value for tag, value in found.wanted.items())
+            ]
+            remove_rows(call, found.subject, rows, "DELETE", None)
+            call.store.log.append(call.event(count=len(rows)), found.subject, found.s)
+        _forget(call, found.subject)
         sign_if_due(call)
     return len(rows)
 
 
-def remove_row(call: Call, subject: SubjectKeys, row: MemoryRow, event: str, reason: str | None) -> None:
-    """Inside a transaction: take a memory out, empty its history, and leave a valueless mark."""
+def remove_rows(
+    call: Call, subject: SubjectKeys, rows: Sequence[MemoryRow], event: str, reason: str | None
+) -> None:
+    """Inside a transaction: take memories of one subject out, empty their history, leave valueless marks."""
+    for row in rows:
+        _remove(call, subject, row, event, reason)
+    if rows:
+        seal_blocks(call.tenant, subject, call.records, rows[0].s, [row.n for row in rows])
+
+
+def _remove(call: Call, subject: SubjectKeys, row: MemoryRow, event: str, reason: str | None) -> None:
     identity = record_id(row.s, row.n, row.nonce)
     body = open_body(call.tenant, subject, row)
     tokens = TokenMap(call.tenant, subject, call.records, row.s)
-    for revision in call.records.revisions(row.s, row.n):
-        if revision.body is not None:
-            old = decode(
-                open_value(call.tenant, subject, "history", identity, revision.version, revision.body)
-            )
+    for past in call.records.revisions(row.s, row.n):
+        if past.body is not None:
+            old = decode(open_value(call.tenant, subject, "history", identity, past.version, past.body))
             tokens.refer(old.tokens, -1)
-            call.records.replace_revision(
-                revision,
-                RevisionRow(
-                    revision.s,
-                    revision.n,
-                    revision.version,
-                    revision.nonce,
-                    revision.event,
-                    revision.at_ms,
-                    revision.actor,
-                    None,
-                ),
-            )
+            call.records.replace_revision(past, replace(past, body=None))
     tokens.refer(body.tokens, -1)
-    last = superseded(call, subject, row, body)
-    call.records.add_revision(
-        RevisionRow(last.s, last.n, last.version, last.nonce, last.event, last.at_ms, last.actor, None)
-    )
-    call.records.add_revision(
-        RevisionRow(
-            row.s,
-            row.n,
-            row.version + 1,
-            row.nonce,
-            event,
-            milliseconds(call.stages.now()),
-            seal_actor(call.tenant, subject, identity, row.version + 1, call.caller.principal.id, reason),
-            None,
-        )
-    )
+    actor = seal_actor(call.tenant, subject, identity, row.version, body.actor, body.reason)
+    last = RevisionRow(row.s, row.n, row.version, row.nonce, body.event, row.updated_ms, actor, None)
+    call.records.add_revision(last)
+    version, at_ms = row.version + 1, milliseconds(call.stages.now())
+    actor = seal_actor(call.tenant, subject, identity, version, call.caller.principal.id, reason)
+    call.records.add_revision(RevisionRow(row.s, row.n, version, row.nonce, event, at_ms, actor, None))
     call.records.remove(row)
 
 

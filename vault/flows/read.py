@@ -12,9 +12,10 @@ from typing import Final
 from vault.filters import Filter
 from vault.filters import parse as parse_filter
 from vault.flows import validate
-from vault.flows.bodies import StoredPoints, open_body, to_memory, value_term
+from vault.flows.bodies import open_body, to_memory, value_term
 from vault.flows.change import find_visible
 from vault.flows.context import Call, Caller, Stages, calling, milliseconds
+from vault.flows.points import StoredPoints
 from vault.flows.reveal import reveal_reason, revealed
 from vault.flows.scope import Found, locate, log_read, open_rows, translate, view
 from vault.index.interface import TAG_BYTES, Query

@@ -22,6 +22,7 @@ from vault.errors import InvalidInputError, NotFoundError, VaultError
 from vault.flows import validate
 from vault.flows.bodies import open_body, open_value, record_id, seal_value
 from vault.flows.context import SYSTEM_TENANT, Caller, Stages, calling
+from vault.flows.points import point_id, seal_blocks
 from vault.flows.sign import sign
 from vault.flows.stores import OpenStore
 from vault.flows.tokens import TokenMap
@@ -166,6 +167,8 @@ def _index(stages: Stages, name: str, progress: Progress) -> dict[str, Any]:
                     subject = stages.keystore.subject_by_sid(tenant, row.sid)
                     for memory in store.records.memories(row.s) if subject is not None else ():
                         store.records.replace(memory, resealed(tenant, subject, memory, tags=True))  # type: ignore[arg-type]
+                    if subject is not None:
+                        seal_blocks(tenant, subject, store.records, row.s)
                     progress(done + 1, len(subjects))
                 store.records.set_setting("tags", number)
         finally:
@@ -210,6 +213,7 @@ def reseal_rows(tenant: TenantKeys, subject: SubjectKeys, store: OpenStore, s: i
     records = store.records
     for memory in records.memories(s):
         records.replace(memory, resealed(tenant, subject, memory))
+    seal_blocks(tenant, subject, records, s)
     for past in records.all_revisions(s):
         identity = record_id(past.s, past.n, past.nonce)
         actor = _again(tenant, subject, "actor", identity, past.version, past.actor)
@@ -236,18 +240,16 @@ def _again(
 
 def resealed(tenant: TenantKeys, subject: SubjectKeys, row: MemoryRow, *, tags: bool = False) -> MemoryRow:
     """The same version of a memory under the keys in force; with `tags`, tagged anew."""
-    identity = record_id(row.s, row.n, row.nonce)
+    identity, place = record_id(row.s, row.n, row.nonce), point_id(row.s, row.n)
     body = _again(tenant, subject, "record", identity, row.version, row.body)
     if not tags:
-        return replace(
-            row, body=body, point=_again(tenant, subject, "vector", identity[:10], row.version, row.point)
-        )
+        return replace(row, body=body, point=_again(tenant, subject, "vector", place, row.version, row.point))
     scope = open_body(tenant, subject, row).scope
     agent, app, run = (tenant.tag(k, scope[k]) if k in scope else None for k in ("agent", "app", "run"))
-    plain = open_value(tenant, subject, "vector", identity[:10], row.version, row.point)
+    plain = open_value(tenant, subject, "vector", place, row.version, row.point)
     point = unpack_point(row.n, row.version, plain)
     packed = pack_point(point.vector, point.scale, point.terms, (agent, app, run), point.expires_ms or None)
-    sealed = seal_value(tenant, subject, "vector", identity[:10], row.version, packed)
+    sealed = seal_value(tenant, subject, "vector", place, row.version, packed)
     return replace(row, agent=agent, app=app, run=run, body=body, point=sealed)
 
 

@@ -13,8 +13,9 @@ from vault.audit.jcs import strict_loads
 from vault.errors import AuditChainError, InvalidInputError, NotFoundError
 from vault.flows import validate
 from vault.flows.bodies import open_body, open_value, record_id, seal_value
-from vault.flows.change import remove_row, subject_of
+from vault.flows.change import remove_rows, subject_of
 from vault.flows.context import Call, Caller, Stages, calling, milliseconds
+from vault.flows.points import check_blocks, point_id, seal_blocks
 from vault.flows.sign import sign
 from vault.flows.tenants import system_caller
 from vault.flows.write import point_terms
@@ -57,13 +58,16 @@ def sweep(stages: Stages, caller: Caller, *, dry_run: bool = False, progress: Pr
             return total
         while rows := call.records.expired(now, _SWEEP_BATCH):
             with call.records.transaction():
+                by_subject: dict[int, list[MemoryRow]] = {}
                 for row in rows:
-                    subject = subject_of(call, row.s)
-                    if subject is None:
-                        raise NotFoundError("subject.unknown", "there is no such subject")
                     current = call.records.memory(row.s, row.n)
                     if current is not None:
-                        remove_row(call, subject, current, "EXPIRE", None)
+                        by_subject.setdefault(row.s, []).append(current)
+                for s, current_rows in by_subject.items():
+                    subject = subject_of(call, s)
+                    if subject is None:
+                        raise NotFoundError("subject.unknown", "there is no such subject")
+                    remove_rows(call, subject, current_rows, "EXPIRE", None)
                     stages.index.forget(call.tenant.tid, subject.sid)
                 call.store.log.append(call.event(count=len(rows)))
             total += len(rows)
@@ -116,8 +120,11 @@ def _open_everything(call: Call) -> int:
         for memory in call.records.memories(row.s):
             identity = record_id(memory.s, memory.n, memory.nonce)
             open_value(call.tenant, subject, "record", identity, memory.version, memory.body)
-            open_value(call.tenant, subject, "vector", identity[:10], memory.version, memory.point)
+            open_value(
+                call.tenant, subject, "vector", point_id(memory.s, memory.n), memory.version, memory.point
+            )
             opened += 1
+        check_blocks(call.tenant, subject, call.records, row.s)
         for past in call.records.all_revisions(row.s):
             identity = record_id(past.s, past.n, past.nonce)
             open_value(call.tenant, subject, "actor", identity, past.version, past.actor)
@@ -249,11 +256,12 @@ def index_rebuild(stages: Stages, caller: Caller, *, progress: Progress | None =
                 raise NotFoundError("subject.unknown", "there is no such subject")
             with call.records.transaction():
                 for row in call.records.memories(subjects.s):
-                    identity = record_id(row.s, row.n, row.nonce)
                     point = _fresh_point(call, subject, row)
-                    sealed = seal_value(call.tenant, subject, "vector", identity[:10], row.version, point)
+                    identity = point_id(row.s, row.n)
+                    sealed = seal_value(call.tenant, subject, "vector", identity, row.version, point)
                     call.records.replace(row, replace(row, point=sealed))
                     done += 1
+                seal_blocks(call.tenant, subject, call.records, subjects.s)
             stages.index.forget(call.tenant.tid, subject.sid)
             if progress is not None:
                 progress(done, total)
@@ -272,7 +280,7 @@ def _rows(call: Call) -> Iterator[tuple[SubjectKeys, MemoryRow]]:
 
 
 def _stored_point(call: Call, subject: SubjectKeys, row: MemoryRow) -> bytes:
-    identity = record_id(row.s, row.n, row.nonce)[:10]
+    identity = point_id(row.s, row.n)
     return open_value(call.tenant, subject, "vector", identity, row.version, row.point)
 
 

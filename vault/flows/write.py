@@ -21,6 +21,7 @@ from vault.flows.bodies import (
     value_term,
 )
 from vault.flows.context import Call, Caller, Stages, calling, milliseconds
+from vault.flows.points import point_id, seal_blocks
 from vault.flows.redact import Finished, Redactor, finish, preview
 from vault.flows.replay import refuse_used, remember, repeated, request_digest, without_replayed
 from vault.flows.sign import sign_if_due
@@ -29,7 +30,7 @@ from vault.index.interface import FloatVector, pack_point
 from vault.index.quantise import quantise
 from vault.index.terms import canonical, terms
 from vault.keys.keyring import SubjectKeys
-from vault.records.interface import MemoryRow
+from vault.records.interface import BLOCK, MemoryRow
 from vault.types import AddResult, Content, Memory, Scope
 
 
@@ -189,6 +190,8 @@ def _insert(
         rows.append(row)
         memories[position] = to_memory(call.tenant, row, body)
     call.records.insert(rows)
+    if (first + len(rows)) // BLOCK > first // BLOCK:
+        seal_blocks(call.tenant, subject, call.records, s, range(first, first + len(rows)))
     written = [memories[position].id for position, _ in members]
     for chunk in range(0, len(written), 100):
         part = written[chunk : chunk + 100]
@@ -250,7 +253,7 @@ def seal_row(
         app,
         run,
         seal_value(call.tenant, subject, "record", identity, version, encode(body)),
-        seal_value(call.tenant, subject, "vector", identity[:10], version, point),
+        seal_value(call.tenant, subject, "vector", point_id(s, n), version, point),
     )
 
 

@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Final
 
 from vault.crypto.primitives import SecretKey
 from vault.types import TenantId
@@ -46,6 +47,21 @@ class MemoryRow:
     run: bytes | None
     body: bytes
     point: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class BlockRow:
+    """The points of BLOCK numbers in a row, sealed once more in one piece: a copy that opens quickly.
+
+    Block `b` holds numbers n with n // BLOCK == b, and is there only once all of them were given out.
+    """
+
+    s: int
+    b: int
+    body: bytes
+
+
+BLOCK: Final = 32  # a search opens half as many points singly, on average; an update seals as many anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,15 +163,27 @@ class RecordStore(ABC):
         """(n, created_ms, updated_ms) of every memory of a subject, without opening a body."""
 
     @abstractmethod
-    def points(self, s: int, *, after_n: int = 0) -> list[tuple[int, int, bytes]]:
-        """(n, version, sealed point) after number `after_n`: a small clustered read, no bodies."""
+    def points(
+        self, s: int, *, after_n: int = 0, before_n: int | None = None
+    ) -> list[tuple[int, int, bytes]]:
+        """(n, version, sealed point) of after_n < n < before_n: a small clustered read, no bodies."""
+
+    @abstractmethod
+    def blocks(self, s: int, *, after_n: int = 0) -> list[BlockRow]:
+        """The blocks of a subject that lie wholly after number `after_n`, in order."""
+
+    @abstractmethod
+    def put_block(self, row: BlockRow) -> None:
+        """Store a block that is not there."""
 
     @abstractmethod
     def replace(self, old: MemoryRow, new: MemoryRow) -> None:
-        """Put a new version in the place of `old`."""
+        """Put a new version in the place of `old`; the block that held its point is dropped."""
 
     @abstractmethod
-    def remove(self, row: MemoryRow) -> None: ...
+    def remove(self, row: MemoryRow) -> None:
+        """Take a memory out; the block that held its point is dropped."""
+
     @abstractmethod
     def expired(self, now_ms: int, limit: int) -> list[MemoryRow]: ...
     @abstractmethod

@@ -6,9 +6,9 @@ import hashlib
 from typing import Final
 
 from vault.crypto.primitives import length_prefixed
-from vault.records.interface import MemoryRow, ReplayRow, RevisionRow, SubjectRow, TokenRow
+from vault.records.interface import BlockRow, MemoryRow, ReplayRow, RevisionRow, SubjectRow, TokenRow
 
-HashedRow = SubjectRow | MemoryRow | RevisionRow | TokenRow | ReplayRow
+HashedRow = SubjectRow | MemoryRow | BlockRow | RevisionRow | TokenRow | ReplayRow
 
 _IDENTITY: Final = ("s", "sid", "kid")  # a subject's counters move with its other rows and are not hashed
 

@@ -14,6 +14,8 @@ from vault.errors import ConfigError, IntegrityViolationError, StorageError
 from vault.files import convert_os, sync_folder
 from vault.locks import FileLock
 from vault.records.interface import (
+    BLOCK,
+    BlockRow,
     LogRow,
     MemoryRow,
     RecordStore,
@@ -40,6 +42,8 @@ CREATE INDEX memories_expiry ON memories(expires_ms) WHERE expires_ms IS NOT NUL
 CREATE TABLE points(
   s INTEGER NOT NULL, n INTEGER NOT NULL, version INTEGER NOT NULL, point BLOB NOT NULL, PRIMARY KEY(s, n))
   WITHOUT ROWID;
+CREATE TABLE blocks(
+  s INTEGER NOT NULL, b INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY(s, b)) WITHOUT ROWID;
 CREATE TABLE revisions(
   s INTEGER NOT NULL, n INTEGER NOT NULL, version INTEGER NOT NULL, nonce BLOB NOT NULL, event TEXT NOT NULL,
   at_ms INTEGER NOT NULL, actor BLOB NOT NULL, body BLOB, PRIMARY KEY(s, n, version)) WITHOUT ROWID;
@@ -61,6 +65,9 @@ _BODY: Final = (
     "SELECT m.s, m.n, m.nonce, m.id_key, m.version, m.created_ms, m.updated_ms, m.expires_ms, m.agent, m.app, m.run,"
     " m.body, x'' FROM memories m"
 )
+
+
+_MANY: Final = 2**63 - 1  # SQLite's greatest integer
 
 
 class SqlcipherRecords(RecordStore):
@@ -191,7 +198,13 @@ class SqlcipherRecords(RecordStore):
         return fresh.digest()
 
     def _hashed(self, s: int) -> list[HashedRow]:
-        return [*self.memories(s), *self.all_revisions(s), *self.tokens(s), *self.replays(s)]
+        return [
+            *self.memories(s),
+            *self.blocks(s),
+            *self.all_revisions(s),
+            *self.tokens(s),
+            *self.replays(s),
+        ]
 
     def check_pages(self) -> None:
         self._db.check_pages()
@@ -253,12 +266,13 @@ class SqlcipherRecords(RecordStore):
         known = self.subject_by_number(s)
         for row in [*self._hashed(s), *([known] if known else [])]:
             self._leave(row)
-        for table in ("memories", "points", "revisions", "tokens", "replays", "subjects"):
+        for table in ("memories", "points", "blocks", "revisions", "tokens", "replays", "subjects"):
             self._db.execute(f"DELETE FROM {table} WHERE s = ?", (s,))  # noqa: S608 - names from the tuple above
         self._db.execute("UPDATE log SET detail = NULL WHERE s = ?", (s,))
         return len(memories)
 
-    def _changed(self, s: int) -> None:
+    def _changed(self, s: int, n: int) -> None:
+        self._drop_block(s, n // BLOCK)
         self._db.execute("UPDATE subjects SET changes = changes + 1 WHERE s = ?", (s,))
 
     # --- memories ----------------------------------------------------------------------------------------------
@@ -289,10 +303,25 @@ class SqlcipherRecords(RecordStore):
         rows = self._db.query("SELECT n, created_ms, updated_ms FROM memories WHERE s = ? ORDER BY n", (s,))
         return [(int(n), int(created), int(updated)) for n, created, updated in rows]
 
-    def points(self, s: int, *, after_n: int = 0) -> list[tuple[int, int, bytes]]:
-        return self._db.query(
-            "SELECT n, version, point FROM points WHERE s = ? AND n > ? ORDER BY n", (s, after_n)
-        )
+    def points(
+        self, s: int, *, after_n: int = 0, before_n: int | None = None
+    ) -> list[tuple[int, int, bytes]]:
+        sql = "SELECT n, version, point FROM points WHERE s = ? AND n > ? AND n < ? ORDER BY n"
+        return self._db.query(sql, (s, after_n, _MANY if before_n is None else before_n))
+
+    def blocks(self, s: int, *, after_n: int = 0) -> list[BlockRow]:
+        sql = "SELECT s, b, body FROM blocks WHERE s = ? AND b >= ? ORDER BY b"
+        return [BlockRow(*row) for row in self._db.query(sql, (s, after_n // BLOCK + 1 if after_n else 0))]
+
+    def put_block(self, row: BlockRow) -> None:
+        self._enter(row)
+        self._db.execute("INSERT INTO blocks VALUES(?, ?, ?)", astuple(row))
+
+    def _drop_block(self, s: int, b: int) -> None:
+        found = self._db.one("SELECT s, b, body FROM blocks WHERE s = ? AND b = ?", (s, b))
+        if found is not None:
+            self._leave(BlockRow(*found))
+            self._db.execute("DELETE FROM blocks WHERE s = ? AND b = ?", (s, b))
 
     def replace(self, old: MemoryRow, new: MemoryRow) -> None:
         self._leave(old)
@@ -303,13 +332,13 @@ class SqlcipherRecords(RecordStore):
         self._db.execute(
             "INSERT OR REPLACE INTO points VALUES(?, ?, ?, ?)", (new.s, new.n, new.version, new.point)
         )
-        self._changed(new.s)
+        self._changed(new.s, new.n)
 
     def remove(self, row: MemoryRow) -> None:
         self._leave(row)
         self._db.execute("DELETE FROM memories WHERE s = ? AND n = ?", (row.s, row.n))
         self._db.execute("DELETE FROM points WHERE s = ? AND n = ?", (row.s, row.n))
-        self._changed(row.s)
+        self._changed(row.s, row.n)
 
     def expired(self, now_ms: int, limit: int) -> list[MemoryRow]:
         sql = f"{_MEMORY} WHERE m.expires_ms <= ? ORDER BY m.expires_ms LIMIT ?"

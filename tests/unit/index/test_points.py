@@ -9,7 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vault.errors import VectorIndexError
-from vault.index.interface import Points, pack_point, unpack_point, unpack_points
+from vault.index.interface import (
+    Points,
+    join_points,
+    pack_block,
+    pack_point,
+    unpack_block,
+    unpack_point,
+    unpack_points,
+)
 from vault.index.score import ScopeIndex
 
 DIMENSION = 8
@@ -71,6 +79,36 @@ def test_an_index_filled_at_once_answers_like_one_filled_row_by_row(
     asked = dict.fromkeys((term for row in rows[:3] for term in row[2]), 1.0)
     assert len(one_by_one) == len(at_once)
     assert one_by_one.search(query, asked, 100) == at_once.search(query, asked, 100)
+
+
+def same(one: Points, other: Points) -> bool:
+    arrays = ("vectors", "scales", "terms", "counts", "sizes")
+    equal = all(np.array_equal(getattr(one, name), getattr(other, name)) for name in arrays)
+    return equal and (one.n, one.facts) == (other.n, other.facts)
+
+
+@settings(max_examples=40, deadline=None)
+@given(ROWS, st.integers(0, 80))
+def test_a_block_says_what_its_points_say(rows: list[Row], cut: int) -> None:
+    points = packed(rows)
+    parts = [unpack_points(points[:cut]), unpack_points(points[cut:])]
+    blocks = [unpack_block(pack_block(part)) for part in parts]
+    assert all(map(same, blocks, parts))
+    assert same(join_points(blocks), unpack_points(points))
+
+
+def test_blocks_of_another_layout_are_refused() -> None:
+    rows: list[Row] = [(np.ones(DIMENSION, dtype=np.int8), 0.5, {7: 1}, [None, None, None], None)]
+    good = pack_block(unpack_points(packed(rows)))
+    sizes = bytearray(good)
+    sizes[19] ^= 1  # how many terms the first row has
+    for bad in (b"", good[:10], good[:-1], good + b"0", b"\x02" + good[1:], bytes(sizes)):
+        with pytest.raises(VectorIndexError) as refused:
+            unpack_block(bad)
+        assert refused.value.code == "index.layout"
+    longer = unpack_points([(1, pack_point(np.ones(4, dtype=np.int8), 0.5, {}, [None, None, None], None))])
+    with pytest.raises(VectorIndexError):
+        join_points([unpack_points(packed(rows)), longer])
 
 
 def test_bytes_of_another_layout_are_refused() -> None:
