@@ -9,7 +9,6 @@ from typing import Final
 
 from vault.config import FILE_NAME, KeysConfig, VaultConfig, render
 from vault.crypto.primitives import SecretKey
-from vault.embedding.interface import Embedder
 from vault.embedding.static import StaticEmbedder
 from vault.errors import ConfigError
 from vault.files import private_folder, write_private
@@ -180,7 +179,7 @@ def build(folder: Path) -> Stages:
         config=config,
         policy=pack,
         detector=found_by,
-        embedder=lambda: _typed(embedder),
+        embedder=lambda: embedder,
         index=SealedIndex(embedder.dimension, cache_bytes=config.limits.cache_mb << 20),
         provider=keys,
         keystore=keystore,
@@ -188,10 +187,6 @@ def build(folder: Path) -> Stages:
         stores=stores,
         lease=lease,
     )
-
-
-def _typed(embedder: Embedder) -> Embedder:
-    return embedder
 
 
 def default_config(

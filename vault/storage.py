@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +19,7 @@ import sqlcipher3
 
 from vault.crypto.primitives import SecretKey
 from vault.errors import ConfigError, IntegrityViolationError, StorageError
-from vault.files import FILE_MODE, convert_os
+from vault.files import FILE_MODE, convert_os, sync_folder
 from vault.locks import FileLock, check_process, locked
 
 PAGE_SIZE: Final = 8192
@@ -301,6 +301,34 @@ class Database:
         with self._mutex:
             self._connection.close()
             self._lock.close()
+
+
+def create_file(
+    path: Path, key: SecretKey, tables: str, rows: Iterable[tuple[str, Sequence[Sequence[object]]]]
+) -> None:
+    """Write a new database, complete, under a temporary name, then give it its name; the folder is synced.
+
+    `rows` are statements with the rows each is run for. What an interrupted creation left is removed first.
+    """
+    temporary = path.with_name(path.name + ".new")
+    _remove_leftovers(temporary)
+    database = Database(temporary, key, create=True)
+    try:
+        with database.transaction():
+            database.execute_script(tables)
+            for statement, values in rows:
+                database.execute_many(statement, values)
+        database.truncate_wal()
+    finally:
+        database.close()
+    temporary.replace(path)
+    _remove_leftovers(temporary)
+    sync_folder(path.parent)
+
+
+def _remove_leftovers(temporary: Path) -> None:
+    for leftover in temporary.parent.glob(temporary.name + "*"):
+        leftover.unlink()
 
 
 def _raw_key_spec(key: SecretKey) -> bytearray:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from vault.keys import layout
-from vault.records import sqlcipher
+from vault.records import schema
 
 DOCS = Path(__file__).parents[2] / "docs" / "data-map.md"
 _TABLE = re.compile(r"CREATE TABLE (\w+)\((.*?)\)(?: WITHOUT ROWID|\s+WITHOUT ROWID)?;", re.DOTALL)
@@ -32,12 +32,12 @@ def section(title: str) -> set[str]:
 
 
 def test_schema_parser_sees_the_columns_it_must() -> None:
-    assert {"memories.body", "points.point", "log.detail"} <= columns(sqlcipher._TABLES)
+    assert {"memories.body", "points.point", "log.detail"} <= columns(schema.TABLES)
     assert {"subjects.ident", "deks.wrapped"} <= columns(layout.TABLES)
 
 
 def test_every_records_column_is_mapped() -> None:
-    assert section("## `tenants/<tid>/records.db`") == columns(sqlcipher._TABLES)
+    assert section("## `tenants/<tid>/records.db`") == columns(schema.TABLES)
 
 
 def test_every_keystore_column_is_mapped() -> None:

@@ -13,7 +13,7 @@ from vault.audit.jcs import strict_loads
 from vault.flows.context import Stages
 
 _KEYSTORE_TABLES = ("tenants", "tenant_keys", "subjects", "deks", "tombstones")
-_RECORD_TABLES = ("subjects", "memories", "points", "revisions", "tokens", "replays")
+_RECORD_TABLES = ("subjects", "memories", "points", "blocks", "revisions", "tokens", "replays")
 
 
 def stages_of(vault: Vault) -> Stages:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
-from vault.crypto.primitives import hmac_sha256
-from vault.crypto.record import HEADER_BYTES, Opener, RecordContext, open_, read_header, seal
+from vault.crypto.primitives import SecretKey, hmac_sha256
+from vault.crypto.record import HEADER_BYTES, Header, Opener, RecordContext, open_, read_header, seal
 from vault.errors import DecryptionError
 from vault.flows import ids
 from vault.flows.context import moment
@@ -59,11 +59,15 @@ def open_value(
     tenant: TenantKeys, subject: SubjectKeys, use: str, identity: bytes, version: int, blob: bytes
 ) -> bytes:
     """The reverse; the header names the generation, no other key is tried."""
-    header = read_header(blob)
+    key = _key(subject, use, read_header(blob))
+    return open_(key, blob, RecordContext(tenant.tid, subject.sid, identity, version, use, _SCHEMA))
+
+
+def _key(subject: SubjectKeys, use: str, header: Header) -> SecretKey:
     key = subject.key(use, header.generation) if header.kid == subject.kid else None
     if key is None:
         raise DecryptionError("record.unreadable", "a sealed record does not open")
-    return open_(key, blob, RecordContext(tenant.tid, subject.sid, identity, version, use, _SCHEMA))
+    return key
 
 
 def open_values(
@@ -76,11 +80,8 @@ def open_values(
         opener = openers.get(blob[:HEADER_BYTES])
         if opener is None:
             header = read_header(blob)
-            key = subject.key(use, header.generation) if header.kid == subject.kid else None
-            if key is None:
-                raise DecryptionError("record.unreadable", "a sealed record does not open")
             context = RecordContext(tenant.tid, subject.sid, b"", 0, use, _SCHEMA)
-            opener = openers[blob[:HEADER_BYTES]] = Opener(key, header, context)
+            opener = openers[blob[:HEADER_BYTES]] = Opener(_key(subject, use, header), header, context)
         found.append(opener.open(blob, identity, version))
     return found
 

@@ -119,9 +119,7 @@ def find_visible(call: Call, memory_id: object) -> tuple[MemoryRow, SubjectKeys]
     """The live row an id names and its subject's keys; absent, expired, foreign and erased are one NotFoundError."""
     row = ids.find(call.tenant, call.records, memory_id) if isinstance(memory_id, str) else None
     subject = subject_of(call, row.s) if row is not None else None
-    expired = (
-        row is not None and row.expires_ms is not None and row.expires_ms <= milliseconds(call.stages.now())
-    )
+    expired = row is not None and row.expired(milliseconds(call.stages.now()))
     if row is None or subject is None or expired or not visible(call, subject):
         call.log_read(call.event(result="not_found"))
         raise NotFoundError("memory.unknown", "there is no such memory")

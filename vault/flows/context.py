@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -50,11 +49,9 @@ class Stages:
     lease: Lease
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
 
-    def tenant(self, name: str, *, create: bool = False) -> TenantKeys:
-        """The tenant's keys; raises NotFoundError where it does not exist and may not be created."""
+    def tenant(self, name: str) -> TenantKeys:
+        """The tenant's keys; raises NotFoundError where it does not exist."""
         keys = self.keystore.tenant(name)
-        if keys is None and create:
-            keys = self.keystore.create_tenant(name)
         if keys is None and name == SYSTEM_TENANT:
             raise IntegrityViolationError(
                 "keystore.damaged", "the keystore lacks an entry every keystore has"
@@ -83,7 +80,6 @@ class Call:
     store: OpenStore
     action: str
     decision: Decision
-    started: float = field(default_factory=time.monotonic)
 
     @property
     def records(self) -> RecordStore:

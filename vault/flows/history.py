@@ -27,9 +27,7 @@ def history(stages: Stages, caller: Caller, memory_id: object) -> list[Revision]
         if s is None or subject is None or not visible(call, subject):
             call.log_read(call.event(result="not_found"))
             raise NotFoundError("memory.unknown", "there is no such memory")
-        hidden = (
-            row is not None and row.expires_ms is not None and row.expires_ms <= milliseconds(stages.now())
-        )
+        hidden = row is not None and row.expired(milliseconds(stages.now()))
         steps = [_superseded(call, subject, step, hidden=hidden) for step in past]
         if row is not None:
             steps.append(_current(call, subject, row, hidden=hidden))

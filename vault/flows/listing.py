@@ -86,7 +86,7 @@ def _page(
 
 
 def _admitted(row: MemoryRow, found: Found, now_ms: int) -> bool:
-    if row.expires_ms is not None and row.expires_ms <= now_ms:
+    if row.expired(now_ms):
         return False
     return all(hmac.compare_digest(getattr(row, kind) or b"", tag) for kind, tag in found.wanted.items())
 

@@ -75,11 +75,6 @@ class TokenMap:
         """Whether a token belongs to this subject."""
         return token in self._fresh or self._records.token(self._s, token) is not None
 
-    def find(self, label: str, value: str) -> str | None:
-        """The token of a value, never made by asking."""
-        row = self._stored(label, value)
-        return row.token if row else None
-
     def _stored(self, label: str, value: str) -> TokenRow | None:
         """By every live generation: a rotation that was cut off leaves entries under the one before."""
         for generation in sorted(self._subject.deks, reverse=True):

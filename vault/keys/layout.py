@@ -8,10 +8,10 @@ from typing import Final
 from vault.crypto.primitives import SecretKey
 from vault.crypto.wrap import WrapContext
 from vault.errors import ConfigError, DecryptionError, IntegrityViolationError
-from vault.files import convert_os, sync_folder, write_private
+from vault.files import convert_os, write_private
 from vault.keys.interface import KeyProvider
 from vault.keys.sealing import ZERO
-from vault.storage import Database
+from vault.storage import create_file
 
 SCHEMA: Final = 1
 TABLES: Final = """
@@ -73,24 +73,11 @@ def write_keystore_file(
     folder: Path, provider: KeyProvider, epoch: int, rows: list[tuple[str, list[tuple[object, ...]]]]
 ) -> None:
     """Write a complete keystore under a temporary name with a fresh file key, then give it its name; durable."""
-    temporary = folder / f"keystore-{epoch}.db.new"
-    for leftover in folder.glob(temporary.name + "*"):
-        leftover.unlink()
     key = SecretKey.random()
     write_private(
         folder / f"keystore-{epoch}.key", provider.wrap(epoch, key, WrapContext(ZERO, "keystore", b"", epoch))
     )
-    database = Database(temporary, key, create=True)
     try:
-        with database.transaction():
-            database.execute_script(TABLES)
-            for sql, values in rows:
-                database.execute_many(sql, values)
-        database.truncate_wal()
+        create_file(folder / f"keystore-{epoch}.db", key, TABLES, rows)
     finally:
-        database.close()
         key.close()
-    temporary.replace(folder / f"keystore-{epoch}.db")
-    for leftover in folder.glob(temporary.name + "*"):
-        leftover.unlink()
-    sync_folder(folder)

@@ -48,6 +48,9 @@ class MemoryRow:
     body: bytes
     point: bytes
 
+    def expired(self, now_ms: int) -> bool:
+        return self.expires_ms is not None and self.expires_ms <= now_ms
+
 
 @dataclass(frozen=True, slots=True)
 class BlockRow:

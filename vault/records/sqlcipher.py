@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import astuple
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,48 +26,11 @@ from vault.records.interface import (
     TokenRow,
 )
 from vault.records.items import HashedRow, item
-from vault.storage import Database
+from vault.records.schema import BODY, MEMORY, REPLAY, SCHEMA, SUBJECT, TABLES
+from vault.storage import Database, create_file
 from vault.types import TenantId
 
-SCHEMA: Final = 1
-_TABLES: Final = """
-CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
-CREATE TABLE subjects(
-  s INTEGER PRIMARY KEY AUTOINCREMENT, sid BLOB NOT NULL UNIQUE, kid BLOB NOT NULL, next_n INTEGER NOT NULL,
-  changes INTEGER NOT NULL);
-CREATE TABLE memories(
-  s INTEGER NOT NULL, n INTEGER NOT NULL, nonce BLOB NOT NULL, id_key INTEGER NOT NULL, version INTEGER NOT NULL,
-  created_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL, expires_ms INTEGER, agent BLOB, app BLOB, run BLOB,
-  body BLOB NOT NULL, PRIMARY KEY(s, n)) WITHOUT ROWID;
-CREATE INDEX memories_expiry ON memories(expires_ms) WHERE expires_ms IS NOT NULL;
-CREATE TABLE points(
-  s INTEGER NOT NULL, n INTEGER NOT NULL, version INTEGER NOT NULL, point BLOB NOT NULL, PRIMARY KEY(s, n))
-  WITHOUT ROWID;
-CREATE TABLE blocks(
-  s INTEGER NOT NULL, b INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY(s, b)) WITHOUT ROWID;
-CREATE TABLE revisions(
-  s INTEGER NOT NULL, n INTEGER NOT NULL, version INTEGER NOT NULL, nonce BLOB NOT NULL, event TEXT NOT NULL,
-  at_ms INTEGER NOT NULL, actor BLOB NOT NULL, body BLOB, PRIMARY KEY(s, n, version)) WITHOUT ROWID;
-CREATE TABLE tokens(
-  s INTEGER NOT NULL, token TEXT NOT NULL, mac BLOB NOT NULL, value BLOB NOT NULL, refs INTEGER NOT NULL,
-  PRIMARY KEY(s, token)) WITHOUT ROWID;
-CREATE UNIQUE INDEX tokens_mac ON tokens(s, mac);
-CREATE TABLE replays(
-  mac BLOB PRIMARY KEY, digest BLOB NOT NULL, s INTEGER NOT NULL, result BLOB NOT NULL, at_ms INTEGER NOT NULL)
-  WITHOUT ROWID;
-CREATE TABLE log(seq INTEGER PRIMARY KEY, entry BLOB NOT NULL, mac BLOB NOT NULL, s INTEGER, detail BLOB);
-CREATE TABLE checkpoints(size INTEGER PRIMARY KEY, note BLOB NOT NULL, frontier BLOB NOT NULL);
-"""
-_MEMORY: Final = (
-    "SELECT m.s, m.n, m.nonce, m.id_key, m.version, m.created_ms, m.updated_ms, m.expires_ms, m.agent, m.app, m.run,"
-    " m.body, p.point FROM memories m JOIN points p ON p.s = m.s AND p.n = m.n AND p.version = m.version"
-)
-_BODY: Final = (
-    "SELECT m.s, m.n, m.nonce, m.id_key, m.version, m.created_ms, m.updated_ms, m.expires_ms, m.agent, m.app, m.run,"
-    " m.body, x'' FROM memories m"
-)
-
-
+_columns = attrgetter(*MemoryRow.__slots__[:-1])  # the point has a table of its own
 _MANY: Final = 2**63 - 1  # SQLite's greatest integer
 
 
@@ -101,33 +65,13 @@ class SqlcipherRecords(RecordStore):
         try:
             with lock.hold():
                 if not path.exists():
-                    SqlcipherRecords._create(path, key, tid)
+                    meta = [("schema", SCHEMA), ("tid", tid), ("state", LtHash().state())]
+                    create_file(path, key, TABLES, [("INSERT INTO meta(key, value) VALUES(?, ?)", meta)])
+                    sync_folder(path.parent.parent)
         except OSError as error:
             raise convert_os(error) from None
         finally:
             lock.close()
-
-    @staticmethod
-    def _create(path: Path, key: SecretKey, tid: TenantId) -> None:
-        temporary = path.with_name(path.name + ".new")
-        for leftover in path.parent.glob(temporary.name + "*"):
-            leftover.unlink()
-        database = Database(temporary, key, create=True)
-        try:
-            with database.transaction():
-                database.execute_script(_TABLES)
-                database.execute_many(
-                    "INSERT INTO meta(key, value) VALUES(?, ?)",
-                    [("schema", SCHEMA), ("tid", tid), ("state", LtHash().state())],
-                )
-            database.truncate_wal()
-        finally:
-            database.close()
-        temporary.replace(path)
-        for leftover in path.parent.glob(temporary.name + "*"):
-            leftover.unlink()
-        sync_folder(path.parent)
-        sync_folder(path.parent.parent)
 
     @property
     def database(self) -> Database:
@@ -230,17 +174,15 @@ class SqlcipherRecords(RecordStore):
     # --- subjects ----------------------------------------------------------------------------------------------
 
     def subject(self, sid: bytes) -> SubjectRow | None:
-        row = self._db.one("SELECT s, sid, kid, next_n, changes FROM subjects WHERE sid = ?", (sid,))
+        row = self._db.one(f"{SUBJECT} WHERE sid = ?", (sid,))
         return SubjectRow(*row) if row else None
 
     def subject_by_number(self, s: int) -> SubjectRow | None:
-        row = self._db.one("SELECT s, sid, kid, next_n, changes FROM subjects WHERE s = ?", (s,))
+        row = self._db.one(f"{SUBJECT} WHERE s = ?", (s,))
         return SubjectRow(*row) if row else None
 
     def subjects(self) -> list[SubjectRow]:
-        return [
-            SubjectRow(*row) for row in self._db.query("SELECT s, sid, kid, next_n, changes FROM subjects")
-        ]
+        return [SubjectRow(*row) for row in self._db.query(SUBJECT)]
 
     def ensure_subject(self, sid: bytes, kid: bytes) -> SubjectRow:
         found = self.subject(sid)
@@ -279,7 +221,7 @@ class SqlcipherRecords(RecordStore):
 
     def insert(self, rows: Sequence[MemoryRow]) -> None:
         self._db.execute_many(
-            "INSERT INTO memories VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", [_columns(r) for r in rows]
+            "INSERT INTO memories VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", [_columns(row) for row in rows]
         )
         self._db.execute_many(
             "INSERT INTO points VALUES(?, ?, ?, ?)", [(r.s, r.n, r.version, r.point) for r in rows]
@@ -288,15 +230,15 @@ class SqlcipherRecords(RecordStore):
             self._enter(row)
 
     def memory(self, s: int, n: int) -> MemoryRow | None:
-        row = self._db.one(f"{_MEMORY} WHERE m.s = ? AND m.n = ?", (s, n))
+        row = self._db.one(f"{MEMORY} WHERE m.s = ? AND m.n = ?", (s, n))
         return MemoryRow(*row) if row else None
 
     def memories_at(self, s: int, numbers: Sequence[int]) -> list[MemoryRow]:
-        sql = f"{_BODY} WHERE m.s = ? AND m.n IN ({', '.join('?' * len(numbers))})"
+        sql = f"{BODY} WHERE m.s = ? AND m.n IN ({', '.join('?' * len(numbers))})"
         return [MemoryRow(*row) for row in self._db.query(sql, (s, *numbers))] if numbers else []
 
     def memories(self, s: int, *, after_n: int = 0, limit: int | None = None) -> list[MemoryRow]:
-        sql = f"{_MEMORY} WHERE m.s = ? AND m.n > ? ORDER BY m.n LIMIT ?"
+        sql = f"{MEMORY} WHERE m.s = ? AND m.n > ? ORDER BY m.n LIMIT ?"
         return [MemoryRow(*row) for row in self._db.query(sql, (s, after_n, -1 if limit is None else limit))]
 
     def order(self, s: int) -> list[tuple[int, int, int]]:
@@ -341,7 +283,7 @@ class SqlcipherRecords(RecordStore):
         self._changed(row.s, row.n)
 
     def expired(self, now_ms: int, limit: int) -> list[MemoryRow]:
-        sql = f"{_MEMORY} WHERE m.expires_ms <= ? ORDER BY m.expires_ms LIMIT ?"
+        sql = f"{MEMORY} WHERE m.expires_ms <= ? ORDER BY m.expires_ms LIMIT ?"
         return [MemoryRow(*row) for row in self._db.query(sql, (now_ms, limit))]
 
     def count(self) -> int:
@@ -406,7 +348,7 @@ class SqlcipherRecords(RecordStore):
     # --- remembered writes -------------------------------------------------------------------------------------
 
     def replay(self, mac: bytes) -> ReplayRow | None:
-        row = self._db.one("SELECT mac, digest, s, result, at_ms FROM replays WHERE mac = ?", (mac,))
+        row = self._db.one(f"{REPLAY} WHERE mac = ?", (mac,))
         return ReplayRow(*row) if row else None
 
     def remember(self, row: ReplayRow) -> None:
@@ -414,7 +356,7 @@ class SqlcipherRecords(RecordStore):
         self._db.execute("INSERT INTO replays VALUES(?, ?, ?, ?, ?)", astuple(row))
 
     def replays(self, s: int) -> list[ReplayRow]:
-        rows = self._db.query("SELECT mac, digest, s, result, at_ms FROM replays WHERE s = ?", (s,))
+        rows = self._db.query(f"{REPLAY} WHERE s = ?", (s,))
         return [ReplayRow(*row) for row in rows]
 
     def replace_replay(self, old: ReplayRow, new: ReplayRow) -> None:
@@ -423,10 +365,7 @@ class SqlcipherRecords(RecordStore):
         self._db.execute("INSERT OR REPLACE INTO replays VALUES(?, ?, ?, ?, ?)", astuple(new))
 
     def forget_replays(self, before_ms: int) -> None:
-        old = self._db.query(
-            "SELECT mac, digest, s, result, at_ms FROM replays WHERE at_ms < ?", (before_ms,)
-        )
-        for row in old:
+        for row in self._db.query(f"{REPLAY} WHERE at_ms < ?", (before_ms,)):
             self._leave(ReplayRow(*row))
         self._db.execute("DELETE FROM replays WHERE at_ms < ?", (before_ms,))
 
@@ -478,20 +417,3 @@ class SqlcipherRecords(RecordStore):
 
     def add_checkpoint(self, size: int, note: bytes, frontier: bytes) -> None:
         self._db.execute("INSERT OR IGNORE INTO checkpoints VALUES(?, ?, ?)", (size, note, frontier))
-
-
-def _columns(row: MemoryRow) -> tuple[Any, ...]:
-    return (
-        row.s,
-        row.n,
-        row.nonce,
-        row.id_key,
-        row.version,
-        row.created_ms,
-        row.updated_ms,
-        row.expires_ms,
-        row.agent,
-        row.app,
-        row.run,
-        row.body,
-    )

@@ -1,0 +1,45 @@
+"""The tables of a records file, and the statements that read whole rows; docs/data-map.md names each column."""
+
+from __future__ import annotations
+
+from typing import Final
+
+SCHEMA: Final = 1
+TABLES: Final = """
+CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE subjects(
+  s INTEGER PRIMARY KEY AUTOINCREMENT, sid BLOB NOT NULL UNIQUE, kid BLOB NOT NULL, next_n INTEGER NOT NULL,
+  changes INTEGER NOT NULL);
+CREATE TABLE memories(
+  s INTEGER NOT NULL, n INTEGER NOT NULL, nonce BLOB NOT NULL, id_key INTEGER NOT NULL, version INTEGER NOT NULL,
+  created_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL, expires_ms INTEGER, agent BLOB, app BLOB, run BLOB,
+  body BLOB NOT NULL, PRIMARY KEY(s, n)) WITHOUT ROWID;
+CREATE INDEX memories_expiry ON memories(expires_ms) WHERE expires_ms IS NOT NULL;
+CREATE TABLE points(
+  s INTEGER NOT NULL, n INTEGER NOT NULL, version INTEGER NOT NULL, point BLOB NOT NULL, PRIMARY KEY(s, n))
+  WITHOUT ROWID;
+CREATE TABLE blocks(
+  s INTEGER NOT NULL, b INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY(s, b)) WITHOUT ROWID;
+CREATE TABLE revisions(
+  s INTEGER NOT NULL, n INTEGER NOT NULL, version INTEGER NOT NULL, nonce BLOB NOT NULL, event TEXT NOT NULL,
+  at_ms INTEGER NOT NULL, actor BLOB NOT NULL, body BLOB, PRIMARY KEY(s, n, version)) WITHOUT ROWID;
+CREATE TABLE tokens(
+  s INTEGER NOT NULL, token TEXT NOT NULL, mac BLOB NOT NULL, value BLOB NOT NULL, refs INTEGER NOT NULL,
+  PRIMARY KEY(s, token)) WITHOUT ROWID;
+CREATE UNIQUE INDEX tokens_mac ON tokens(s, mac);
+CREATE TABLE replays(
+  mac BLOB PRIMARY KEY, digest BLOB NOT NULL, s INTEGER NOT NULL, result BLOB NOT NULL, at_ms INTEGER NOT NULL)
+  WITHOUT ROWID;
+CREATE TABLE log(seq INTEGER PRIMARY KEY, entry BLOB NOT NULL, mac BLOB NOT NULL, s INTEGER, detail BLOB);
+CREATE TABLE checkpoints(size INTEGER PRIMARY KEY, note BLOB NOT NULL, frontier BLOB NOT NULL);
+"""
+_COLUMNS: Final = (
+    "SELECT m.s, m.n, m.nonce, m.id_key, m.version, m.created_ms, m.updated_ms, m.expires_ms, m.agent, m.app, m.run,"
+    " m.body, {point} FROM memories m"
+)
+MEMORY: Final = (
+    _COLUMNS.format(point="p.point") + " JOIN points p ON p.s = m.s AND p.n = m.n AND p.version = m.version"
+)
+BODY: Final = _COLUMNS.format(point="x''")
+SUBJECT: Final = "SELECT s, sid, kid, next_n, changes FROM subjects"
+REPLAY: Final = "SELECT mac, digest, s, result, at_ms FROM replays"
