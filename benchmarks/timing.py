@@ -17,15 +17,16 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Samples:
-    """Seconds per operation, round by round."""
+    """Seconds per operation, round by round, by `clock`."""
 
     rounds: list[list[float]] = field(default_factory=list)
+    clock: Callable[[], float] = time.perf_counter
 
     def time(self, call: Callable[[], T], *, operations: int = 1) -> T:
         """Run `call`, which does so many operations, and keep how long one took, in the newest round."""
-        started = time.perf_counter()
+        started = self.clock()
         result = call()
-        self.rounds[-1].append((time.perf_counter() - started) / operations)
+        self.rounds[-1].append((self.clock() - started) / operations)
         return result
 
     def next_round(self) -> None:

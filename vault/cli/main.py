@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 import typer
 from typer.core import TyperGroup
 
-from vault.cli import importing, inspecting, memories, operate, policies
+from vault.cli import detecting, importing, inspecting, memories, models, operate, policies
 from vault.cli.failures import guarded
 from vault.cli.verbs import Asked, with_shared
 
@@ -86,6 +86,8 @@ memories.register(app)
 importing.register(app)
 inspecting.register(app)
 policies.register(app)
+detecting.register(app)
+models.register(app)
 
 
 def main() -> None:
