@@ -25,6 +25,7 @@ from vault.policy.pack import Policy, check_coverage, load
 from vault.records.interface import RecordStore
 from vault.records.sqlcipher import SqlcipherRecords
 from vault.redaction.detect import BuiltinDetector
+from vault.redaction.evaluation.figures import measured
 from vault.redaction.interface import Detector
 
 KEYSTORE_FOLDER: Final = "keystore"
@@ -67,23 +68,50 @@ def passphrase_source(reference: str, folder: Path) -> PassphraseSource:
     return read
 
 
-def detector(names: tuple[str, ...], threshold: float) -> Detector:
-    """The configured detectors as one; findings under the pack's threshold are not reported."""
+def detector(
+    names: tuple[str, ...],
+    threshold: float,
+    *,
+    strict: bool = False,
+    folder: Path | None = None,
+    recognisers: tuple[str, ...] = (),
+) -> Detector:
+    """The configured detectors as one; findings under the pack's threshold are not reported.
+
+    Relative paths of models and recogniser files are beside the vault's `folder`. Nothing is fetched: raises
+    ConfigError where a model or an extra is missing, naming the command.
+    """
     if names == ("builtin",):
-        return BuiltinDetector(threshold=threshold)
+        return BuiltinDetector(threshold=threshold, strict=strict)
+    from vault.redaction.models import parse
     from vault.redaction.presidio import PresidioDetector
     from vault.redaction.union import UnionDetector
 
-    made = {"builtin": BuiltinDetector, "presidio": PresidioDetector}
-    return UnionDetector([made[name](threshold=threshold) for name in names])
+    beside = folder or Path.cwd()
+
+    def made(name: str) -> Detector:
+        if name == "builtin":
+            return BuiltinDetector(threshold=threshold, strict=strict)
+        model = name.partition(":")[2]
+        return PresidioDetector(
+            threshold=threshold,
+            model=parse(model, beside=beside) if model else None,
+            recognisers=[beside / path for path in recognisers],
+        )
+
+    return UnionDetector([made(name) for name in names])
 
 
 def policy(config: VaultConfig, folder: Path) -> tuple[Policy, Detector]:
-    """The configured pack and its detector; refuses to start when a class the pack requires has no detector."""
+    """The configured pack and its detector; refuses to start when the pack asks for more than the detector finds."""
     name = config.policy.pack
     pack = load(folder / name if name.startswith((".", "/")) else name)
-    found_by = detector(config.detection.detectors, pack.threshold)
-    check_coverage(pack, found_by.entities)
+    asked = config.detection
+    found_by = detector(
+        asked.detectors, pack.threshold, strict=pack.strict, folder=folder, recognisers=asked.recognisers
+    )
+    figures = measured() if pack.floors else None
+    check_coverage(pack, found_by.entities, version=found_by.version, measured=figures)
     return pack, found_by
 
 

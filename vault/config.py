@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 
 from vault.errors import ConfigError
 
@@ -70,14 +70,28 @@ class PolicyConfig(_Section):
     pack: str = Field(default="baseline", description="name of a shipped pack, or path of a pack folder")
 
 
+DetectorName = Annotated[
+    str,
+    StringConstraints(pattern=r"^(builtin|presidio(:(spacy|transformers|gliner)/[^\s\x00-\x1f]{1,500})?)$"),
+]
+
+
 class DetectionConfig(_Section):
     """Which detectors run on every text; their findings are united."""
 
-    detectors: tuple[Literal["builtin", "presidio"], ...] = Field(
+    detectors: tuple[DetectorName, ...] = Field(
         default=("builtin",),
         min_length=1,
+        max_length=8,
         strict=False,
-        description="`builtin`, and `presidio` where that extra is installed",
+        description="`builtin`; where that extra is installed `presidio`, or with a model `presidio:spacy/NAME`, "
+        "`presidio:transformers/NAME`, `presidio:gliner/NAME` (a NAME from `.` or `/` is a folder); nothing is fetched",
+    )
+    recognisers: tuple[str, ...] = Field(
+        default=(),
+        max_length=32,
+        strict=False,
+        description="YAML files of Presidio pattern recognisers, for the detectors `presidio`",
     )
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from vault.policy.decide import ACTIONS, OPERATORS, REVEAL, Request, check_coverage
+from vault.policy.coverage import check_coverage
+from vault.policy.decide import ACTIONS, OPERATORS, REVEAL, Request
 from vault.policy.locate import names, shipped
 from vault.policy.pack import load, read
 from vault.policy.tools import lint, run_tests

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from typing import Any
 
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from vault.errors import PolicyInvalidError
 from vault.policy.combine import Pack, combine
-from vault.policy.decide import OPERATORS, REVEAL, Policy, Request, Rule
+from vault.policy.coverage import check_coverage
+from vault.policy.decide import ON_FAILURE, OPERATORS, REVEAL, Policy, Request, Rule
 from vault.policy.model import (
     AccessFile,
     DetectionFile,
@@ -22,6 +25,8 @@ from vault.policy.model import (
 
 PURPOSES = ("service", "care", "audit")
 ROLES = ("app", "nurse", "clerk")
+TODAY = date(2026, 3, 1)
+FLOORS = st.sampled_from([0.1, 0.5, 0.9, 1.0])
 ENTITIES = ("EMAIL_ADDRESS", "PHONE_NUMBER", "PASSWORD", "DATE_TIME")
 CLASSES = {"contact": ENTITIES[:2], "secret": ENTITIES[2:3], "date": ENTITIES[3:]}
 ACTIONS = ("memory.add", "memory.get", "memory.delete", REVEAL, "keys.rotate")
@@ -82,6 +87,17 @@ def retention(prefix: str, *, least: tuple[int, int], most: tuple[int, int]) -> 
     )  # fmt: skip
 
 
+def waivers() -> st.SearchStrategy[list[dict[str, Any]]]:
+    """At most one for a class, good for the day of the tests, or expired."""
+    one = st.builds(
+        lambda entity, days: {
+            "entity": entity, "reason": "r", "approved_by": "a", "expires": TODAY + timedelta(days=days)
+        },
+        st.sampled_from(ENTITIES), st.sampled_from([-1, 0, 30]),
+    )  # fmt: skip
+    return st.lists(one, max_size=2, unique_by=lambda waiver: waiver["entity"])
+
+
 def detection() -> st.SearchStrategy[dict[str, Any]]:
     operator = st.sampled_from(OPERATORS)
     return st.fixed_dictionaries(
@@ -90,6 +106,10 @@ def detection() -> st.SearchStrategy[dict[str, Any]]:
             "required": some(ENTITIES),
             "threshold": st.sampled_from([0.1, 0.4, 0.8]),
             "default_operator": operator,
+            "strict": st.booleans(),
+            "on_failure": st.sampled_from(ON_FAILURE),
+            "floors": st.dictionaries(st.sampled_from(ENTITIES), FLOORS),
+            "waivers": waivers(),
         }
     )
 
@@ -107,6 +127,14 @@ def stricter(draw: st.DrawFn, parents: list[Policy]) -> dict[str, Any]:
         found["default_operator"] = at_least([p.default_operator for p in parents])
     if draw(st.booleans()):
         found["threshold"] = draw(st.floats(0, min(p.threshold for p in parents)))
+    found["strict"] = draw(st.sampled_from([True, None]))
+    if not any(parent.strict for parent in parents):
+        found["strict"] = draw(st.sampled_from([True, False, None]))
+    least = max(ON_FAILURE.index(parent.on_failure) for parent in parents)
+    found["on_failure"] = draw(st.sampled_from([*ON_FAILURE[least:], None]))
+    lowest = {e: max(parent.floors.get(e, 0.1) for parent in parents) for e in ENTITIES}
+    found["floors"] = {e: draw(st.floats(lowest[e], 1)) for e in draw(some(ENTITIES))}
+    found["waivers"] = draw(waivers())
     return found
 
 
@@ -187,10 +215,49 @@ def test_an_extending_pack_relaxes_nothing(data: st.DataObject, one: Policy, two
             assert ranks[0] >= ranks[1]
         assert policy.threshold <= parent.threshold
         assert policy.required_classes >= parent.required_classes
+        assert policy.strict >= parent.strict
+        assert ON_FAILURE.index(policy.on_failure) >= ON_FAILURE.index(parent.on_failure)
+        assert all(policy.floors[entity] >= floor for entity, floor in parent.floors.items())
         for record, kept in parent.retention.items():
             mine = policy.retention[record]
             assert kept.min_days is None or (mine.min_days or 0) >= kept.min_days
             assert kept.max_days is None or (mine.max_days is not None and mine.max_days <= kept.max_days)
+
+
+@dataclass(frozen=True)
+class Figures:
+    recalls: dict[str, float]
+    version: str = "d-1"
+
+    def recall(self, entity: str) -> float | None:
+        return self.recalls.get(entity)
+
+    def samples(self, entity: str) -> int:
+        return int(entity in self.recalls)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.data(), roots(), some(ENTITIES), st.dictionaries(st.sampled_from(ENTITIES), FLOORS))
+def test_what_a_parent_refuses_to_start_with_a_child_starts_with_only_under_its_own_waiver(
+    data: st.DataObject, parent: Policy, found: list[str], recalls: dict[str, float]
+) -> None:
+    policy = data.draw(children([parent]))
+    waived = {w.entity for w in policy.waivers if w.expires >= TODAY}
+    strict = replace(
+        parent,
+        waivers=(),
+        required_classes=parent.required_classes - waived,
+        floors={entity: floor for entity, floor in parent.floors.items() if entity not in waived},
+    )
+
+    def starts(one: Policy) -> bool:
+        try:
+            check_coverage(one, frozenset(found), version="d-1", measured=Figures(recalls), today=TODAY)
+        except PolicyInvalidError:
+            return False
+        return True
+
+    assert starts(strict) or not starts(policy)
 
 
 @settings(max_examples=50, deadline=None)

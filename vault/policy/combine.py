@@ -3,7 +3,8 @@
 A pack that extends others has no permits: it adds forbids, shortens retention, strengthens operators, lowers
 the threshold, requires more classes. Several extended packs hold together: each has to permit, and the
 strictest operator and period win. What relaxes or contradicts is a load error (policy.relaxed,
-policy.conflict) naming both sides.
+policy.conflict) naming both sides. Waivers are the one thing not inherited: a pack that extends one with
+waivers starts without them, and states (and dates, and signs) its own.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from types import MappingProxyType
 from typing import Final, TypeVar
 
 from vault.errors import PolicyInvalidError
-from vault.policy.decide import ACTIONS, OPERATORS, REVEAL, DataClass, Operator, Policy, Retention, Rule
+from vault.policy.decide import ACTIONS, REVEAL, DataClass, Policy, Retention, Rule
+from vault.policy.detection import check_known, combine_detection
 from vault.policy.model import (
     AccessFile,
     AccessRule,
@@ -28,7 +30,6 @@ from vault.policy.model import (
 )
 
 RECORDS: Final = ("memory", "history", "audit")
-_STRENGTH: Final = {operator: rank for rank, operator in enumerate(OPERATORS)}
 
 _V = TypeVar("_V")
 
@@ -66,8 +67,7 @@ def combine(pack: Pack, parents: Sequence[Policy]) -> Policy:
     forbids = (*inherited, *(rule for rule in own if not rule.permit))
     _check_rule_ids([*(rule for group in permits for rule in group), *forbids])
     _check_controls(pack, controls)
-    operators, default, threshold = _detection(pack, parents, classes)
-    required = frozenset(pack.detection.required if pack.detection else ())
+    found = combine_detection(pack.name, pack.detection, parents, classes)
     return Policy(
         name=pack.name,
         version=pack.manifest.version,
@@ -84,10 +84,14 @@ def combine(pack: Pack, parents: Sequence[Policy]) -> Policy:
         classes=MappingProxyType(classes),
         permits=permits,
         forbids=forbids,
-        operators=MappingProxyType(operators),
-        default_operator=default,
-        required_classes=required.union(*(parent.required_classes for parent in parents)),
-        threshold=threshold,
+        operators=MappingProxyType(found.operators),
+        default_operator=found.default_operator,
+        required_classes=found.required,
+        threshold=found.threshold,
+        strict=found.strict,
+        on_failure=found.on_failure,
+        floors=MappingProxyType(found.floors),
+        waivers=found.waivers,
         retention=MappingProxyType(_retention(pack, parents)),
     )
 
@@ -95,7 +99,9 @@ def combine(pack: Pack, parents: Sequence[Policy]) -> Policy:
 def _classes(pack: Pack) -> dict[str, DataClass]:
     entries = pack.taxonomy.classes if pack.taxonomy else {}
     return {
-        name: DataClass(entry.title, entry.sensitivity, frozenset(entry.entities), entry.controls)
+        name: DataClass(
+            entry.title, entry.sensitivity, frozenset(entry.entities), entry.controls, entry.kept or ""
+        )
         for name, entry in entries.items()
     }
 
@@ -156,14 +162,7 @@ def _check_controls(pack: Pack, controls: Mapping[str, str]) -> None:
     if pack.retention:
         named += [(f"retention.yaml: rules.{rule.id}", rule.controls) for rule in pack.retention.rules]
     for where, ids in named:
-        _known(f"{where}.controls", ids, controls)
-
-
-def _known(where: str, names: Iterable[str], vocabulary: Iterable[str]) -> None:
-    known = set(vocabulary)
-    for index, name in enumerate(names):
-        if name not in known:
-            raise PolicyInvalidError("policy.unknown", f"{where}[{index}]: declared nowhere in the pack")
+        check_known(f"{where}.controls", ids, controls)
 
 
 class _Access:
@@ -208,8 +207,8 @@ class _Access:
             raise PolicyInvalidError("policy.rule", f"{where}: classes belong to {REVEAL} alone")
         if permit and REVEAL in actions and not entry.classes:
             raise PolicyInvalidError("policy.rule", f"{where}: a permit of {REVEAL} names its classes")
-        _known(f"{where}.purposes", entry.purposes, self._purposes)
-        _known(f"{where}.roles", entry.roles, self._roles)
+        check_known(f"{where}.purposes", entry.purposes, self._purposes)
+        check_known(f"{where}.roles", entry.roles, self._roles)
         return Rule(
             id=entry.id,
             pack=self._pack.name,
@@ -223,7 +222,7 @@ class _Access:
         )
 
     def _resolved(self, where: str, names: Sequence[str]) -> frozenset[str]:
-        _known(where, names, [*self._classes, *self._entities])
+        check_known(where, names, [*self._classes, *self._entities])
         return frozenset(
             entity
             for name in names
@@ -244,53 +243,6 @@ def _expanded(where: str, pattern: str, *, permit: bool) -> set[str]:
     if not matching:
         raise PolicyInvalidError("policy.unknown", f"{where}: not an action of this engine")
     return matching
-
-
-def _detection(
-    pack: Pack, parents: Sequence[Policy], classes: Mapping[str, DataClass]
-) -> tuple[dict[str, Operator], Operator, float]:
-    """Operators, the default one and the threshold: the strictest of what is inherited, or stricter still."""
-    entities = {entity for data_class in classes.values() for entity in data_class.entities}
-    own = pack.detection or DetectionFile()
-    _known("detection.yaml: required", own.required, entities)
-    for entity in own.operators:
-        if entity not in entities:
-            raise PolicyInvalidError(
-                "policy.unknown", f"detection.yaml: operators.{entity}: not in the taxonomy"
-            )
-    if not parents:
-        if own.default_operator is None or own.threshold is None:
-            raise PolicyInvalidError(
-                "policy.schema",
-                "detection.yaml: a pack that extends none sets threshold and default_operator",
-            )
-        return dict(own.operators), own.default_operator, own.threshold
-    names = " and ".join(parent.name for parent in parents)
-    default = _strictest(parent.default_operator for parent in parents)
-    if own.default_operator is not None:
-        _refuse_weaker(f"default_operator of pack {pack.name}", own.default_operator, default, names)
-    threshold = min(parent.threshold for parent in parents)
-    if own.threshold is not None and own.threshold > threshold:
-        raise PolicyInvalidError(
-            "policy.relaxed", f"detection.yaml: threshold of pack {pack.name} is higher than that of {names}"
-        )
-    listed = {entity for parent in parents for entity in parent.operators}
-    operators = {entity: _strictest(p.operator_for(entity) for p in parents) for entity in sorted(listed)}
-    for entity, operator in own.operators.items():
-        _refuse_weaker(
-            f"operators.{entity} of pack {pack.name}", operator, operators.get(entity, default), names
-        )
-        operators[entity] = operator
-    return operators, own.default_operator or default, threshold if own.threshold is None else own.threshold
-
-
-def _strictest(operators: Iterable[Operator]) -> Operator:
-    return max(operators, key=_STRENGTH.__getitem__)
-
-
-def _refuse_weaker(what: str, own: Operator, inherited: Operator, names: str) -> None:
-    if _STRENGTH[own] < _STRENGTH[inherited]:
-        raise PolicyInvalidError("policy.relaxed", f"detection.yaml: {what} is weaker than that of {names}")
 
 
 def _retention(pack: Pack, parents: Sequence[Policy]) -> dict[str, Retention]:

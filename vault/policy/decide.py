@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Final, Literal
 
-from vault.errors import DeniedError, PolicyInvalidError, PurposeDeniedError
+from vault.errors import DeniedError, PurposeDeniedError
 
 REVEAL: Final = "memory.reveal"
 ACTIONS: Final = (
@@ -42,15 +43,20 @@ ACTIONS: Final = (
     "subject.export",  # reserved
 )
 
-Operator = Literal["keep", "generalise", "mask", "token", "drop", "block"]
+Operator = Literal["keep", "shift", "generalise", "mask", "token", "drop", "block"]
+# By strictness. A shifted date comes before a year: it keeps all intervals, so that one date known from elsewhere
+# undoes every other; nothing undoes a year, and Safe Harbor accepts it alone (45 CFR 164.514(b)(2)(i)(C)).
 OPERATORS: Final[tuple[Operator, ...]] = (
     "keep",
+    "shift",
     "generalise",
     "mask",
     "token",
     "drop",
     "block",
-)  # by strictness
+)
+OnFailure = Literal["redact-field", "refuse"]
+ON_FAILURE: Final[tuple[OnFailure, ...]] = ("redact-field", "refuse")  # by strictness
 
 DEFAULT_DENY: Final = "default-deny"
 UNKNOWN_PURPOSE: Final = "unknown-purpose"
@@ -113,12 +119,16 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class DataClass:
-    """A group of entity classes with one meaning; `sensitivity` runs from 0 (public) to 4 (secret)."""
+    """A group of entity classes with one meaning; `sensitivity` runs from 0 (public) to 4 (secret).
+
+    `kept` says why its values may stay as written.
+    """
 
     title: str
     sensitivity: int
     entities: frozenset[str]
     controls: tuple[str, ...] = ()
+    kept: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +139,16 @@ class Retention:
     max_days: int | None = None
     min_rule: str = ""
     max_rule: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiver:
+    """Lets a vault start although one entity class is not detected as surely as the pack asks, until a day."""
+
+    entity: str
+    reason: str
+    expires: date
+    approved_by: str
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False, kw_only=True)
@@ -155,6 +175,10 @@ class Policy:
     default_operator: Operator
     required_classes: frozenset[str]
     threshold: float
+    strict: bool
+    on_failure: OnFailure
+    floors: Mapping[str, float]
+    waivers: tuple[Waiver, ...]
     retention: Mapping[str, Retention]
     _cache: dict[tuple[str, str, tuple[str, ...]], Decision] = field(default_factory=dict, init=False)
 
@@ -229,14 +253,3 @@ def _narrowed(decision: Decision, wanted: frozenset[str]) -> Decision:
         return decision
     shown = decision.classes & wanted
     return Decision(True, decision.rule, decision.reason, decision.digest, shown, frozenset(wanted - shown))
-
-
-def check_coverage(policy: Policy, detector_entities: frozenset[str]) -> None:
-    """Refuse to start without what the policy relies on.
-
-    Raises PolicyInvalidError `policy.coverage`, naming the required entity classes that no detector reports.
-    """
-    missing = sorted(policy.required_classes - detector_entities)
-    if missing:
-        names = ", ".join(missing)
-        raise PolicyInvalidError("policy.coverage", f"pack {policy.name} requires a detector for: {names}")

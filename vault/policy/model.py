@@ -5,14 +5,15 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from vault.policy.decide import Operator
+from vault.policy.decide import OnFailure, Operator
 
 # The version of this rule language, apart from the package's: it grows when a key or its meaning is added.
-ENGINE: Final = (0, 1, 0)
+ENGINE: Final = (0, 2, 0)
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,63}$")]
 Entity = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,63}$")]
@@ -24,6 +25,7 @@ Version = Annotated[
 Line = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
 ActionPattern = Annotated[str, StringConstraints(pattern=r"^(\*|[a-z]+\.(\*|[a-z_]+))$")]
+Recall = Annotated[float, Field(gt=0, le=1)]
 Days = Annotated[int, Field(ge=1, le=36_500)]
 
 
@@ -61,6 +63,7 @@ class DataClassEntry(_File):
         ge=0, le=4, description="0 public, 1 internal, 2 personal, 3 sensitive, 4 secret"
     )
     entities: tuple[Entity, ...] = Field(min_length=1)
+    kept: Line | None = Field(default=None, description="why its values may stay as written, where they do")
     controls: tuple[ControlId, ...] = ()
 
 
@@ -70,6 +73,15 @@ class TaxonomyFile(_File):
     classes: dict[Name, DataClassEntry] = Field(min_length=1)
 
 
+class WaiverEntry(_File):
+    """An entity class that the vault may run without detecting as surely as the pack asks."""
+
+    entity: Entity
+    reason: Text
+    expires: date = Field(description='the last day it holds, at most a year ahead; quoted: "2027-01-31"')
+    approved_by: Line
+
+
 class DetectionFile(_File):
     """detection.yaml: what must be detected, how surely, and what becomes of it."""
 
@@ -77,6 +89,19 @@ class DetectionFile(_File):
     default_operator: Operator | None = Field(default=None, description="for entity classes not listed")
     required: tuple[Entity, ...] = Field(default=(), description="without a detector for these: no start")
     operators: dict[Entity, Operator] = Field(default_factory=dict)
+    strict: bool | None = Field(
+        default=None, description="detectors trade precision for recall and ask for a second vote"
+    )
+    on_failure: OnFailure | None = Field(
+        default=None,
+        description="when a text cannot be examined: refuse the write, or store a marker in place of the whole field",
+    )
+    floors: dict[Entity, Recall] = Field(
+        default_factory=dict, description="measured recall under which the vault does not start"
+    )
+    waivers: tuple[WaiverEntry, ...] = Field(
+        default=(), max_length=64, description="dated exceptions from `required` and `floors`; not inherited"
+    )
 
 
 class Purpose(_File):

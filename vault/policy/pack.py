@@ -17,7 +17,8 @@ from pydantic import BaseModel, ValidationError
 from vault.errors import PolicyInvalidError
 from vault.policy import safe_yaml
 from vault.policy.combine import Pack, combine
-from vault.policy.decide import Decision, Policy, Request, check_coverage
+from vault.policy.coverage import Measured, check_coverage
+from vault.policy.decide import Decision, Policy, Request
 from vault.policy.locate import MANIFEST, is_name, shipped
 from vault.policy.model import (
     ENGINE,
@@ -32,7 +33,17 @@ from vault.policy.model import (
     TestsFile,
 )
 
-__all__ = ["Decision", "Pack", "Policy", "Request", "check_coverage", "load", "read", "shipped"]
+__all__ = [
+    "Decision",
+    "Measured",
+    "Pack",
+    "Policy",
+    "Request",
+    "check_coverage",
+    "load",
+    "read",
+    "shipped",
+]
 
 MAX_FILES: Final = 64
 MAX_EXTENDS_DEPTH: Final = 8

@@ -71,6 +71,10 @@ def explain(policy: Policy, request: Request) -> str:
     if not decision.permit:
         able = [f"{role} for {purpose}" for role, purpose in _able(policy, request.action)]
         lines.append(f"permitted to: {'; '.join(able) or 'nobody'}")
+    lines += [
+        f"waived: {waiver.entity} until {waiver.expires}, by {waiver.approved_by}"
+        for waiver in policy.waivers
+    ]
     lines.append(f"policy {policy.name} {policy.version}, digest {policy.digest}")
     return "\n".join(lines)
 
@@ -147,6 +151,14 @@ def _about_permit(where: str, rule: Rule, policy: Policy) -> Iterator[str]:
 
 
 def _about_detection(pack: Pack, policy: Policy) -> Iterator[str]:
+    for waiver in policy.waivers:
+        where = f"detection.yaml: waiver of {waiver.entity}"
+        yield f"{where}, approved by {waiver.approved_by}, until {waiver.expires}: {waiver.reason}"
+        if waiver.entity not in policy.required_classes | policy.floors.keys():
+            yield f"{where}: nothing requires that class"
+    for entity in sorted(pack.detection.floors if pack.detection else ()):
+        if policy.operator_for(entity) == "keep":
+            yield f"detection.yaml: {entity} has a recall floor and is kept"
     tested = {entity for tests in pack.tests.values() for case in tests.texts for entity in case.expect}
     for entity in sorted(pack.detection.required if pack.detection else ()):
         if policy.operator_for(entity) == "keep":
@@ -155,7 +167,11 @@ def _about_detection(pack: Pack, policy: Policy) -> Iterator[str]:
             yield f"detection.yaml: {entity} is required and no test text holds it"
     for name, data_class in policy.classes.items():
         for entity in sorted(data_class.entities):
-            if data_class.sensitivity >= _PERSONAL and policy.operator_for(entity) == "keep":
+            if (
+                data_class.sensitivity >= _PERSONAL
+                and not data_class.kept
+                and policy.operator_for(entity) == "keep"
+            ):
                 yield f"detection.yaml: {entity} of class {name} is kept as written"
 
 
@@ -248,6 +264,20 @@ def _diff_detection(old: Policy, new: Policy) -> Iterator[str]:
     for entity in sorted({*old.operators, *new.operators}):
         if old.operator_for(entity) != new.operator_for(entity):
             yield f"{entity}: {_change(old.operator_for(entity), new.operator_for(entity))}"
+    if old.strict != new.strict:
+        yield f"detection is {'now' if new.strict else 'no longer'} strict"
+    if old.on_failure != new.on_failure:
+        yield f"a text that cannot be examined: {old.on_failure} becomes {new.on_failure}"
+    for entity in sorted({*old.floors, *new.floors}):
+        was, now = old.floors.get(entity, 0.0), new.floors.get(entity, 0.0)
+        if was != now:
+            yield f"the recall floor of {entity} goes from {was:g} to {now:g}"
+    for waiver in new.waivers:
+        if waiver not in old.waivers:
+            yield f"{waiver.entity} is waived until {waiver.expires} (by {waiver.approved_by}): {waiver.reason}"
+    for waiver in old.waivers:
+        if waiver not in new.waivers:
+            yield f"the waiver of {waiver.entity} until {waiver.expires} is gone"
     for entity in sorted(new.required_classes - old.required_classes):
         yield f"{entity} now needs a detector"
     for entity in sorted(old.required_classes - new.required_classes):

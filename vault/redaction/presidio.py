@@ -1,10 +1,11 @@
-"""Optional detector: presidio-analyzer's predefined recognisers, off the network and closed on failure.
+"""Optional detector: presidio-analyzer with its recognisers, a user's, and a model, off the network, closed on failure.
 
 Needs the extra `memvault[presidio]`. Importing Presidio takes seconds and 170 MB (it brings spaCy), which is
 why the built-in detector does not. Five things about Presidio are changed here, each because the default is
 unsafe:
 
-* `AnalyzerEngine()` downloads a language model when none is installed: it gets an engine without one.
+* `AnalyzerEngine()` downloads a language model when none is installed: it gets an engine without one, or with
+  one that is here (presidio_engines.py).
 * E-mail checks fetch the public suffix list from the internet: they get the list that ships with tldextract.
 * A regex that times out is logged and skipped: here it is a DetectorError. Long texts are analysed in
   windows.
@@ -15,23 +16,23 @@ unsafe:
 from __future__ import annotations
 
 import importlib.metadata
-import logging
-import os
 import re
 import time
+from collections.abc import Sequence
 from hashlib import sha256
 from importlib import resources
+from pathlib import Path
 from typing import Any, Final
 
-from vault.errors import ConfigError, DetectorError
+from vault.errors import DetectorError
 from vault.redaction.contact import UrlRecogniser
-from vault.redaction.context import NEAR_WORDS
 from vault.redaction.interface import DEFAULT_THRESHOLD, Guard
+from vault.redaction.models import Model
 from vault.redaction.normalise import View
+from vault.redaction.presidio_engines import LANGUAGE, analyze, analyzer
 from vault.redaction.resolve import resolve
 from vault.types import Finding
 
-LANGUAGE: Final = "en"
 WINDOW: Final = 8192
 OVERLAP: Final = 256
 
@@ -39,14 +40,22 @@ _TOKEN: Final = re.compile(r"\w+|[^\w\s]")
 
 
 class PresidioDetector:
-    """Presidio's default recognisers for English over the normalised view; whole words near a match count.
+    """Presidio's recognisers for English over the normalised view; whole words near a match count.
 
-    Raises ConfigError where the extra is not installed. Silences the `presidio-analyzer` logger.
+    `model` adds what a spaCy, transformers or GLiNER model finds, `recognisers` are YAML files of patterns. Raises
+    ConfigError where the extra, the model or a file is missing. Silences the `presidio-analyzer` logger.
     """
 
-    def __init__(self, *, threshold: float = DEFAULT_THRESHOLD) -> None:
+    def __init__(
+        self,
+        *,
+        threshold: float = DEFAULT_THRESHOLD,
+        model: Model | None = None,
+        recognisers: Sequence[Path] = (),
+    ) -> None:
         self._threshold = threshold
-        self._engine, self._nlp = _engine()
+        self._analyzer = analyzer(model, recognisers)
+        self._engine, self._nlp = self._analyzer.engine, self._analyzer.nlp
         self._urls = UrlRecogniser(threshold=threshold)
         self._presidio: frozenset[str] = frozenset(self._engine.get_supported_entities(LANGUAGE))
 
@@ -57,11 +66,18 @@ class PresidioDetector:
     @property
     def version(self) -> str:
         digest = sha256()
-        for name in ("contact.py", "context.py", "normalise.py", "presidio.py", "resolve.py"):
+        for name in (
+            "contact.py",
+            "context.py",
+            "normalise.py",
+            "presidio.py",
+            "presidio_engines.py",
+            "resolve.py",
+        ):
             digest.update(resources.files(__package__).joinpath(name).read_bytes())
         release = importlib.metadata.version("presidio-analyzer")
         tuned = "" if self._threshold == DEFAULT_THRESHOLD else f",threshold={self._threshold}"
-        return f"presidio-{release}+{digest.hexdigest()[:12]}{tuned}"
+        return f"presidio-{release}+{digest.hexdigest()[:12]}{self._analyzer.version}{tuned}"
 
     def detect(
         self, text: str, *, context: str | None = None, keep: frozenset[str] = frozenset()
@@ -90,7 +106,8 @@ class PresidioDetector:
         text = view.text[max(0, start - OVERLAP) : start + WINDOW]
         shift = max(0, start - OVERLAP)
         started = time.monotonic()
-        results = self._engine.analyze(
+        results = analyze(
+            self._analyzer,
             text=text,
             language=LANGUAGE,
             entities=entities,
@@ -107,9 +124,15 @@ class PresidioDetector:
         ]
 
     def _artifacts(self, text: str) -> Any:
-        """Tokens with their lower case as lemma: what the context enhancer needs, and no model."""
+        """What a spaCy model reads, else tokens with their lower case as lemma: what the context enhancer needs."""
         from presidio_analyzer.nlp_engine import NlpArtifacts
 
+        if self._analyzer.reads:
+            read = self._nlp.process_text(text, LANGUAGE)
+            if not any(read.lemmas):  # a pipeline without a lemmatiser
+                read.lemmas = [token.text.lower() for token in read.tokens]
+                read.keywords = NlpArtifacts.set_keywords(self._nlp, read.lemmas, LANGUAGE)
+            return read
         tokens = [(match.group(), match.start()) for match in _TOKEN.finditer(text)]
         words: Any = [token for token, _ in tokens]
         return NlpArtifacts(
@@ -120,49 +143,3 @@ class PresidioDetector:
             nlp_engine=self._nlp,
             language=LANGUAGE,
         )
-
-
-def _engine() -> tuple[Any, Any]:
-    os.environ["TLDEXTRACT_PUBLIC_SUFFIX_LIST_URLS"] = ""  # read once, when tldextract is imported
-    try:
-        import presidio_analyzer as presidio
-        from presidio_analyzer.context_aware_enhancers import LemmaContextAwareEnhancer
-        from presidio_analyzer.nlp_engine import NoOpNlpEngine
-    except ImportError:
-        raise ConfigError(
-            "presidio.missing", "the detector `presidio` needs the extra memvault[presidio]"
-        ) from None
-    logging.getLogger("presidio-analyzer").addFilter(_drop)
-    nlp = NoOpNlpEngine(models=[{"lang_code": LANGUAGE, "model_name": "none"}])
-    nlp.load()
-    registry = presidio.RecognizerRegistry(supported_languages=[LANGUAGE])
-    registry.load_predefined_recognizers(languages=[LANGUAGE], nlp_engine=nlp)
-    registry.remove_recognizer("UrlRecognizer")
-    registry.remove_recognizer("EmailRecognizer")
-    registry.add_recognizer(_offline_email())
-    engine = presidio.AnalyzerEngine(
-        registry=registry, nlp_engine=nlp, supported_languages=[LANGUAGE], default_score_threshold=0.0
-    )
-    # Set afterwards: the constructor warns that this enhancer finds no words with this engine; we bring the
-    # words.
-    engine.context_aware_enhancer = LemmaContextAwareEnhancer(
-        context_prefix_count=NEAR_WORDS, context_suffix_count=NEAR_WORDS, context_matching_mode="whole_word"
-    )
-    return engine, nlp
-
-
-def _offline_email() -> Any:
-    from presidio_analyzer.predefined_recognizers import EmailRecognizer
-    from tldextract import TLDExtract
-
-    extract = TLDExtract(suffix_list_urls=(), cache_dir=None)
-
-    class OfflineEmailRecognizer(EmailRecognizer):
-        def validate_result(self, pattern_text: str) -> bool:
-            return bool(extract(pattern_text).fqdn)
-
-    return OfflineEmailRecognizer()
-
-
-def _drop(record: logging.LogRecord) -> bool:
-    return False

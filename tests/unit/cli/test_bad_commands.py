@@ -132,6 +132,22 @@ TABLE: dict[str, tuple[list[str], dict[str, list[Row]]]] = {
     "policy test": ([], {"pack": PACK}),
     "policy diff": ([], {"old": PACK, "new": PACK}),
     "policy explain": ([], {"action": [], "pack": PACK}),
+    "detect text": ([], {
+        "text": [("", 2, "text.empty"), (f"{CANARY}\udcff", 2, "text.unicode")], "file": FILE, "pack": PACK,
+        "context": [], "show_content": FLAG,
+    }),
+    "detect eval": ([], {
+        "data": FILE, "form": [("", 2, "format.unknown"), (CANARY, 2, "format.unknown")], "pack": PACK,
+        "misses": [*NUMBER, ("-1", 2, "usage")], "show_content": FLAG,
+    }),
+    "detect coverage": ([], {}),
+    "models list": ([], {}),
+    "models install": ([], {
+        "model": [("", 11, "models.name"), (CANARY, 11, "models.name"), (f"spacy/{CANARY} x", 11, "models.name")],
+        "place": [(f"./{CANARY}", 11, "models.place"), (f"http://{CANARY}", 11, "models.name")],
+        "release": [("", 11, "models.name"), (f" {CANARY}", 11, "models.name")], "yes": FLAG,
+    }),
+    "detect measure": (["--most", "5"], {"pack": PACK, "most": [*NUMBER, ("-1", 2, "usage")]}),
 }  # fmt: skip
 
 
@@ -194,7 +210,7 @@ def command(
     good = {
         "memory_id": memory_id, "text": "likes rum", "query": "tea", "file": "good.json", "name": "new",
         "level": "detail", "reason": "call back", "folder": "./new", "old": "baseline", "new": "baseline",
-        "action": "memory.get",
+        "action": "memory.get", "data": "good.json", "form": "jsonl", "model": "spacy/xx_no_model",
     }  # fmt: skip
     words: list[str] = []
     options = list(TABLE[verb][0])
@@ -257,7 +273,9 @@ def test_a_bad_shared_option_gives_its_code_and_stores_nothing(
     run: Run, place: Path, memory_id: str, verb: str
 ) -> None:
     cases: list[tuple[str, int, str]] = [(f"--vault=./{CANARY}", 11, "config.missing")]
-    if not verb.startswith("policy"):  # which read a pack: nobody's data, so nobody is asked for
+    if not verb.startswith(
+        ("policy", "detect", "models")
+    ):  # which open no vault: nobody's data, so nobody is asked for
         cases += [(f"--tenant={value}", exit_code, code) for value, exit_code, code in NAME[2::4]]
         cases += [(f"--purpose={CANARY}", 3, "policy.purpose"), (f"--role=é{CANARY}", 2, "principal.roles")]
         cases += [(f"--role={CANARY}", 3, "policy.denied")] if verb != "reveal" else []

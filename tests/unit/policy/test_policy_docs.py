@@ -26,7 +26,7 @@ def section(title: str) -> str:
     [
         ("pack.yaml", [model.PackFile, model.Change]),
         ("taxonomy.yaml", [model.TaxonomyFile, model.DataClassEntry]),
-        ("detection.yaml", [model.DetectionFile]),
+        ("detection.yaml", [model.DetectionFile, model.WaiverEntry]),
         ("purposes.yaml", [model.PurposesFile, model.Purpose]),
         ("access.yaml", [model.AccessFile, model.Role, model.AccessRule]),
         ("retention.yaml", [model.RetentionFile, model.RetentionRule]),
@@ -71,6 +71,6 @@ def test_what_the_page_says_of_the_baseline_is_so() -> None:
 def test_the_example_in_the_page_is_true() -> None:
     policy = load("baseline")
     assert policy.decide(Request("memory.search", "service", ("app",))).permit
-    assert policy.reveal_classes(("staff",), "treatment") == (
+    assert policy.reveal_classes(("staff",), "service") == (
         policy.classes["name"].entities | policy.classes["contact"].entities
     )

@@ -30,9 +30,18 @@ def test_an_empty_child_is_its_parent(tmp_path: Path) -> None:
     parent = load(tmp_path / "small")
     assert policy.packs == ("child", "small")
     assert policy.digest != parent.digest
-    for name in ("permits", "forbids", "threshold", "default_operator", "required_classes", "not_covered"):
+    for name in (
+        "permits",
+        "forbids",
+        "threshold",
+        "default_operator",
+        "required_classes",
+        "not_covered",
+        "strict",
+        "on_failure",
+    ):
         assert getattr(policy, name) == getattr(parent, name)
-    for name in ("operators", "purposes", "roles", "classes", "controls", "retention"):
+    for name in ("operators", "purposes", "roles", "classes", "controls", "retention", "floors"):
         assert dict(getattr(policy, name)) == dict(getattr(parent, name))
 
 
@@ -68,6 +77,46 @@ def test_a_child_tightens(tmp_path: Path) -> None:
     assert policy.retention["memory"].max_rule == "child/less"
     assert policy.retention["audit"].min_days == 2000
     assert policy.retention["history"].max_days == 10
+
+
+GUARDED = {"strict": True, "on_failure": "refuse", "floors": {"EMAIL_ADDRESS": 0.9}}
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ({"strict": False}, "strict of pack child"),
+        ({"on_failure": "redact-field"}, "on_failure of pack child"),
+        ({"floors": {"EMAIL_ADDRESS": 0.89}}, "floors.EMAIL_ADDRESS of pack child"),
+        ({"operators": {"DATE_TIME": "shift"}}, "operators.DATE_TIME of pack child"),
+    ],
+)
+def test_a_child_loosens_no_guard(tmp_path: Path, content: dict[str, Any], words: str) -> None:
+    files = packs.root()
+    files["detection.yaml"] |= GUARDED
+    files["detection.yaml"]["operators"]["DATE_TIME"] = "generalise"
+    packs.write(tmp_path, files)
+    error = refused(packs.write(tmp_path, packs.child(detection=content)))
+    assert error.code == "policy.relaxed"
+    assert words in str(error)
+
+
+def test_a_child_raises_floors_and_turns_guards_on(tmp_path: Path) -> None:
+    files = packs.root()
+    files["detection.yaml"] |= {"on_failure": "redact-field", "floors": {"EMAIL_ADDRESS": 0.9}}
+    packs.write(tmp_path, files)
+    plain = load(packs.write(tmp_path, packs.child("plain")))
+    assert (plain.on_failure, plain.strict, dict(plain.floors)) == (
+        "redact-field",
+        False,
+        {"EMAIL_ADDRESS": 0.9},
+    )
+    guard = {"strict": True, "on_failure": "refuse", "floors": {"EMAIL_ADDRESS": 0.95, "PASSWORD": 1}}
+    tight = load(packs.write(tmp_path, packs.child("tight", detection=guard)))
+    assert (tight.on_failure, tight.strict) == ("refuse", True)
+    assert dict(tight.floors) == {"EMAIL_ADDRESS": 0.95, "PASSWORD": 1.0}
+    both = load(packs.write(tmp_path, packs.child("both", extends=("plain", "tight"))))
+    assert (both.on_failure, both.strict, dict(both.floors)) == ("refuse", True, dict(tight.floors))
 
 
 @pytest.mark.parametrize(

@@ -284,7 +284,7 @@ def test_size_limits(tmp_path: Path) -> None:
 
 def test_a_pack_for_a_newer_engine_is_refused(tmp_path: Path) -> None:
     files = packs.root()
-    for version in ("0.1.1", "0.10.0", "1.0.0"):
+    for version in ("0.2.1", "0.10.0", "1.0.0"):
         files["pack.yaml"]["min_engine"] = version
         assert refused(packs.write(tmp_path / version, files)).code == "policy.engine"
 

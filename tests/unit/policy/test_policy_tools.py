@@ -18,6 +18,9 @@ def mail_only(text: str) -> set[str]:
     return {"EMAIL_ADDRESS"} if "@" in text else set()
 
 
+WAIVER = {"entity": "EMAIL_ADDRESS", "reason": "new", "expires": "2026-12-31", "approved_by": "the DPO"}
+
+
 # --- lint ---
 
 
@@ -56,6 +59,13 @@ def doubtful(files: packs.Files, path: str, value: Any) -> packs.Files:
         ("detection/operators/PHONE_NUMBER", "keep", "PHONE_NUMBER of class contact is kept"),
         ("detection/required", ["EMAIL_ADDRESS", "PASSWORD"], "PASSWORD is required and no test text"),
         ("tests/requests", [], "no case expects a denial"),
+        ("detection/floors", {"DATE_TIME": 0.5}, "DATE_TIME has a recall floor and is kept"),
+        (
+            "detection/waivers",
+            [WAIVER],
+            "waiver of EMAIL_ADDRESS, approved by the DPO, until 2026-12-31: new",
+        ),
+        ("detection/waivers", [{**WAIVER, "entity": "PASSWORD"}], "PASSWORD: nothing requires that class"),
     ],
 )
 def test_doubts_are_warnings(tmp_path: Path, path: str, value: Any, words: str) -> None:
@@ -177,6 +187,28 @@ def test_a_diff_reads_both_ways(tmp_path: Path) -> None:
     assert "purpose service is new" in diff(new, old)
     assert "role nurse for purpose care now sees EMAIL_ADDRESS, PHONE_NUMBER" in diff(new, old)
     assert "role nurse for purpose care may no longer memory.reveal" in diff(old, new)
+
+
+def test_a_diff_says_what_becomes_of_the_gate(tmp_path: Path) -> None:
+    old = load(packs.write(tmp_path / "old", packs.root()))
+    files = packs.root()
+    files["detection.yaml"] |= {
+        "strict": True,
+        "on_failure": "redact-field",
+        "floors": {"EMAIL_ADDRESS": 0.9},
+        "waivers": [WAIVER],
+    }
+    new = load(packs.write(tmp_path / "new", files))
+    assert diff(old, new) == [
+        "detection is now strict",
+        "a text that cannot be examined: refuse becomes redact-field",
+        "the recall floor of EMAIL_ADDRESS goes from 0 to 0.9",
+        "EMAIL_ADDRESS is waived until 2026-12-31 (by the DPO): new",
+    ]
+    assert diff(new, old)[-1] == "the waiver of EMAIL_ADDRESS until 2026-12-31 is gone"
+    assert "waived: EMAIL_ADDRESS until 2026-12-31, by the DPO" in explain(
+        new, Request("memory.add", "service", ("app",))
+    )
 
 
 # --- explain ---

@@ -72,7 +72,7 @@ def test_block_names_the_class_and_no_more() -> None:
 def test_an_unknown_operator_is_refused() -> None:
     with pytest.raises(ConfigError):
         plan("x1", [Finding("A", 0, 2, 1.0, "t")], {"A": "erase"})
-    assert {"token", "mask", "generalise", "drop", "block", "keep"} == OPERATORS
+    assert {"token", "mask", "generalise", "shift", "drop", "block", "keep"} == OPERATORS
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,8 @@ def test_mask(entity: str, value: str, masked: str) -> None:
         ("DATE_OF_BIRTH", "March 12, 1985", "1985"),
         ("DATE_OF_BIRTH", "03/12/1935", "90+"),
         ("DATE_OF_BIRTH", "03/12/1936", "1936"),
-        ("DATE_OF_BIRTH", "03/12/85", "[BIRTHDATE]"),
+        ("DATE_OF_BIRTH", "03/12/85", "1985"),
+        ("DATE_OF_BIRTH", "03/12/20", "[BIRTHDATE]"),  # five years old, or a hundred and five
         ("AGE", "93", "90+"),
         ("AGE", "old", "[AGE]"),
         ("ZIP_CODE", "62704-1234", "627**"),
