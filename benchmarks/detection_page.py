@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,7 +37,7 @@ def write(page: str) -> None:
 def render(document: Report, entities: Set[str]) -> str:
     """Every part that was measured, as Markdown."""
     lines = [*_where(document)]
-    parts = {
+    parts: dict[str, Callable[[Any], Iterator[str]]] = {
         "quality": _quality,
         "evasions": _evasions,
         "speed": _speed,

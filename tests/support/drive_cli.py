@@ -222,6 +222,41 @@ def doctor(t: Terminal) -> None:
     t.fails("doctor", t.canaries.word("too much"))
 
 
+def detect_text(t: Terminal) -> None:
+    c = t.canaries
+    t.run(
+        "detect", "text", "--json", "--context", c.word("metadata key"), text="\n".join(t.personal.values())
+    )
+    t.run("detect", "text", "--file", t.file("look.txt", c.fact()))
+    t.fails("detect", "text", "--file", c.word("missing file"))
+    t.fails("detect", "text", c.fact("refused text"), "--pack", c.word("refused pack"))
+
+
+def detect_eval(t: Terminal) -> None:
+    """The listed misses have offsets only; a broken file is refused without a word of it."""
+    c = t.canaries
+    value = c.word("marked value")
+    text = f"{c.fact()} {value}"
+    line = json.dumps({"text": text, "spans": [[len(text) - len(value), len(text), "PERSON"]]})
+    good = t.file("marked.jsonl", line + "\n")
+    answer = t.run("detect", "eval", "--data", good, "--format", "jsonl", "--misses", "5", "--json")
+    t.said.append(answer.out)
+    t.said.append(t.run("detect", "eval", "--data", good, "--format", "jsonl", "--misses", "5").out)
+    for form in ("presidio", "tab", "asq", "conll", "jsonl"):
+        broken = t.file(f"broken.{form}", "{" + c.word("refused line"))
+        t.fails("detect", "eval", "--data", broken, "--format", form)
+    t.fails("detect", "eval", "--data", good, "--format", c.word("refused format"))
+
+
+def models_install(t: Terminal) -> None:
+    """Nothing is fetched: without --yes the command is shown, and what cannot be fetched is refused."""
+    c = t.canaries
+    t.run("models", "install", "spacy/xx_no_model", code=6)
+    t.fails("models", "install", f"spacy/{c.word('refused model')} x")
+    t.fails("models", "install", "spacy/xx_no_model", "--from", c.word("missing folder"), "--yes")
+    t.fails("models", "install", "spacy/xx_no_model", "--release", f" {c.word('refused release')}")
+
+
 def plain(*words: str) -> Callable[[Terminal], None]:
     """A verb that takes no content: as it is, as somebody who may not, and with something it does not know."""
 
@@ -245,6 +280,12 @@ VERBS: dict[str, Callable[[Terminal], None]] = {
     "doctor": doctor,
     "policy diff": plain("policy", "diff", "baseline", "baseline"),
     "policy explain": plain("policy", "explain", "memory.add"),
+    "models list": plain("models", "list"),
+    "models install": models_install,
+    "detect text": detect_text,
+    "detect eval": detect_eval,
+    "detect coverage": plain("detect", "coverage"),
+    "detect measure": plain("detect", "measure", "--most", "5"),
 }  # fmt: skip
 
 

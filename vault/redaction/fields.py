@@ -74,6 +74,8 @@ class FieldRecogniser:
             (entity, tuple(f" {phrase}" for phrase in phrases), re.compile(regex, re.DOTALL))
             for entity, phrases, regex in _FIELDS
         ]
+        # The words that a key of interest may end with.
+        self.last_words = frozenset(phrase.split()[-1] for _, phrases, _ in _FIELDS for phrase in phrases)
 
     def find(self, view: View) -> Iterable[Finding]:
         if not view.key_words or self._threshold > SCORE:

@@ -11,8 +11,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from bisect import bisect_left, bisect_right, insort
+from copy import copy
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from vault.errors import InvalidInputError
 
@@ -151,10 +152,18 @@ class View:
             return start, end
         return self._starts[start], self._ends[end - 1]
 
-    def with_text(self, text: str) -> View:
+    def derived(self, start: int, end: int) -> tuple[int, int]:
+        """The span of `text` that `source[start:end]` reads as; what lies partly inside belongs to it."""
+        if self._starts is None or self._ends is None:
+            return start, end
+        return bisect_right(self._ends, start), bisect_left(self._starts, end)
+
+    def with_text(self, text: str) -> Self:
         """Another reading of the same length (say, underscores as spaces) with the same way back."""
-        other = View(self.source)
-        other.text, other.key_words = text, self.key_words
+        other = copy(self)
+        other.text = text
+        other._claims = []
+        other._lower = other._words = other._word_at = other._digits = other._structured = None
         return other
 
     def claim(self, start: int, end: int) -> None:

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from vault.redaction.context import Cues, boosted
 from vault.redaction.data import pattern_data
 from vault.redaction.interface import DEFAULT_THRESHOLD
+from vault.redaction.national_checks import NATIONAL_CHECKS
 from vault.redaction.normalise import View
 from vault.redaction.validators import PROVING, VALIDATORS
 from vault.types import Finding
@@ -24,6 +25,8 @@ from vault.types import Finding
 PROVEN: Final = 1.0  # the score of a finding whose checksum fits
 WINDOW: Final = 8192  # characters a regex sees at once, beside the overlap
 OVERLAP: Final = 256  # no windowed pattern matches anything longer
+CHECKS: Final[Mapping[str, Callable[[str], bool | None]]] = {**VALIDATORS, **NATIONAL_CHECKS}
+_PROVES: Final = PROVING | frozenset(NATIONAL_CHECKS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +55,7 @@ class Rule:
 
     def alone(self) -> float:
         """The most a match can score without a cue."""
-        proves = self.check in PROVING and not self.check_needs_cue
+        proves = self.check in _PROVES and not self.check_needs_cue
         return PROVEN if proves else self.score
 
 
@@ -96,6 +99,7 @@ class PatternRecogniser:
         "_threshold",
         "digits",
         "entities",
+        "heads",
         "name",
         "only_near",
     )
@@ -106,6 +110,7 @@ class PatternRecogniser:
         self.digits = -1 if rules.unstructured else min(rule.digits for rule in rules.rules)
         self._set = rules
         self._cues = Cues(rules.cues)
+        self.heads = self._cues.heads  # first words of its cues
         self._threshold = threshold
         self._gate: re.Pattern[str] | None = None
         self._compiled: dict[str, tuple[re.Pattern[str], bool]] = {}
@@ -115,6 +120,18 @@ class PatternRecogniser:
         ]
         # Words of which a text must hold one, if no rule reaches the threshold without a cue; else None.
         self.only_near = None if any(enough for _, _, enough, _ in self._plan) else self._cues.heads
+
+    def words(self) -> frozenset[str]:
+        """Words of which a text must hold one for anything to be found; ValueError if there are none such."""
+        words: set[str] = set()
+        for rule, _, enough, _ in self._plan:
+            if rule.words:
+                words |= rule.words
+            elif not enough and self._cues.heads:
+                words |= self._cues.heads
+            else:
+                raise ValueError(f"{self.name}: {rule.name} needs no word")
+        return frozenset(words)
 
     def find(self, view: View) -> Iterable[Finding]:
         if self._set.gate and not self._passes(view):
@@ -147,7 +164,7 @@ class PatternRecogniser:
             pattern = re.compile(rule.regex, rule.flags)
             compiled = self._compiled[rule.name] = (pattern, "value" in pattern.groupindex)
         pattern, narrowed = compiled
-        check = VALIDATORS[rule.check] if rule.check else None
+        check = CHECKS[rule.check] if rule.check else None
         text = view.text
         spans = ((0, len(text), len(text)),) if rule.whole else windows(len(text))
         for start, end, owned in spans:
@@ -173,6 +190,39 @@ def _possible(view: View, rule: Rule, needs: tuple[tuple[str, int], ...]) -> boo
     if rule.words and rule.words.isdisjoint(view.words):
         return False
     return not rule.hints or any(map(view.lower.__contains__, rule.hints))
+
+
+class RuleBook:
+    """Many rule sets of which a text needs few: each is asked only where a word of its own is in the text or key.
+
+    Raises ValueError for a set that could match a text without any such word.
+    """
+
+    def __init__(self, name: str, sets: Sequence[RuleSet], *, threshold: float = DEFAULT_THRESHOLD) -> None:
+        self.name = name
+        self.entities = frozenset(rules.entity for rules in sets)
+        self._by_word: dict[str, tuple[int, ...]] = {}
+        self._recognisers = [PatternRecogniser(rules, threshold=threshold) for rules in sets]
+        for index, one in enumerate(self._recognisers):
+            for word in one.words():
+                self._by_word[word] = (*self._by_word.get(word, ()), index)
+        self._words = frozenset(self._by_word)
+        self.heads = frozenset(word for one in self._recognisers for word in one.heads)
+        self.digits = min(one.digits for one in self._recognisers)
+
+    def find(self, view: View) -> Iterable[Finding]:
+        words = self._words & view.words
+        if view.key_words:
+            words |= self._words.intersection(view.key_words)
+        if not words:
+            return ()
+        level = view.digits if view.structured else -1
+        found: list[Finding] = []
+        for index in sorted({index for word in words for index in self._by_word[word]}):
+            one = self._recognisers[index]
+            if one.digits <= level:
+                found.extend(one.find(view))
+        return found
 
 
 def presidio_rules() -> list[RuleSet]:

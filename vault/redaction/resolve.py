@@ -16,6 +16,17 @@ from typing import Final
 from vault.errors import DetectorError
 from vault.types import Finding
 
+# The names model never outranks a rule that has a form or a cue; a bare guess of a rule gives way to it.
+_MODEL: Final = "names"
+_MODEL_RANK: Final = 0.44
+
+# What stands between the parts of one address, or of one name, says nothing by itself but where it was.
+_ADDRESS: Final = frozenset(("STREET_ADDRESS", "LOCATION", "ZIP_CODE", "UK_POSTCODE"))
+_CERTAIN_ADDRESS: Final = _ADDRESS - {"LOCATION"}
+_ADDRESS_GAP: Final = re.compile(r"[\s,;./#-]{0,4}(?:(?:[A-Z]{2}|Apt|Unit|Suite|Ste)\b[\s,.-]{0,3})?")
+_NAME_GAP: Final = re.compile(r"[ \t]{1,2}|[.,'\u2019-]|\. |, ")
+_MOST_GAP: Final = 12
+
 _WORTH: Final = re.compile(r"[^\W_]")
 _BARE_SCHEME: Final = re.compile(r"\W*[A-Za-z][A-Za-z0-9+.-]*://(?:www\.)?\W*")
 
@@ -30,7 +41,7 @@ def resolve(
     merged = _merged(text, findings)
     if not reserved and (len(merged) < 2 or all(a.end <= b.start for a, b in pairwise(merged))):
         return merged
-    merged.sort(key=lambda found: (-found.score, found.start - found.end, found.start, found.entity))
+    merged.sort(key=lambda found: (-_rank(found), found.start - found.end, found.start, found.entity))
     starts = sorted(start for start, _ in reserved)
     taken: list[tuple[int, int, Finding | None]] = [(start, end, None) for start, end in sorted(reserved)]
     for found in merged:
@@ -43,6 +54,41 @@ def resolve(
             starts.insert(at, start)
             taken.insert(at, (start, end, part))
     return [found for _, _, found in taken if found is not None]
+
+
+def _rank(found: Finding) -> float:
+    return min(found.score, _MODEL_RANK) if found.recogniser == _MODEL else found.score
+
+
+def joined(text: str, findings: Sequence[Finding]) -> list[Finding]:
+    """Resolved findings with the gaps closed inside one address or one name: nothing readable stays between."""
+    done: list[Finding] = []
+    for found in findings:
+        last = done[-1] if done else None
+        if last is not None and last.end < found.start and _belongs(text, last, found):
+            if last.entity == found.entity:
+                score = max(last.score, found.score)
+                done[-1] = Finding(last.entity, last.start, found.end, score, last.recogniser)
+                continue
+            done[-1] = Finding(last.entity, last.start, found.start, last.score, last.recogniser)
+        done.append(found)
+    return done
+
+
+def _belongs(text: str, last: Finding, found: Finding) -> bool:
+    if found.start - last.end > _MOST_GAP:
+        return False
+    if _one_address(last.entity, found.entity) or _one_address(found.entity, last.entity):
+        return _ADDRESS_GAP.fullmatch(text, last.end, found.start) is not None
+    return (
+        last.entity == found.entity == "PERSON"
+        and _NAME_GAP.fullmatch(text, last.end, found.start) is not None
+    )
+
+
+def _one_address(one: str, other: str) -> bool:
+    """Whether two classes side by side are an address; a town is easily taken for an organisation."""
+    return one in _ADDRESS and (other in _ADDRESS or (other == "ORGANIZATION" and one in _CERTAIN_ADDRESS))
 
 
 def _merged(text: str, findings: Iterable[Finding]) -> list[Finding]:

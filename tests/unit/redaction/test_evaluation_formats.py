@@ -63,6 +63,7 @@ def test_gzip_is_unpacked_and_broken_gzip_refused() -> None:
     [
         ("jsonl", ['{"text": "a"}', f'{{"text": "{SECRET}'], "line 2"),
         ("jsonl", ['{"text": "a"}', f'["{SECRET}"]'], "line 2"),
+        ("jsonl", [f'{{"text": "{SECRET} \\ud800"}}'], "record 1"),
         ("jsonl", [f'{{"words": "{SECRET}"}}'], "record 1"),
         ("jsonl", [f'{{"text": "a", "spans": [["{SECRET}"]]}}'], "record 1"),
         ("tab", [f'{{"text": "{SECRET}"}}'], "record 1"),
@@ -220,6 +221,20 @@ def test_the_raw_text_is_used_where_the_tokens_are_found_in_it() -> None:
     rows = ("1\tAnn\tB-PER", "2\t's\tO", "3\tcar\tO")
     assert conll("# text = Ann's  car", *rows).samples[0].text == "Ann's  car"
     assert conll("# text = other", *rows).samples[0].text == "Ann's car"
+
+
+def test_comments_and_repeated_tokens_are_passed_over() -> None:
+    rows = (
+        "# sent_id = x\ty",
+        "# a note",
+        "1-2\tdel\t_\t-",
+        "1\tde\tO\t-",
+        "2\tel\tO\t-",
+        "3\tAnn\tB-PER\t-",
+    )
+    assert conll(*rows).samples[0].text == "de el Ann"
+    assert conll("#\tO", "#tea\tO", "Ann\tB-PER").samples[0].text == "# #tea Ann"
+    assert conll("# # - O", "Ann NNP - B-PER").samples[0].text == "# Ann"
 
 
 def test_handles_are_no_names() -> None:

@@ -14,11 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vault.redaction.data import pattern_data
-from vault.redaction.patterns import Rule, RuleSet, presidio_rules
+from vault.redaction.patterns import CHECKS, Rule, RuleSet, presidio_rules
 from vault.redaction.rules import OWN_RULES
 from vault.redaction.secret_rules import SECRET_RULES
 from vault.redaction.taxonomy import LABELS
-from vault.redaction.validators import VALIDATORS
 
 ROOT = Path(__file__).parents[3]
 EVERY = [(rules, rule) for rules in (*presidio_rules(), *OWN_RULES, *SECRET_RULES) for rule in rules.rules]
@@ -44,7 +43,7 @@ def test_rules_are_well_formed() -> None:
     assert len(set(names)) == len(names)
     for rules, rule in EVERY:
         re.compile(rule.regex, rule.flags)
-        assert rule.check is None or rule.check in VALIDATORS
+        assert rule.check is None or rule.check in CHECKS
         assert 0 <= rule.score <= 1
         assert rules.entity in LABELS
         assert len({other.name for other in rules.rules}) == len(rules.rules)

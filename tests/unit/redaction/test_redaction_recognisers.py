@@ -6,7 +6,7 @@ import pytest
 
 from vault.redaction.detect import BuiltinDetector
 
-DETECTOR = BuiltinDetector()
+DETECTOR = BuiltinDetector(names=None)
 KEPT = frozenset({"DATE_TIME", "UUID"})
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U"
 PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIEow\nIBAAKC\n-----END RSA PRIVATE KEY-----"

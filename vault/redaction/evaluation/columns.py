@@ -17,6 +17,7 @@ from vault.redaction.evaluation.samples import DataSet, Sample, Span
 
 _TAG: Final = re.compile(r"O|[BIESLU]-[^\s-][^\s]*")
 _RAW: Final = "# text = "
+_COMMENT: Final = re.compile(r"#\s*[A-Za-z_:]+[\w: ]*=")  # `# sent_id = 7`, `# newdoc id = x`
 _DOCUMENT: Final = "-DOCSTART-"
 _HANDLE: Final = "@"
 
@@ -91,8 +92,8 @@ class _Columns:
             yield raw, tokens
 
     def _read(self, cells: list[str], number: int) -> Iterator[_Token]:
-        if cells[0].startswith(_DOCUMENT):
-            return
+        if cells[0].startswith(_DOCUMENT) or (self._token and not cells[0].isdigit()):
+            return  # `3-4` repeats what the next two lines hold
         if len(cells) > self._tag and _TAG.fullmatch(cells[self._tag]):
             tag = cells[self._tag]
         elif _TAG.fullmatch(cells[-1]):
@@ -108,12 +109,11 @@ class _Columns:
         """The cells of a line; none for a blank line or a comment."""
         if not line.strip():
             return []
-        if "\t" in line:
-            return line.split("\t")
-        cells = line.split()
-        if cells[0].startswith("#") and not (len(cells) > 1 and _TAG.fullmatch(cells[-1])):
+        if _COMMENT.match(line):
             return []
-        return cells if not line.startswith("# ") or len(cells) == 2 else []
+        cells = line.split("\t") if "\t" in line else line.split()
+        commented = line.startswith("#") and not (len(cells) > 1 and _TAG.fullmatch(cells[-1]))
+        return [] if commented and "\t" not in line else cells
 
 
 def _sample(raw: str | None, tokens: list[_Token], types: set[str], made: DataSet) -> Sample:

@@ -22,6 +22,7 @@ from vault.redaction.evaluation.samples import DataSet, Sample, Span
 MOST_BYTES: Final = 1 << 30  # of a file after gzip: more is no test set, or a bomb
 _GZIP: Final = b"\x1f\x8b"
 
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _QUERY: Final = "===QUERY==="
 _TAGS: Final = "===PHI_TAGS==="
 
@@ -117,7 +118,9 @@ def _text(record: Mapping[str, Any], number: int) -> str:
     text = _first(record, _TEXT_KEYS, str)
     if text is None:
         raise InvalidInputError("data.text", f"record {number}: no text (one of {', '.join(_TEXT_KEYS)})")
-    return str(text)
+    if not _SURROGATE.search(text):
+        return str(text)
+    raise InvalidInputError("data.text", f"record {number}: the text holds a lone surrogate")
 
 
 def _read_json(form: str) -> Callable[[Sequence[str]], DataSet]:

@@ -1,0 +1,310 @@
+"""Further readings of a text: what a person sees through an encoding, a disguise or an odd layout.
+
+A reading rewrites some stretches of its parent's text (`Edit`) and knows the way back: a character that was
+copied maps to itself, one that was rewritten to the whole stretch it came from, so that a finding in a decoded
+text masks the whole encoded token. Readings are made only where a cue says so; ordinary text pays for one
+glance. `readings` is the order they are made in; what each kind of rewriting is stands in its own module.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+from vault.errors import DetectorError
+from vault.redaction import decoding, disguise, layout, lookalikes, spelled
+from vault.redaction.edits import Edit, apart
+from vault.redaction.normalise import View
+
+MAX_DEPTH: Final = 3  # encodings inside each other; a text with more is refused, since nobody reads it
+GUESS: Final = 0.45  # what a finding must score in a reading that is itself a guess: a cue or a form
+
+# Where no window of a long text needs rewriting, nothing is examined twice.
+WINDOW: Final = 160
+_LONG: Final = 2048
+_SNAP: Final = 40
+_BREAK: Final = "\n\n"
+
+
+class Reading(View):
+    """Another text for the same source. `original` maps spans of it to the source of the outermost view.
+
+    Findings count if they score `floor`; with `touching`, only where they hold something that was rewritten.
+    `names` says whether names are looked for too, `rules` whether anything else is.
+    """
+
+    __slots__ = (
+        "_at",
+        "_changed_from",
+        "_changed_to",
+        "_from",
+        "_gaps",
+        "_kinds",
+        "_parent",
+        "_to",
+        "floor",
+        "names",
+        "rules",
+        "touching",
+    )
+
+    def __init__(
+        self,
+        parent: View,
+        edits: Sequence[Edit],
+        *,
+        touching: bool = False,
+        floor: float = 0.0,
+        names: bool = True,
+        rules: bool = True,
+        narrow: bool = False,
+        span: tuple[int, int] | None = None,
+        context: str | None = None,
+    ) -> None:
+        self._parent = parent
+        self.touching, self.floor, self.names, self.rules = touching, floor, names, rules
+        self._at: list[int] = []
+        self._from: list[int] = []
+        self._to: list[int] = []
+        self._kinds: list[int] = []
+        self._changed_from: list[int] = []
+        self._changed_to: list[int] = []
+        self._gaps: list[int] = []
+        ranges = [span or (0, len(parent.text))]
+        if narrow and len(parent.text) > _LONG:
+            ranges = _windows(parent.text, edits)
+        super().__init__(self._written(parent.text, edits, ranges), context=context)
+        if context is None:
+            self.key_words = parent.key_words
+
+    def _written(self, text: str, edits: Sequence[Edit], ranges: Sequence[tuple[int, int]]) -> str:
+        parts: list[str] = []
+        length = 0
+
+        def emit(part: str, start: int, end: int, kind: int) -> None:
+            nonlocal length
+            self._at.append(length)
+            self._from.append(start)
+            self._to.append(end)
+            self._kinds.append(kind)
+            parts.append(part)
+            length += len(part)
+
+        todo = iter(edits)
+        edit = next(todo, None)
+        for number, (first, last) in enumerate(ranges):
+            if number:
+                self._gaps.append(length)
+                emit(_BREAK, first, first + 1, _WHOLE)
+            at = first
+            while edit is not None and edit.start < last:
+                if edit.start >= at:
+                    if edit.start > at:
+                        emit(text[at : edit.start], at, edit.start, _COPIED)
+                    self._changed_from.append(length)
+                    emit(edit.text, edit.start, edit.end, _REVERSED if edit.reversed else _WHOLE)
+                    self._changed_to.append(length)
+                    at = edit.end
+                edit = next(todo, None)
+            if at < last:
+                emit(text[at:last], at, last, _COPIED)
+        return "".join(parts)
+
+    def original(self, start: int, end: int) -> tuple[int, int]:
+        return self._parent.original(*self.parental(start, end))
+
+    def parental(self, start: int, end: int) -> tuple[int, int]:
+        """The span of the parent's text that reads as `text[start:end]`."""
+        start, end = super().original(start, end)
+        first = self._segment(start)
+        last = self._segment(end - 1)
+        low, high = self._part(first, start, end)
+        return (low, high) if first == last else (low, self._part(last, start, end)[1])
+
+    def counts(self, start: int, end: int, score: float, *, touching: bool = False) -> bool:
+        """Whether a finding of this reading may be reported; `touching` asks for something rewritten in it."""
+        touching = touching or self.touching
+        if score < self.floor:
+            return False
+        if not self._gaps and not touching:
+            return True
+        start, end = super().original(start, end)
+        at = bisect_right(self._gaps, start)
+        if at < len(self._gaps) and self._gaps[at] < end:
+            return False
+        if not touching:
+            return True
+        # The ends rise with the starts, so the last stretch that begins before the finding's end decides; one
+        # that was cut out altogether (empty) counts inside the finding, not at its border.
+        at = bisect_left(self._changed_from, end)
+        return at > 0 and self._changed_to[at - 1] > start
+
+    def _segment(self, position: int) -> int:
+        """The segment that holds a character; of several at one place the last, the others are empty."""
+        return bisect_right(self._at, position) - 1
+
+    def _length(self, segment: int) -> int:
+        following = self._at[segment + 1] if segment + 1 < len(self._at) else len(self.source)
+        return following - self._at[segment]
+
+    def _part(self, segment: int, start: int, end: int) -> tuple[int, int]:
+        kind, begin = self._kinds[segment], self._at[segment]
+        if kind == _WHOLE:
+            return self._from[segment], self._to[segment]
+        first = max(start - begin, 0)
+        last = min(end - begin, self._length(segment))
+        if kind == _COPIED:
+            return self._from[segment] + first, self._from[segment] + last
+        return self._to[segment] - last, self._to[segment] - first
+
+
+_COPIED, _WHOLE, _REVERSED = range(3)
+
+
+def _windows(text: str, edits: Sequence[Edit]) -> list[tuple[int, int]]:
+    """The stretches around the edits of a long text, cut at white space where there is some."""
+    ranges: list[tuple[int, int]] = []
+    for edit in edits:
+        start, end = max(0, edit.start - WINDOW), min(len(text), edit.end + WINDOW)
+        if start:
+            space = text.find(" ", start, min(start + _SNAP, edit.start))
+            start = space + 1 if space >= 0 else start
+        if end < len(text):
+            space = text.rfind(" ", max(edit.end, end - _SNAP), end)
+            end = space if space >= 0 else end
+        if ranges and start <= ranges[-1][1]:
+            ranges[-1] = ranges[-1][0], max(end, ranges[-1][1])
+        else:
+            ranges.append((start, end))
+    return ranges
+
+
+# The glance that every text gets. A text without any of this has one reading.
+_GLANCE: Final = re.compile(r"[^a-z ,.'!?;A-Z\n\t-]|(?<!\S)\S (?:\S ){2}|\S-\S-\S-|(?<!\w)\w\.\w\.\w\.")
+_MARKUP_CUE: Final = re.compile(r"[<*~`|\\\[_]|''|[\"']\s?[+.&\"']")
+_SPACED_CUE: Final = re.compile(
+    r"(?<!\S)\S[ \t]{1,3}\S[ \t]{1,3}\S(?!\S)|(?<!\w)\w([-._*\xb7\u2022|/,])\w\1\w\1\w"
+)
+_AT_CUE: Final = re.compile(r"\s@|@\s|[\[({<|*_-]\s{0,2}(?:at|dot|\.|@)\s{0,2}[\])}>|*_-]", re.IGNORECASE)
+_LEET_CUE: Final = re.compile(r"[A-Za-z][0-9@$!|+][A-Za-z]|(?<!\w)[0-9@$]{1,2}[A-Za-z]|[A-Za-z][0-9$@](?!\w)")
+_PATH_CUE: Final = re.compile(r"/[\w%.~-]+[/?]|\?\w+=|&\w+=|://|[A-Za-z]_[A-Za-z]")
+_SPELLED_CUES: Final = spelled.WORDS
+_DISGUISE_CUES: Final = disguise.WORDS - {"at"}
+_BACKWARD_CUES: Final = ("moc.", "gro.", "ten.", "ude.", "ku.oc", "ed.", "rf.")
+_WORD_CUES: Final = _SPELLED_CUES | _DISGUISE_CUES | layout.BACKWARDS
+_FEWEST_DIGITS: Final = 3
+
+
+def readings(view: View) -> Iterator[Reading]:
+    """Every further reading of a text, in order.
+
+    Raises DetectorError for a text that is encoded more than three times over.
+    """
+    words = view.words
+    if (
+        view.source is view.text
+        and words.isdisjoint(_WORD_CUES)
+        and not ("at" in words and view.structured)
+        and _GLANCE.search(view.text) is None
+        and not decoding.CUE.search(view.text)
+    ):
+        return
+    for start, end in layout.overridden(view.source):
+        yield from _overridden(view, start, end)
+    level = view
+    yield from _rewritten(level, view.source)
+    for depth in range(MAX_DEPTH + 1):
+        edits = _decoded(level.text)
+        if not edits:
+            return
+        if depth == MAX_DEPTH:
+            raise DetectorError("detector.budget", "text is encoded too many times over; it was not examined")
+        level = Reading(level, edits)
+        yield level
+        yield from _rewritten(level, level.source)
+
+
+def _decoded(text: str) -> list[Edit]:
+    if decoding.CUE.search(text) is None:
+        return []
+    return apart((*decoding.escapes(text), *decoding.tokens(text)))
+
+
+def _overridden(view: View, start: int, end: int) -> Iterator[Reading]:
+    first, last = view.derived(start, end)
+    if last - first > 2:
+        yield Reading(view, [Edit(first, last, view.text[first:last][::-1], reversed=True)], touching=True)
+
+
+def _rewritten(level: View, source: str) -> Iterator[Reading]:
+    """The readings of one text, decoded or not: look-alikes, layout, spelling, guesses."""
+    plain = level
+    if not level.text.isascii() or source is not level.text:
+        edits = lookalikes.skeleton(level.text, source)
+        if edits:
+            plain = Reading(level, edits)
+            yield plain
+    unbroken = _unbroken(plain)
+    if unbroken is not plain and isinstance(unbroken, Reading):
+        yield unbroken
+    yield from _guessed(unbroken)
+    if not level.words.isdisjoint(layout.BACKWARDS) or any(map(level.lower.__contains__, _BACKWARD_CUES)):
+        edits = layout.backwards(level.text, level.words)
+        if edits:
+            yield Reading(level, edits, touching=True, narrow=True)
+
+
+_STEPS: Final[tuple[tuple[Callable[[View], object], Callable[[View], list[Edit]]], ...]] = (
+    (lambda view: _MARKUP_CUE.search(view.text), lambda view: layout.markup(view.text)),
+    (lambda view: _SPACED_CUE.search(view.text), lambda view: layout.spaced(view.text)),
+    (
+        lambda view: (
+            not view.words.isdisjoint(_DISGUISE_CUES)
+            or ("at" in view.words and view.structured)
+            or _AT_CUE.search(view.text)
+        ),
+        lambda view: disguise.addresses(view.text, view.words),
+    ),
+)
+
+
+def _unbroken(view: View) -> View:
+    """The text without mark-up, with spaced letters closed up and spelled-out signs written."""
+    for cue, edits_of in _STEPS:
+        if cue(view):
+            edits = edits_of(view)
+            if edits:
+                view = Reading(view, edits)
+    return view
+
+
+def _guessed(view: View) -> Iterator[Reading]:
+    if not view.words.isdisjoint(_SPELLED_CUES):
+        edits = spelled.numbers(view.text)
+        if edits:
+            view = Reading(view, edits, touching=True, names=False)
+            yield view
+    if _PATH_CUE.search(view.text):
+        edits = layout.path_words(view.text)
+        if edits:
+            yield Reading(view, edits, touching=True, narrow=True, rules=False)
+    if not view.digits:
+        return
+    if _LEET_CUE.search(view.text):
+        edits = lookalikes.leet(view.text)
+        if edits:
+            yield Reading(view, edits, floor=GUESS, narrow=True)
+    if view.digits < _FEWEST_DIGITS:
+        return
+    edits = lookalikes.digits(view.text)
+    views = [view]
+    if edits:
+        views.append(Reading(view, edits, touching=True, floor=GUESS, names=False))
+        yield views[1]
+    for one in views:
+        for edits_of in (layout.grouped, layout.squeezed):
+            edits = edits_of(one.text)
+            if edits:
+                yield Reading(one, edits, touching=True, floor=GUESS, names=False, narrow=True)
