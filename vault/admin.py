@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from vault.flows.bulk import BulkResult
     from vault.flows.context import Caller, Stages
     from vault.flows.inspect import Check
+    from vault.flows.rescan import Rescan
     from vault.flows.tenants import TenantInfo
     from vault.flows.upkeep import Seen
 
@@ -129,6 +130,15 @@ class Admin:
         from vault.flows import upkeep
 
         return upkeep.sweep(self._opened(), self._tenant_caller(), dry_run=dry_run, progress=progress)
+
+    def rescan(self, *, dry_run: bool = False, progress: Progress | None = None) -> Rescan:
+        """Examine every memory and its history with today's detector and pack; redact what is found.
+
+        With `dry_run` it is only counted. A value that was found is in no stored form afterwards.
+        """
+        from vault.flows import rescan
+
+        return rescan.rescan(self._opened(), self._tenant_caller(), dry_run=dry_run, progress=progress)
 
     def index_status(self) -> dict[str, Any]:
         """Adapter, embedder, and how many memories the tenant's index holds."""

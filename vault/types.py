@@ -111,7 +111,7 @@ class Revision:
     """One step in a memory's life; `text` and `metadata` are None once the value was erased."""
 
     version: int
-    event: str  # ADD, UPDATE, DELETE or EXPIRE
+    event: str  # ADD, UPDATE, REDACT, DELETE or EXPIRE
     at: datetime
     actor: str
     reason: str | None

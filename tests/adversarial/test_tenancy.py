@@ -489,7 +489,7 @@ ADMIN_ATTACKS: dict[str, list[Callable[[World], Any]]] = {
     **{
         name: [_operator(name)]
         for name in ("audit_verify", "audit_checkpoint", "keys_status", "keys_backup", "keys_verify", "index_verify",
-                     "index_rebuild", "index_status", "sweep", "overview", "doctor", "tenants")
+                     "index_rebuild", "index_status", "sweep", "rescan", "overview", "doctor", "tenants")
     },
     "keys_rotate": [_operator("keys_rotate", level) for level in
                     ("tenant", "subject", "records", "index", "log", "audit", "ids", "detail", "root", "*", A)],

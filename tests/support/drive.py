@@ -433,8 +433,8 @@ _ADMIN: dict[str, Callable[[Drive, Any], None]] = {
     "tenants": tenants, "create_tenant": create_tenant, "keys_rotate": keys_rotate, "audit_show": audit_show,
     "import_many": import_many,
     **{name: _simple(name) for name in (
-        "keys_status", "keys_backup", "keys_verify", "audit_verify", "audit_checkpoint", "sweep", "index_verify",
-        "index_rebuild", "index_status", "overview", "doctor",
+        "keys_status", "keys_backup", "keys_verify", "audit_verify", "audit_checkpoint", "sweep", "rescan",
+        "index_verify", "index_rebuild", "index_status", "overview", "doctor",
     )},
 }  # fmt: skip
 TABLE: dict[str, Callable[[Drive, Any], None]] = {

@@ -275,7 +275,7 @@ VERBS: dict[str, Callable[[Terminal], None]] = {
     "tenant create": tenant_create, "audit show": audit_show, "keys rotate": keys_rotate,
     **{name: plain(*name.split()) for name in (
         "status", "tenant list", "keys status", "keys backup", "keys verify", "audit verify", "audit checkpoint",
-        "index status", "index verify", "index rebuild", "index sweep", "policy lint", "policy test",
+        "index status", "index verify", "index rebuild", "index sweep", "rescan", "policy lint", "policy test",
     )},
     "doctor": doctor,
     "policy diff": plain("policy", "diff", "baseline", "baseline"),

@@ -98,6 +98,7 @@ TABLE: dict[str, dict[str, list[Bad]]] = {
     },
     "Admin.audit_checkpoint": {},
     "Admin.sweep": {"dry_run": bad.flags("dry_run"), "progress": bad.callbacks()},
+    "Admin.rescan": {"dry_run": bad.flags("dry_run"), "progress": bad.callbacks()},
     "Admin.index_status": {},
     "Admin.index_verify": {},
     "Admin.index_rebuild": {"progress": bad.callbacks()},

@@ -51,6 +51,7 @@ _CATALOGUE: Final[tuple[tuple[Kind, Mapping[str, str]], ...]] = (
             "memory.delete_all": "every memory in a scope was removed",
             "memory.import": "memories were taken over from elsewhere",
             "memory.expire": "memories past their time were removed",
+            "memory.rescan": "memories were examined again, and redacted where more was found",
             "subject.create": "a data subject received keys",
         },
     ),

@@ -25,6 +25,7 @@ PANEL: Final = "Running a vault"
 def register(app: typer.Typer) -> None:
     verb(app, "status", panel=PANEL)(status)
     verb(app, "doctor", panel=PANEL)(doctor)
+    verb(app, "rescan", panel=PANEL)(rescan)
 
 
 def status(
@@ -102,3 +103,26 @@ def _checks(screen: Console, checks: Sequence[Check], counts: Counter[str]) -> N
     table.show_header = False
     screen.print(table)
     output.line(screen, f"{counts['ok']} in force, {counts['warn']} to know about, {counts['fail']} broken")
+
+
+def rescan(
+    call: Call,
+    execute: Annotated[
+        bool, typer.Option("--execute", help="Really redact; without it, only count.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count, which is the default.")] = False,
+) -> None:
+    """Examine every stored memory again with today's detector and pack. Counts only, unless told to --execute."""
+    if execute and dry_run:
+        raise typer.BadParameter("--execute and --dry-run exclude each other")
+    with call.admin("memory.rescan") as admin, call.out.progress("examining") as progress:
+        seen = admin.rescan(dry_run=not execute, progress=progress)
+    found = dict(sorted(seen.found.items()))
+    counts = {"examined": seen.examined, "redacted" if execute else "would_redact": seen.outdated}
+
+    def show(screen: Console) -> None:
+        output.facts(screen, {**counts, **found})
+        if not execute and seen.outdated:
+            output.line(screen, "Nothing was changed. Repeat with --execute.")
+
+    call.out.show({**counts, "found": found}, show)

@@ -86,7 +86,7 @@ def update(
                 body=body,
                 vector=vector,
             )
-            call.records.add_revision(_superseded(call, subject, row, old))
+            call.records.add_revision(superseded(call, subject, row, old))
             call.records.replace(current, new)  # as it is now: a rebuilt point is no new version
             seal_blocks(call.tenant, subject, call.records, row.s, [row.n])
             event = call.event(count=1, object_id=str(memory_id), ids=[memory_id], reason=why)
@@ -100,7 +100,7 @@ def _with_name(tokens: list[str], old: Body) -> list[str]:
     return list(dict.fromkeys([*tokens, *(t for t in old.tokens if old.name and f"[{t}]" in old.name)]))
 
 
-def _superseded(call: Call, subject: SubjectKeys, row: MemoryRow, body: Body) -> RevisionRow:
+def superseded(call: Call, subject: SubjectKeys, row: MemoryRow, body: Body) -> RevisionRow:
     """A version on its way into the history: its value sealed under `history`, its author apart."""
     identity = record_id(row.s, row.n, row.nonce)
     return RevisionRow(

@@ -42,6 +42,16 @@ class Draft:
     planned: dict[tuple[str, str | None], Segments]
     found: Counter[str] = field(default_factory=Counter)
 
+    @property
+    def changes(self) -> Counter[str]:
+        """What becomes another text, by class; what an operator leaves as it is does not count."""
+        return Counter(
+            part.entity
+            for segments in (self.text, self.name or (), *self.planned.values())
+            for part in segments
+            if isinstance(part, Redacted) and part.replacement != part.original
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Finished:

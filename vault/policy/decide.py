@@ -27,6 +27,7 @@ ACTIONS: Final = (
     "memory.reveal",
     "memory.import",
     "memory.expire",
+    "memory.rescan",
     "tenant.create",
     "tenant.list",
     "keys.status",

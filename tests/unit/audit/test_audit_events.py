@@ -25,7 +25,14 @@ GOOD: dict[str, Any] = {
 def test_the_catalogue_is_complete_and_described() -> None:
     assert set(ACTIONS) == {
         *("memory.add", "memory.search", "memory.get", "memory.list", "memory.update", "memory.delete"),
-        *("memory.delete_all", "memory.history", "memory.reveal", "memory.import", "memory.expire"),
+        *(
+            "memory.delete_all",
+            "memory.history",
+            "memory.reveal",
+            "memory.import",
+            "memory.expire",
+            "memory.rescan",
+        ),
         *("tenant.create", "tenant.list", "keys.status", "keys.rotate", "keys.backup", "keys.verify"),
         *("policy.activate", "audit.show", "audit.verify", "audit.checkpoint", "index.rebuild"),
         *("index.verify", "vault.open", "restore.reconciled", "integrity.alarm", "subject.create", "state"),

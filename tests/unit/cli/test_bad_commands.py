@@ -128,6 +128,7 @@ TABLE: dict[str, tuple[list[str], dict[str, list[Row]]]] = {
     "index verify": ([], {}),
     "index rebuild": ([], {}),
     "index sweep": ([], {"execute": FLAG}),
+    "rescan": ([], {"execute": FLAG, "dry_run": FLAG}),
     "policy lint": ([], {"pack": []}),  # a finding, see below
     "policy test": ([], {"pack": PACK}),
     "policy diff": ([], {"old": PACK, "new": PACK}),

@@ -167,6 +167,15 @@ def test_the_index_is_described_verified_and_made_anew(run: Run) -> None:
     assert (verified["checked"], verified["stale"]) == (status["memories"], 0)
 
 
+def test_rescan_counts_first(run: Run) -> None:
+    seen = run("rescan", "--json").document
+    assert seen == {"examined": seen["examined"], "would_redact": 0, "found": {}}
+    assert seen["examined"] > 0
+    done = run("rescan", "--json", "--execute").document
+    assert done == {"examined": seen["examined"], "redacted": 0, "found": {}}
+    assert run("rescan", "--execute", "--dry-run").code == 2
+
+
 def test_what_shows_nothing_of_a_tenant_that_is_not_there(run: Run) -> None:
     for verb in (
         ("audit", "verify"),
@@ -174,6 +183,7 @@ def test_what_shows_nothing_of_a_tenant_that_is_not_there(run: Run) -> None:
         ("index", "verify"),
         ("keys", "status"),
         ("index", "sweep"),
+        ("rescan",),
     ):
         answer = run(*verb, "--tenant", "nowhere", "--json")
         assert (answer.code, answer.error["code"]) == (9, "tenant.unknown"), verb

@@ -1,0 +1,180 @@
+"""Redacting again what an older detector or pack let through: detect > embed > [ tokens > seal > rows + log ].
+
+A memory in which today's detector finds more gets a new version, REDACT in its history, and every older value of it
+is redacted too, where it lies: no stored form keeps what was found. The answer names classes and counts, never values.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from vault.errors import NotFoundError
+from vault.flows import ids, validate
+from vault.flows.bodies import Body, decode, encode, open_body, open_value, record_id, seal_value
+from vault.flows.change import subject_of, superseded
+from vault.flows.context import Call, Caller, Stages, calling, milliseconds, moment
+from vault.flows.points import seal_blocks
+from vault.flows.redact import Draft, Redactor, finish, preview
+from vault.flows.scope import LOGGED_IDS
+from vault.flows.sign import sign_if_due
+from vault.flows.tokens import TokenMap
+from vault.flows.write import redactor, seal_row
+from vault.index.interface import FloatVector
+from vault.keys.keyring import SubjectKeys
+from vault.records.interface import MemoryRow, RevisionRow
+
+Progress = Callable[[int, int], None]
+_BATCH: Final = 200  # memories in one transaction
+
+
+@dataclass(slots=True)
+class Rescan:
+    """How many memories were examined, how many hold more than they may, and what, by class."""
+
+    examined: int = 0
+    outdated: int = 0
+    found: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
+class _Stale:
+    """A memory with something to redact: its current value, and its older ones that have some."""
+
+    row: MemoryRow
+    body: Body
+    draft: Draft
+    past: list[tuple[RevisionRow, Body, Draft]]
+
+
+def rescan(
+    stages: Stages, caller: Caller, *, dry_run: object = False, progress: Progress | None = None
+) -> Rescan:
+    """Examine every memory of the tenant and its history; without `dry_run`, redact what is found."""
+    validate.callback("progress", progress)
+    only_count = validate.flag("dry_run", dry_run)
+    result = Rescan()
+    with calling(stages, caller, "memory.rescan") as call:
+        engine, total = redactor(stages), call.records.count()
+        for subject, rows in _batches(call):
+            tokens = TokenMap(call.tenant, subject, call.records, rows[0].s)
+            stale = [one for row in rows if (one := _examine(call, subject, engine, tokens, row)) is not None]
+            for one in stale:
+                result.found.update(one.draft.changes)
+                for _, _, draft in one.past:
+                    result.found.update(draft.changes)
+            if stale and not only_count:
+                _redact(call, subject, stale)
+            result.outdated += len(stale)
+            result.examined += len(rows)
+            if progress is not None:
+                progress(result.examined, total)
+        if only_count or not result.outdated:
+            call.log_read(call.event(count=0, dry_run=only_count, outdated=result.outdated))
+        else:
+            call.records.purge_free_space()
+        sign_if_due(call)
+    return result
+
+
+def _batches(call: Call) -> Iterator[tuple[SubjectKeys, list[MemoryRow]]]:
+    for known in call.records.subjects():
+        subject = subject_of(call, known.s)
+        if subject is None:
+            raise NotFoundError("subject.unknown", "there is no such subject")
+        after = 0
+        while rows := call.records.memories(known.s, after_n=after, limit=_BATCH):
+            yield subject, rows
+            after = rows[-1].n
+
+
+def _examine(
+    call: Call, subject: SubjectKeys, engine: Redactor, tokens: TokenMap, row: MemoryRow
+) -> _Stale | None:
+    body = open_body(call.tenant, subject, row)
+    draft = _draft(engine, tokens, body)
+    past = []
+    identity = record_id(row.s, row.n, row.nonce)
+    for revision in call.records.revisions(row.s, row.n):
+        if revision.body is not None:
+            data = open_value(call.tenant, subject, "history", identity, revision.version, revision.body)
+            older = decode(data)
+            again = _draft(engine, tokens, older)
+            if again.changes:
+                past.append((revision, older, again))
+    return _Stale(row, body, draft, past) if draft.changes or past else None
+
+
+def _draft(engine: Redactor, tokens: TokenMap, body: Body) -> Draft:
+    return engine.draft(body.text, name=body.name, metadata=body.metadata, own=tokens.known)
+
+
+def _redact(call: Call, subject: SubjectKeys, stale: Sequence[_Stale]) -> None:
+    """One transaction: new versions, redacted histories, and the log entries that name them."""
+    stages, s = call.stages, stale[0].row.s
+    vectors = stages.embedder().embed([preview(one.draft) for one in stale])
+    tokens = TokenMap(call.tenant, subject, call.records, s)
+    done = []
+    with call.records.transaction():
+        for one, vector in zip(stale, vectors, strict=True):
+            current = call.records.memory(s, one.row.n)
+            if current is None or current.version != one.row.version:
+                continue  # changed or removed meanwhile: what is left of it is for the next rescan
+            _redact_history(call, subject, tokens, one)
+            if one.draft.changes:
+                _redact_current(call, subject, tokens, replace(one, row=current), vector)
+            done.append(one)
+        seal_blocks(call.tenant, subject, call.records, s, [one.row.n for one in done if one.draft.changes])
+        for start in range(0, len(done), LOGGED_IDS):
+            part = [_memory_id(call, one.row) for one in done[start : start + LOGGED_IDS]]
+            call.store.log.append(call.event(count=len(part), ids=part), subject, s)
+    stages.index.forget(call.tenant.tid, subject.sid)
+
+
+def _memory_id(call: Call, row: MemoryRow) -> str:
+    return ids.encode(call.tenant, row.id_key, row.s, row.n, row.nonce)
+
+
+def _redact_history(call: Call, subject: SubjectKeys, tokens: TokenMap, one: _Stale) -> None:
+    identity = record_id(one.row.s, one.row.n, one.row.nonce)
+    for revision, body, draft in one.past:
+        fresh = _finished(call, tokens, body, draft)
+        sealed = seal_value(call.tenant, subject, "history", identity, revision.version, encode(fresh))
+        call.records.replace_revision(revision, replace(revision, body=sealed))
+
+
+def _redact_current(
+    call: Call, subject: SubjectKeys, tokens: TokenMap, one: _Stale, vector: FloatVector
+) -> None:
+    """The version that ends goes to the history as redacted as the one that begins."""
+    row = one.row
+    body = _finished(call, tokens, one.body, one.draft)
+    tokens.refer(body.tokens)  # by the new version; the old one's references go to its revision
+    call.records.add_revision(superseded(call, subject, row, body))
+    new = replace(body, event="REDACT", actor=call.caller.principal.id, reason=None)
+    now = milliseconds(call.stages.now())
+    expires_at = moment(row.expires_ms) if row.expires_ms is not None else None
+    fresh = seal_row(
+        call, subject, s=row.s, n=row.n, nonce=row.nonce, id_key=row.id_key, version=row.version + 1,
+        created_ms=row.created_ms, updated_ms=now, expires_at=expires_at, body=new, vector=vector,
+    )  # fmt: skip
+    call.records.replace(row, fresh)
+
+
+def _finished(call: Call, tokens: TokenMap, body: Body, draft: Draft) -> Body:
+    """The body as it is stored from now on; it gives up the tokens that it no longer names."""
+    done = finish(draft, tokens)
+    tokens.refer([token for token in done.tokens if token not in body.tokens])
+    tokens.refer([token for token in body.tokens if token not in done.tokens], -1)
+    return replace(
+        body,
+        text=done.text,
+        name=done.name,
+        metadata=done.metadata,
+        tokens=done.tokens,
+        pack=call.stages.policy.digest[:16],
+        detector=call.stages.detector.version,
+        embedder=call.stages.embedder().version,
+    )
