@@ -12,7 +12,7 @@ from vault.types import Metadata, Scope
 
 @dataclass(frozen=True, slots=True)
 class Addition:
-    """One validated memory to add."""
+    """One validated memory to add; those in a row with the same `turn` are the messages of one item."""
 
     scope: Scope
     text: str
@@ -20,6 +20,7 @@ class Addition:
     name: str | None
     metadata: Metadata
     expires_at: datetime | None
+    turn: int = 0
 
 
 @dataclass(slots=True)

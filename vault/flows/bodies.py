@@ -35,6 +35,7 @@ class Body:
     name: str | None = None
     tokens: list[str] = field(default_factory=list)
     embedder: str = ""
+    shifted: bool | None = None  # dates of it were moved; not again when it is examined again
 
 
 _FIELDS: Final = tuple(part.name for part in fields(Body))

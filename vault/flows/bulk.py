@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import groupby, islice
 from operator import itemgetter
@@ -96,7 +96,7 @@ def _add_chunk(
             result.refused.append(Refusal(start + offset, error.code, error.message))
             continue
         for number, addition in enumerate(checked):
-            additions.append(addition)
+            additions.append(replace(addition, turn=offset))
             keys.append(f"{key}#{number}" if key is not None else None)
             positions.append(start + offset)
     if not additions:

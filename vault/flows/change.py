@@ -20,7 +20,7 @@ from vault.flows.bodies import (
 )
 from vault.flows.context import Call, Caller, Stages, calling, milliseconds
 from vault.flows.points import seal_blocks
-from vault.flows.redact import Finished, finish, preview
+from vault.flows.redact import Finished, Material, finish, preview, settled
 from vault.flows.scope import locate
 from vault.flows.sign import sign_if_due
 from vault.flows.tokens import TokenMap
@@ -46,7 +46,8 @@ def update(
         tokens = TokenMap(call.tenant, subject, call.records, row.s)
         new_text = old.text if text is None else validate.text("text", text, limits.text_bytes)
         changed = old.metadata if metadata is None else validate.metadata(metadata, limits.metadata_bytes)
-        draft = redactor(stages).draft(new_text, metadata=changed, own=tokens.known)
+        stored = settled(old.text, old.metadata) if old.shifted else None
+        draft = redactor(stages).draft(Material(new_text, None, changed, tokens.known, stored))
         vector = stages.embedder().embed([preview(draft)])[0]
         with call.records.transaction():
             current = call.records.memory(row.s, row.n)
@@ -71,6 +72,7 @@ def update(
                 name=done.name,
                 tokens=done.tokens,
                 embedder=stages.embedder().version,
+                shifted=old.shifted or draft.shifts or None,
             )
             new = seal_row(
                 call,

@@ -1,56 +1,80 @@
 """Detection and redaction of everything a write carries; nothing else turns caller text into stored text.
 
 Phase one (`Draft`) runs outside the transaction: normalise, detect, decide an operator per finding. Phase two
-(`finish`) runs inside it: tokens are assigned, and the final text, name and metadata are rendered.
+(`finish`) runs inside it: tokens and shifted dates are assigned, and the final text, name and metadata are rendered.
 """
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
+from vault.errors import DetectorError
 from vault.flows.tokens import TokenMap
+from vault.policy.decide import Policy
 from vault.redaction.interface import Detector
 from vault.redaction.operators import (
     TOKEN_ALPHABET,
     TOKEN_LENGTH,
     Redacted,
+    coarse,
     escape_tokens,
     find_tokens,
     label_of,
     plan,
+    shifted,
     unescape_tokens,
 )
 from vault.redaction.resolve import resolve
 from vault.redaction.structure import walk_metadata
-from vault.types import Metadata
+from vault.types import Finding, Metadata
 
 Segments = Sequence["str | Redacted"]
 
 _ANY_TOKEN: Final = TOKEN_ALPHABET[0] * TOKEN_LENGTH
+UNEXAMINED: Final = "UNEXAMINED"  # the class of a whole field that no detector could look at
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What one memory is to hold. `own` says which tokens are the subject's and stay; `settled` is a stored text.
+
+    Both are for text that was read from the vault: a date of `settled` was moved when it was stored, and is not
+    moved again.
+    """
+
+    text: str
+    name: str | None = None
+    metadata: Metadata | None = None
+    own: Callable[[str], bool] | None = None
+    settled: str | None = None
 
 
 @dataclass(slots=True)
 class Draft:
-    """One memory on its way in: planned segments, and what was found by class."""
+    """One memory on its way in: planned segments."""
 
     text: Segments
     name: Segments | None
     metadata: Metadata
     planned: dict[tuple[str, str | None], Segments]
-    found: Counter[str] = field(default_factory=Counter)
 
     @property
     def changes(self) -> Counter[str]:
         """What becomes another text, by class; what an operator leaves as it is does not count."""
-        return Counter(
-            part.entity
-            for segments in (self.text, self.name or (), *self.planned.values())
-            for part in segments
-            if isinstance(part, Redacted) and part.replacement != part.original
-        )
+        return Counter(part.entity for part in self._redacted() if part.replacement != part.original)
+
+    @property
+    def shifts(self) -> bool:
+        """Whether a date is moved."""
+        return any(part.operator == "shift" for part in self._redacted())
+
+    def _redacted(self) -> Iterable[Redacted]:
+        for segments in (self.text, self.name or (), *self.planned.values()):
+            yield from (part for part in segments if isinstance(part, Redacted))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,48 +88,115 @@ class Finished:
 
 
 class Redactor:
-    """Runs the detector and the pack's operators over text, names and metadata."""
+    """Runs the detector and the pack's operators over texts, names and metadata.
 
-    def __init__(self, detector: Detector, operators: Mapping[str, str], default: str) -> None:
+    What cannot be examined is refused with a DetectorError, or where the pack says so replaced, the whole field, by a
+    marker.
+    """
+
+    def __init__(self, detector: Detector, policy: Policy) -> None:
         self._detector = detector
-        self._operators = operators
-        self._default = default
-        self._keep = frozenset(entity for entity, operator in operators.items() if operator == "keep")
+        self._operators = {**policy.operators, UNEXAMINED: "drop"}
+        self._default = policy.default_operator
+        self._refuse = policy.on_failure == "refuse"
+        self._keep = frozenset(entity for entity, operator in policy.operators.items() if operator == "keep")
 
-    def draft(
+    def draft(self, material: Material) -> Draft:
+        """Plan one memory."""
+        return self.drafts([[material]])[0]
+
+    def drafts(self, groups: Sequence[Sequence[Material]]) -> list[Draft]:
+        """Plan many; the members of a group are consecutive messages, read together. In order, all groups in a row."""
+        found: dict[int, list[Finding]] = {}
+        alone: list[tuple[int, str, str | None]] = []
+        parts = [_parts(material) for group in groups for material in group]
+        numbers = iter(range(sum(map(len, parts))))
+        fields = [[(next(numbers), *part) for part in of_one] for of_one in parts]
+        position = 0
+        for group in groups:
+            texts = [fields[position + offset][0] for offset in range(len(group))]
+            position += len(group)
+            if len(group) > 1:
+                answers = self._ask(self._detector.detect_group, [(text, None) for _, text, _ in texts])
+                found.update(zip((number for number, _, _ in texts), answers, strict=True))
+            else:
+                alone += texts
+        alone += [field for of_one in fields for field in of_one[1:]]
+        answers = self._ask(self._detector.batch, [(text, context) for _, text, context in alone])
+        found.update(zip((number for number, _, _ in alone), answers, strict=True))
+        materials = (material for group in groups for material in group)
+        return [self._planned(m, of_one, found) for m, of_one in zip(materials, fields, strict=True)]
+
+    def _ask(
+        self, detect: Callable[..., list[list[Finding]]], fields: Sequence[tuple[str, str | None]]
+    ) -> list[list[Finding]]:
+        texts, contexts = [text for text, _ in fields], [context for _, context in fields]
+        if self._refuse:
+            return detect(texts, contexts, keep=self._keep)
+        try:
+            return detect(texts, contexts, keep=self._keep)
+        except DetectorError:
+            return [self._or_nothing(text, context) for text, context in fields]
+
+    def _or_nothing(self, text: str, context: str | None) -> list[Finding]:
+        try:
+            return self._detector.detect(text, context=context, keep=self._keep)
+        except DetectorError:
+            return [Finding(UNEXAMINED, 0, len(text), 1.0, "failure")] if text else []
+
+    def _planned(
         self,
-        text: str,
-        *,
-        name: str | None = None,
-        metadata: Metadata | None = None,
-        own: Callable[[str], bool] | None = None,
+        material: Material,
+        fields: Sequence[tuple[int, str, str | None]],
+        found: dict[int, list[Finding]],
     ) -> Draft:
-        """Plan one memory; `own` says which tokens in the text are the subject's and stay (updates only)."""
-        draft = Draft((), None, metadata or {}, {})
-        draft.text = self._plan(draft, text, None, own)
-        if name is not None:
-            draft.name = self._plan(draft, name, "name", own)
-        if metadata:
-
-            def visit(value: str, context: str | None) -> str:
-                if (value, context) not in draft.planned:
-                    draft.planned[value, context] = self._plan(draft, value, context, own)
-                return _preview(draft.planned[value, context])
-
-            walk_metadata(metadata, visit)
+        (first, text, _), *rest = fields
+        draft = Draft(self._plan(material, text, found[first]), None, material.metadata or {}, {})
+        for number, value, context in rest:
+            segments = self._plan(material, value, found[number])
+            if material.name is not None and number == first + 1:
+                draft.name = segments
+            else:
+                draft.planned[value, context] = segments
         return draft
 
-    def _plan(
-        self, draft: Draft, text: str, context: str | None, own: Callable[[str], bool] | None
-    ) -> Segments:
-        findings = self._detector.detect(text, context=context, keep=self._keep)
+    def _plan(self, material: Material, text: str, findings: list[Finding]) -> Segments:
+        own = material.own
         kept = [(start, end) for start, end, token in find_tokens(text) if own and own(token)]
         if kept:
             findings = resolve(text, findings, reserved=kept)
-        for finding in findings:
-            draft.found[finding.entity] += 1
+        if material.settled is not None:
+            findings = [
+                one for one in findings if not self._settled(text[one.start : one.end], one, material)
+            ]
         segments = plan(text, findings, self._operators, self._default)
         return [part if isinstance(part, Redacted) else _escape(part, own) for part in segments]
+
+    def _settled(self, value: str, found: Finding, material: Material) -> bool:
+        operator = self._operators.get(found.entity, self._default)
+        return operator == "shift" and material.settled is not None and value in material.settled
+
+
+def _parts(material: Material) -> list[tuple[str, str | None]]:
+    """Every text of a memory with its context: the text itself, the name, then keys and values, each pair once."""
+    parts: list[tuple[str, str | None]] = [(material.text, None)]
+    if material.name is not None:
+        parts.append((material.name, "name"))
+    if material.metadata:
+        pairs: dict[tuple[str, str | None], None] = {}
+
+        def visit(value: str, context: str | None) -> str:
+            pairs[value, context] = None
+            return value
+
+        walk_metadata(material.metadata, visit)
+        parts += pairs
+    return parts
+
+
+def settled(text: str, metadata: Metadata) -> str:
+    """A stored memory as one text, for `Material.settled`."""
+    return f"{text}\n{json.dumps(metadata, ensure_ascii=False)}"
 
 
 def _escape(text: str, own: Callable[[str], bool] | None) -> str:
@@ -131,6 +222,8 @@ def _preview(segments: Segments) -> str:
             pieces.append(part)
         elif part.replacement is not None:
             pieces.append(part.replacement)
+        elif part.operator == "shift":
+            pieces.append(coarse(part))
         else:
             pieces.append(f"[{label_of(part.entity)}:{_ANY_TOKEN}]")
     return "".join(pieces)
@@ -141,7 +234,7 @@ def preview(draft: Draft) -> str:
 
 
 def finish(draft: Draft, tokens: TokenMap) -> Finished:
-    """Assign tokens and render; belongs inside the transaction that stores the result."""
+    """Assign tokens and moved dates and render; belongs inside the transaction that stores the result."""
     used: dict[str, None] = {}
 
     def render(segments: Segments) -> str:
@@ -152,6 +245,8 @@ def finish(draft: Draft, tokens: TokenMap) -> Finished:
                 used.update(dict.fromkeys(token for _, _, token in find_tokens(part) if tokens.known(token)))
             elif part.replacement is not None:
                 pieces.append(part.replacement)
+            elif part.operator == "shift":
+                pieces.append(shifted(part, tokens.days))
             else:
                 token = tokens.assign(label_of(part.entity), part.entity, part.original)
                 used[token] = None

@@ -17,7 +17,7 @@ from vault.flows.bodies import Body, decode, encode, open_body, open_value, reco
 from vault.flows.change import subject_of, superseded
 from vault.flows.context import Call, Caller, Stages, calling, milliseconds, moment
 from vault.flows.points import seal_blocks
-from vault.flows.redact import Draft, Redactor, finish, preview
+from vault.flows.redact import Draft, Material, Redactor, finish, preview, settled
 from vault.flows.scope import LOGGED_IDS
 from vault.flows.sign import sign_if_due
 from vault.flows.tokens import TokenMap
@@ -108,7 +108,8 @@ def _examine(
 
 
 def _draft(engine: Redactor, tokens: TokenMap, body: Body) -> Draft:
-    return engine.draft(body.text, name=body.name, metadata=body.metadata, own=tokens.known)
+    stored = settled(body.text, body.metadata) if body.shifted else None
+    return engine.draft(Material(body.text, body.name, body.metadata, tokens.known, stored))
 
 
 def _redact(call: Call, subject: SubjectKeys, stale: Sequence[_Stale]) -> None:
@@ -177,4 +178,5 @@ def _finished(call: Call, tokens: TokenMap, body: Body, draft: Draft) -> Body:
         pack=call.stages.policy.digest[:16],
         detector=call.stages.detector.version,
         embedder=call.stages.embedder().version,
+        shifted=body.shifted or draft.shifts or None,
     )

@@ -16,6 +16,7 @@ from vault.flows.bodies import open_value, seal_value
 from vault.keys.keyring import SubjectKeys, TenantKeys
 from vault.records.interface import RecordStore, TokenRow
 from vault.redaction.operators import TOKEN_ALPHABET, TOKEN_LENGTH
+from vault.redaction.shift import day_offset
 
 
 class TokenMap:
@@ -28,6 +29,11 @@ class TokenMap:
         self._s = s
         self._fresh: dict[str, TokenRow] = {}
         self._by_mac: dict[bytes, str] = {}
+
+    @property
+    def days(self) -> int:
+        """By how many days this subject's dates are moved: its own, the same for ever, gone with its keys."""
+        return day_offset(hmac_sha256(self._subject.secret, b"shift"))
 
     def mac(self, label: str, value: str, generation: int | None = None) -> bytes:
         """Where a value's token is found: 16 bytes, keyed by a generation of the subject (the current one by default).

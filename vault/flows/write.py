@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
+from itertools import groupby
+from operator import attrgetter
 
 from vault.flows import ids, validate
 from vault.flows.additions import Addition, Prepared
@@ -22,7 +25,7 @@ from vault.flows.bodies import (
 )
 from vault.flows.context import Call, Caller, Stages, calling, milliseconds
 from vault.flows.points import point_id, seal_blocks
-from vault.flows.redact import Finished, Redactor, finish, preview
+from vault.flows.redact import Finished, Material, Redactor, finish, preview
 from vault.flows.replay import refuse_used, remember, repeated, request_digest, without_replayed
 from vault.flows.sign import sign_if_due
 from vault.flows.tokens import TokenMap
@@ -35,7 +38,7 @@ from vault.types import AddResult, Content, Memory, Scope
 
 
 def redactor(stages: Stages) -> Redactor:
-    return Redactor(stages.detector, stages.policy.operators, stages.policy.default_operator)
+    return Redactor(stages.detector, stages.policy)
 
 
 def add(
@@ -64,7 +67,7 @@ def add(
         prepared = prepare(stages, additions)
         memories = _store(call, prepared, [(key, request)] if key is not None else [])
         sign_if_due(call)
-    found = sum((item.draft.found for item in prepared), Counter[str]())
+    found = sum((item.draft.changes for item in prepared), Counter[str]())
     return AddResult(tuple(memories), dict(found), skipped)
 
 
@@ -78,10 +81,7 @@ def add_batch(
 ) -> list[Memory]:
     """Store many validated memories, one transaction for all of them; a remembered key skips its memory."""
     with calling(stages, caller, action) as call:
-        bound = [
-            Addition(call.confine(a.scope), a.text, a.role, a.name, a.metadata, a.expires_at)
-            for a in additions
-        ]
+        bound = [replace(one, scope=call.confine(one.scope)) for one in additions]
         replays = (
             [(key, request_digest([a])) for key, a in zip(keys, bound, strict=True)] if any(keys) else []
         )
@@ -91,9 +91,15 @@ def add_batch(
 
 
 def prepare(stages: Stages, additions: Sequence[Addition]) -> list[Prepared]:
-    """Detect, plan, embed: outside the transaction, in one batch; any failure refuses the whole batch."""
-    engine = redactor(stages)
-    drafts = [engine.draft(a.text, name=a.name, metadata=a.metadata) for a in additions]
+    """Detect, plan, embed: outside the transaction, in one batch; any failure refuses the whole batch.
+
+    Additions in a row with one `turn` were said together and are read together.
+    """
+    groups = [
+        [Material(one.text, one.name, one.metadata) for one in turn]
+        for _, turn in groupby(additions, key=attrgetter("turn"))
+    ]
+    drafts = redactor(stages).drafts(groups)
     vectors = stages.embedder().embed([preview(draft) for draft in drafts])
     return [Prepared(a, d, v) for a, d, v in zip(additions, drafts, vectors, strict=True)]
 
@@ -212,6 +218,7 @@ def _body(call: Call, item: Prepared, done: Finished) -> Body:
         name=done.name,
         tokens=done.tokens,
         embedder=call.stages.embedder().version,
+        shifted=item.draft.shifts or None,
     )
 
 

@@ -7,7 +7,7 @@ content, and a text that could not be examined is not stored.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Final, Protocol, Self, runtime_checkable
 
@@ -60,6 +60,48 @@ class Detector(Protocol):
     def detect(
         self, text: str, *, context: str | None = None, keep: frozenset[str] = frozenset()
     ) -> list[Finding]: ...
+
+    def batch(
+        self,
+        texts: Sequence[str],
+        contexts: Sequence[str | None] | None = None,
+        *,
+        keep: frozenset[str] = frozenset(),
+    ) -> list[list[Finding]]:
+        """`detect` for many texts that have nothing to do with each other."""
+
+    def detect_group(
+        self,
+        texts: Sequence[str],
+        contexts: Sequence[str | None] | None = None,
+        *,
+        keep: frozenset[str] = frozenset(),
+    ) -> list[list[Finding]]:
+        """`detect` for consecutive messages: also what is split over several, or is only plain in another."""
+
+
+class OneByOne:
+    """`batch` and `detect_group` of a detector that knows no more about many texts than about each."""
+
+    def detect(
+        self, text: str, *, context: str | None = None, keep: frozenset[str] = frozenset()
+    ) -> list[Finding]:
+        raise NotImplementedError
+
+    def batch(
+        self,
+        texts: Sequence[str],
+        contexts: Sequence[str | None] | None = None,
+        *,
+        keep: frozenset[str] = frozenset(),
+    ) -> list[list[Finding]]:
+        """`detect` for each."""
+        named = contexts or (None,) * len(texts)
+        return [
+            self.detect(text, context=context, keep=keep) for text, context in zip(texts, named, strict=True)
+        ]
+
+    detect_group = batch
 
 
 class Guard:

@@ -26,7 +26,7 @@ from typing import Any, Final
 
 from vault.errors import DetectorError
 from vault.redaction.contact import UrlRecogniser
-from vault.redaction.interface import DEFAULT_THRESHOLD, Guard
+from vault.redaction.interface import DEFAULT_THRESHOLD, Guard, OneByOne
 from vault.redaction.models import Model
 from vault.redaction.normalise import View
 from vault.redaction.presidio_engines import LANGUAGE, analyze, analyzer
@@ -39,7 +39,7 @@ OVERLAP: Final = 256
 _TOKEN: Final = re.compile(r"\w+|[^\w\s]")
 
 
-class PresidioDetector:
+class PresidioDetector(OneByOne):
     """Presidio's recognisers for English over the normalised view; whole words near a match count.
 
     `model` adds what a spaCy, transformers or GLiNER model finds, `recognisers` are YAML files of patterns. Raises
@@ -94,10 +94,6 @@ class PresidioDetector:
                 [Finding(f.entity, *view.original(f.start, f.end), f.score, f.recogniser) for f in found],
             )
         raise guard.failure()
-
-    def batch(self, texts: list[str]) -> list[list[Finding]]:
-        """The findings of each text."""
-        return [self.detect(text) for text in texts]
 
     def _analyse(self, view: View, start: int, entities: list[str]) -> list[Finding]:
         """The findings of one window; a value across its end is whole in the next one's overlap."""

@@ -29,6 +29,29 @@ class UnionDetector:
     def detect(
         self, text: str, *, context: str | None = None, keep: frozenset[str] = frozenset()
     ) -> list[Finding]:
-        return resolve(
-            text, [f for one in self._detectors for f in one.detect(text, context=context, keep=keep)]
-        )
+        return self.batch((text,), (context,), keep=keep)[0]
+
+    def batch(
+        self,
+        texts: Sequence[str],
+        contexts: Sequence[str | None] | None = None,
+        *,
+        keep: frozenset[str] = frozenset(),
+    ) -> list[list[Finding]]:
+        return _united(texts, [one.batch(texts, contexts, keep=keep) for one in self._detectors])
+
+    def detect_group(
+        self,
+        texts: Sequence[str],
+        contexts: Sequence[str | None] | None = None,
+        *,
+        keep: frozenset[str] = frozenset(),
+    ) -> list[list[Finding]]:
+        return _united(texts, [one.detect_group(texts, contexts, keep=keep) for one in self._detectors])
+
+
+def _united(texts: Sequence[str], answers: Sequence[list[list[Finding]]]) -> list[list[Finding]]:
+    return [
+        resolve(text, [found for one in of_text for found in one])
+        for text, *of_text in zip(texts, *answers, strict=True)
+    ]
