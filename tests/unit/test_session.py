@@ -36,13 +36,13 @@ def test_a_text_comes_back_as_it_was_stored(clinic: Vault, app: Session) -> None
     )
     (memory,) = result.memories
     assert ID.fullmatch(memory.id)
-    assert TOKEN.sub("[]", memory.text) == "Ms Rivera moved her follow-up; reach her at []"
+    assert TOKEN.sub("[]", memory.text) == "Ms [] moved her follow-up; reach her at []"
     assert (memory.user_id, memory.agent_id, memory.app_id, memory.run_id) == ("pat-42", None, None, None)
     assert (memory.metadata, memory.version, memory.role, memory.name) == ({"source": "chat"}, 1, None, None)
     assert memory.created_at == memory.updated_at == clock.now
     assert memory.created_at.tzinfo is UTC
     assert memory.expires_at is None
-    assert (result.redacted, result.skipped) == ({"EMAIL_ADDRESS": 1}, 0)
+    assert (result.redacted, result.skipped) == ({"PERSON": 1, "EMAIL_ADDRESS": 1}, 0)
     assert app.get(memory.id) == memory
     assert app.list(user_id="pat-42").memories == (memory,)
     assert [hit.memory for hit in app.search("follow-up", user_id="pat-42")] == [memory]
