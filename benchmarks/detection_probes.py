@@ -5,12 +5,15 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
+import runpy
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.detection_systems import System
+from vault.policy.pack import load
+from vault.redaction.operators import plan
 
 TESTS: Final = Path(__file__).resolve().parents[1] / "tests"
 _MARKED: Final = re.compile("⟦(.*?)⟧", re.DOTALL)
@@ -25,6 +28,36 @@ def evasions(systems: Sequence[System]) -> dict[str, dict[str, int]]:
         }
         for family, probes in _families()
     }
+
+
+def ordinary(systems: Sequence[System]) -> dict[str, dict[str, int]]:
+    """Ordinary facts with numbers in them (tests/unit/redaction/ordinary.py): how many of them each system changes.
+
+    `changed` is what the pack `baseline` would do to the text, for classes of ours and of theirs alike.
+    """
+    place = TESTS / "unit" / "redaction" / "ordinary.py"
+    if not place.is_file():
+        return {}
+    names = runpy.run_path(str(place))
+    facts = [one for name in names if not name.startswith("_") for one in _texts(names[name])]
+    pack = load("baseline")
+    found: dict[str, dict[str, int]] = {}
+    for system in systems:
+        answers = [(text, system.detect(text)) for text in facts]
+        plans = (plan(text, own, pack.operators, pack.default_operator) for text, own in answers)
+        found[system.name] = {
+            "texts": len(facts),
+            "with a finding": sum(bool(own) for _, own in answers),
+            "changed": sum(any(not isinstance(part, str) for part in parts) for parts in plans),
+        }
+    return found
+
+
+def _texts(value: object) -> Sequence[str]:
+    """The value, if it is a collection of texts."""
+    if isinstance(value, list | tuple) and value and all(isinstance(one, str) for one in value):
+        return value
+    return ()
 
 
 def _families() -> Iterator[tuple[str, list[Any]]]:

@@ -34,6 +34,11 @@ OF_A_PROBE, OF_A_TEXT = 5, 4
 MOST_BYTES = 250_000
 
 
+def draw(key: object) -> random.Random:
+    """A generator for one text, so that none depends on those before it."""
+    return random.Random(f"{SEED}/{key}")  # noqa: S311 - test data
+
+
 def line(sample: Sample, probe: str | None) -> dict[str, Any]:
     spans = [list(span) for span in sample.spans]
     record: dict[str, Any] = {"text": sample.text, "spans": spans, "kind": sample.kind}
@@ -45,7 +50,7 @@ def lines() -> Iterator[dict[str, Any]]:
     seen = set()
     for template in templates(held_out=True):
         for index in range(OF_A_PROBE if template.probe else OF_A_TEXT):
-            sample = render(template, random.Random(f"{SEED}/{template.text}/{index}"))
+            sample = render(template, draw((template.text, index)))
             if sample.text not in seen:
                 seen.add(sample.text)
                 yield line(sample, template.probe)
@@ -53,7 +58,7 @@ def lines() -> Iterator[dict[str, Any]]:
 
 def national(known: set[str]) -> Iterator[dict[str, Any]]:
     """Sentences about the state-issued identifiers of which no template makes samples."""
-    for text, spans in sentences(random.Random(SEED), known):
+    for text, spans in sentences(draw, known):
         yield line(Sample(text, spans, "national"), spans[0][2])
 
 
@@ -61,7 +66,7 @@ def packed() -> bytes:
     """The bytes of the file; shuffled, so that any part of it is a fair sample of the whole."""
     records = list(lines())
     records += national({entity for one in records for _, _, entity in one["spans"]})
-    random.Random(SEED).shuffle(records)
+    draw("order").shuffle(records)
     text = "".join(json.dumps(one, ensure_ascii=False, separators=(",", ":")) + "\n" for one in records)
     return gzip.compress(text.encode(), compresslevel=9, mtime=0)
 

@@ -6,7 +6,7 @@ import random
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
-from re import _constants, _parser  # the parse tree has no public home
+from re import _constants, _parser  # type: ignore[attr-defined] # the parse tree has no public home
 from typing import Any
 
 from vault.redaction.national import _IDS, _Id
@@ -17,14 +17,21 @@ SENTENCES = 10
 MOST_TRIES = 30_000
 _SHAPES = (
     "{cue}: {one}, formerly {two}",
-    "my {cue} is {one} and the other one {two}",
+    "my {cue} is {one} and her {cue} is {two}",
     "{cue} {one}\n{cue} {two}",
     "Please correct {cue} {one}; it should be {two}.",
 )
+# Nobody writes two kinds of separators in one number.
+_SEPARATOR = re.compile(r"[ .\-/]")
 # Digits that all numbers of a class begin with, beyond what the form says.
 _STARTS = {"CH_AHV": "756"}
 # Where birth dates stand in such numbers; plain chance would take too long to hit one.
-_DATES = ("{y:02d}{m:02d}{d:02d}", "{d:02d}{m:02d}{y:02d}", "19{y:02d}{m:02d}{d:02d}", "{d:02d}{m:02d}19{y:02d}")
+_DATES = (
+    "{y:02d}{m:02d}{d:02d}",
+    "{d:02d}{m:02d}{y:02d}",
+    "19{y:02d}{m:02d}{d:02d}",
+    "{d:02d}{m:02d}19{y:02d}",
+)
 
 
 def _repeat(rng: random.Random, low: int, high: int) -> int:
@@ -80,6 +87,7 @@ def value(rng: random.Random, row: _Id) -> str | None:
         text = start + write(rng, tree)[len(start) :]
         if rng.random() < 0.5:
             text = _with_date(rng, text)
+        text = _SEPARATOR.sub(rng.choice(("", " ", "-", ".", "/")), text.strip())
         if form.fullmatch(text) and check(text) is not False:
             return text
     return None
@@ -92,7 +100,7 @@ def _cues(row: _Id, shared: Counter[str]) -> list[str]:
 
 
 def sentences(
-    rng: random.Random, known: set[str]
+    draw: Callable[[object], random.Random], known: set[str]
 ) -> Iterator[tuple[str, list[tuple[int, int, str]]]]:
     """Texts and spans for every class of the table that is not known yet."""
     shared = Counter(cue for cues in {(row.entity, row.cues) for row in _IDS} for cue in cues[1].split(","))
@@ -100,23 +108,24 @@ def sentences(
     for row in _IDS:
         rows.setdefault(row.entity, []).append(row)
     for entity in sorted(set(rows) - known):
+        rng = draw(entity)
         for index in range(SENTENCES):
             row = rows[entity][index % len(rows[entity])]
-            pair = value(rng, row), value(rng, row)
-            if pair[0] is None or pair[1] is None:
+            one, two = value(rng, row), value(rng, row)
+            if one is None or two is None:
                 break
             cue = rng.choice(_cues(row, shared))
-            yield _marked(_SHAPES[index % len(_SHAPES)], cue.upper() if len(cue) < 5 else cue, pair, entity)
+            cue = cue.upper() if len(cue) < 5 else cue
+            yield _marked(_SHAPES[index % len(_SHAPES)], cue, (one, two), entity)
 
 
 def _marked(
-    shape: str, cue: str, pair: tuple[Any, Any], entity: str
+    shape: str, cue: str, pair: tuple[str, str], entity: str
 ) -> tuple[str, list[tuple[int, int, str]]]:
     text, spans = "", []
     for piece in re.split(r"(\{one\}|\{two\})", shape.replace("{cue}", cue)):
-        if piece in ("{one}", "{two}"):
-            number = pair[piece == "{two}"]
+        number = {"{one}": pair[0], "{two}": pair[1]}.get(piece, piece)
+        if number != piece:
             spans.append((len(text), len(text) + len(number), entity))
-            piece = number
-        text += piece
+        text += number
     return text, spans

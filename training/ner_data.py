@@ -13,8 +13,11 @@ import random
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Final, NamedTuple
+
+from faker.providers.person.en_US import Provider
 
 from vault.redaction.ner.tokens import TOKEN
 
@@ -51,7 +54,129 @@ _NO_SPACE_AFTER: Final = frozenset("([{$#£€“")
 UNKNOWN: Final = "?"  # a span that teaches nothing
 _COMMON: Final = 3
 _SENTENCE_ENDS: Final = frozenset('.!?:\n"“')
-_SURE: Final = frozenset({"I", "I'm", "I've", "I'll", "I'd", "OK", "Okay"})
+# Words that may have a capital and are no names, whatever the dialogues' authors did.
+_SURE: Final = frozenset(
+    [
+        "I",
+        "I'm",
+        "I've",
+        "I'll",
+        "I'd",
+        "OK",
+        "Okay",
+        "Ok",
+        "Guest",
+        "Doctor",
+        "Patient",
+        "Hello",
+        "Hi",
+        "Hey",
+        "Nope",
+        "Yep",
+        "Nah",
+        "Hm",
+        "Ah",
+        "Aw",
+        "Eh",
+        "Bye",
+        "God",
+        "Miss",
+        "Mister",
+        "Congratulations",
+        "It'll",
+        "How're",
+        "January",
+        "February",
+        "March",
+        "April",
+        "June",
+        "July",
+        "August",
+        "September",
+        "October",
+        "November",
+        "December",
+        "Monday",
+        "Tuesday",
+        "Wednesday",
+        "Thursday",
+        "Friday",
+        "Saturday",
+        "Sunday",
+        "Coumadin",
+        "Tylenol",
+        "Benadryl",
+        "Lexapro",
+        "Wellbutrin",
+        "Aspirin",
+        "Advil",
+        "Penicillin",
+        "Xanax",
+        "Advair",
+        "Vicodin",
+        "Lamisil",
+        "Cialis",
+        "Tramadol",
+        "Plavix",
+        "Lipitor",
+        "Zoloft",
+        "Prozac",
+        "American",
+        "Caucasian",
+    ]
+)
+_INTERJECTIONS: Final = [
+    "wow",
+    "cool",
+    "woah",
+    "whoa",
+    "gotcha",
+    "haha",
+    "hah",
+    "aww",
+    "oh",
+    "ooh",
+    "yikes",
+    "yay",
+    "hooray",
+    "bummer",
+    "ouch",
+    "oops",
+    "hmm",
+    "mmm",
+    "ugh",
+    "phew",
+    "sweet",
+    "nice",
+    "great",
+    "awesome",
+    "amazing",
+    "absolutely",
+    "definitely",
+    "totally",
+    "exactly",
+    "agreed",
+    "sure",
+    "yeah",
+    "yep",
+    "yup",
+    "nope",
+    "thanks",
+    "cheers",
+    "congrats",
+    "welcome",
+    "anytime",
+    "honestly",
+    "plus",
+    "also",
+    "anyway",
+    "besides",
+    "true",
+    "same",
+    "likewise",
+    "indeed",
+    "perfect",
+]
 
 
 class Sample(NamedTuple):
@@ -68,9 +193,12 @@ def clean_spans(text: str, spans: Iterable[tuple[int, int, str]]) -> tuple[Span,
     last = 0
     for span in sorted(spans, key=lambda s: (s[0], -s[1])):
         start, end = _trimmed(text, *span)
-        if last <= start < end and text[start] != "@" and (start == 0 or text[start - 1] != "@"):
-            out.append((start, end, span[2]))
-            last = end
+        if not last <= start < end or text[start] == "@" or (start and text[start - 1] == "@"):
+            continue
+        if out and span[2] == out[-1][2] == "PERSON" and text[last:start] == " ":
+            start = out.pop()[0]  # forename and surname, found apart
+        out.append((start, end, span[2]))
+        last = end
     return tuple(out)
 
 
@@ -203,6 +331,37 @@ def weak_negatives(turns: Sequence[str]) -> list[Sample]:
     return out
 
 
+def addressed(sample: Sample, names: Names, rng: random.Random) -> Sample:
+    """The first sentence of a turn said to somebody: "Okay, Rosa.", "Tom, could you ...", "Wow! ..."."""
+    text = sample.text.split(": ", 1)[-1]
+    shift = len(sample.text) - len(text)
+    end = next((i + 1 for i, c in enumerate(text) if c in ".!?" and i > 2), len(text))
+    text = text[:end]
+    spans = [(a - shift, b - shift, c) for a, b, c in sample.spans if a >= shift and b - shift <= end]
+    name = names.spoken(rng)
+    draw = rng.random()
+    if draw < 0.45 and text[-1] in ".!?" and not text[-2:-1].isspace():
+        mark = rng.choice((text[-1], text[-1], "!", ".", ""))
+        before = f"{text[:-1]}, "
+        spans = [s for s in spans if s[1] < len(before)]
+        return Sample(before + name + mark, (*spans, (len(before), len(before) + len(name), "PERSON")), "mts")
+    if rng.random() < 0.5 and not text.startswith(("I ", "I'")):
+        text = text[0].lower() + text[1:]
+    word = rng.choice(_INTERJECTIONS)
+    word = word.capitalize() if rng.random() < 0.85 else word
+    if draw < 0.6:
+        before = f"{word}, {name}{rng.choice(('! ', '. ', ', ', ' - '))}"
+        at = len(word) + 2
+    elif draw < 0.75:
+        before, at = f"{name}, ", 0
+    elif draw < 0.85:
+        before, at = f"{word} {name}, ", len(word) + 1
+    else:
+        before, at, name = f"{word}{rng.choice(('! ', ', ', '. ', ' '))}", 0, ""
+    moved = [(a + len(before), b + len(before), c) for a, b, c in spans]
+    return Sample(before + text, (*([(at, at + len(name), "PERSON")] if name else []), *moved), "mts")
+
+
 class Names:
     """Random names to put in place of those of the corpora: forenames and surnames under CC0."""
 
@@ -214,12 +373,26 @@ class Names:
             rows = list(csv.DictReader(handle))
         self._cities = [row["name"] for row in rows if len(row["name"]) < 30]
         self._countries = sorted({row["country"] for row in rows})
+        lists = (Provider.first_names_female, Provider.first_names_male)
+        # The square root lets the less common be seen too.
+        common = {name: weight**0.5 for one in lists for name, weight in one.items()}
+        self._common = sorted(common)
+        self._weights = list(accumulate(common[name] for name in self._common))
+
+    def spoken(self, rng: random.Random) -> str:
+        """A forename as one is spoken to: mostly common in the United States, often of elsewhere, now and then short."""
+        name = (
+            rng.choices(self._common, cum_weights=self._weights)[0]
+            if rng.random() < 0.6
+            else rng.choice(self._first)
+        )
+        return name[: rng.choice((2, 3, 3, 4))] if rng.random() < 0.06 and len(name) > 4 else name
 
     def person(self, like: str, rng: random.Random) -> str:
         """A name with as many words as `like`."""
         count = len(like.split())
         if count == 1:
-            return rng.choice(self._first) if rng.random() < 0.6 else rng.choice(self._last)
+            return self.spoken(rng) if rng.random() < 0.6 else rng.choice(self._last)
         if count == 2:
             first = rng.choice(self._first) if rng.random() < 0.9 else f"{rng.choice(self._first)[0]}."
             return f"{first} {rng.choice(self._last)}"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from training.ner_data import SHARED, Sample, Span, clean_spans, conll, dialogues, from_tokens, tab
+from training.ner_data import SHARED, TITLES, Sample, Span, clean_spans, conll, dialogues, from_tokens, tab
 from vault.redaction.ner import NameModel
 from vault.types import Finding
 
@@ -67,6 +67,7 @@ def presidio() -> list[Sample]:
             (s["start_position"], s["end_position"], wanted[s["entity_type"]])
             for s in one["spans"]
             if s["entity_type"] in wanted
+            and not TITLES.fullmatch(s["entity_value"] + " x", 0, len(s["entity_value"]) + 1)
         ]
         out.append(Sample(one["full_text"], clean_spans(one["full_text"], spans), "presidio"))
     return out

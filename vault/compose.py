@@ -110,7 +110,7 @@ def policy(config: VaultConfig, folder: Path) -> tuple[Policy, Detector]:
     found_by = detector(
         asked.detectors, pack.threshold, strict=pack.strict, folder=folder, recognisers=asked.recognisers
     )
-    figures = measured() if pack.floors else None
+    figures = measured(found_by.version, folder) if pack.floors else None
     check_coverage(pack, found_by.entities, version=found_by.version, measured=figures)
     return pack, found_by
 

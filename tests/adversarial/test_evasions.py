@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 
 import pytest
-
 from evasions import Probe, characters, encoded, kinds, structures, writing
+
 from vault.redaction.detect import BuiltinDetector
 
 FAMILIES = {

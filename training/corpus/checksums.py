@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import random
+import string
 from typing import Final
 
 DIGITS: Final = "0123456789"
 BASE58: Final = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+
+
+ALNUM: Final = string.ascii_letters + string.digits
+UPPER: Final = string.ascii_uppercase + string.digits
+
+
+def letters(rng: random.Random, alphabet: str, count: int) -> str:
+    """So many characters of an alphabet."""
+    return "".join(rng.choice(alphabet) for _ in range(count))
 
 
 def digits(rng: random.Random, count: int) -> str:
@@ -91,11 +101,11 @@ def cnpj(body: str) -> str:
 
 
 # Codice fiscale: the value of a character in an odd place (D.M. 23.12.1976).
+_ODD_DIGITS: Final = (1, 0, 5, 7, 9, 13, 15, 17, 19, 21)
 _ODD: Final = dict(
     zip(
         "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ",
-        (1, 0, 5, 7, 9, 13, 15, 17, 19, 21)
-        + (1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23),
+        (*_ODD_DIGITS, *_ODD_DIGITS, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23),
         strict=True,
     )
 )
@@ -109,11 +119,15 @@ def fiscal_code_letter(body: str) -> str:
     return chr(ord("A") + total % 26)
 
 
-_VIN_VALUES: Final = {char: index % 10 for index, char in enumerate(DIGITS)} | {
-    char: value
-    for letters, values in (("ABCDEFGH", range(1, 9)), ("JKLMN", range(1, 6)), ("STUVWXYZ", range(2, 10)))
-    for char, value in zip(letters, values, strict=True)
-} | {"P": 7, "R": 9}
+_VIN_VALUES: Final = (
+    {char: index % 10 for index, char in enumerate(DIGITS)}
+    | {
+        char: value
+        for letters, values in (("ABCDEFGH", range(1, 9)), ("JKLMN", range(1, 6)), ("STUVWXYZ", range(2, 10)))
+        for char, value in zip(letters, values, strict=True)
+    }
+    | {"P": 7, "R": 9}
+)
 _VIN_WEIGHTS: Final = (8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2)
 
 

@@ -16,13 +16,18 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from training.corpus import places, values
+from training.corpus import accounts, identifiers, places, values
+from training.corpus.listing import read
 from training.corpus.people import Person, person
 
 _HERE: Final = Path(__file__).resolve().parent
 _CHOICE: Final = re.compile(r"<([^<>]*\|[^<>]*)>")
 _PROBE: Final = re.compile(r"(?:\[\[([\w-]+)\]\] )?(.*)")
 _SLOT: Final = re.compile(r"\{([a-z_0-9]+)(?:@([a-z0-9]+))?(?:!([a-z]+))?\}")
+
+
+# How often a medicine is one that no list holds.
+_NEW_DRUG_SHARE: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,72 +95,80 @@ VALUE_FORMS: Final[dict[str, tuple[str | None, values.Maker]]] = {
     "email": ("EMAIL_ADDRESS", values.email),
     "phone": ("PHONE_NUMBER", values.phone),
     "us_phone": ("PHONE_NUMBER", values.us_phone),
+    "military": ("STREET_ADDRESS", values.military),
+    "apo": ("LOCATION", values.military_state),
+    "unit_line": ("STREET_ADDRESS", values.unit_line),
     "zip": ("ZIP_CODE", values.zip_code),
     "postcode": ("UK_POSTCODE", values.postcode),
-    "card": ("CREDIT_CARD", values.card),
-    "cvv": ("CARD_CVV", values.cvv),
-    "pin": ("CARD_PIN", values.pin),
-    "expiry": ("CARD_EXPIRY", values.expiry),
-    "track": ("CARD_TRACK", values.track),
-    "iban": ("IBAN_CODE", values.iban),
-    "account": ("US_BANK_NUMBER", values.account),
-    "aba": ("ABA_ROUTING_NUMBER", values.aba),
-    "wallet": ("CRYPTO", values.bitcoin),
-    "ssn": ("US_SSN", values.ssn),
-    "itin": ("US_ITIN", values.itin),
-    "passport": ("US_PASSPORT", values.us_passport),
-    "licence": ("US_DRIVER_LICENSE", values.licence),
-    "nino": ("UK_NINO", values.nino),
-    "nhs": ("UK_NHS", values.nhs),
-    "sin": ("CA_SIN", values.sin),
-    "aadhaar": ("IN_AADHAAR", values.aadhaar),
-    "vin": ("VIN", values.vin),
-    "mrn": ("MRN", values.mrn),
-    "mbi": ("US_MBI", values.mbi),
-    "npi": ("US_NPI", values.npi),
-    "dea": ("MEDICAL_LICENSE", values.dea),
-    "member": ("US_HEALTH_INSURANCE_MEMBER_ID", values.member_id),
-    "ip": ("IP_ADDRESS", values.ip),
-    "mac": ("MAC_ADDRESS", values.mac),
-    "url": ("URL", values.url),
-    "uuid": ("UUID", values.uuid),
-    "password": ("PASSWORD", values.password),
-    "api_key": ("API_KEY", values.api_key),
-    "private_key": ("PRIVATE_KEY", values.private_key),
-    "jwt": ("API_KEY", values.jwt),
-    "ethereum": ("CRYPTO", values.ethereum),
-    "ein": ("US_PROVIDER_TAX_ID", values.ein),
-    "uk_passport": ("UK_PASSPORT", values.uk_passport),
-    "uk_licence": ("UK_DRIVING_LICENCE", values.uk_licence),
-    "claim": ("US_CLAIM_NUMBER", values.claim),
-    "authorisation": ("US_PRIOR_AUTHORIZATION_NUMBER", values.authorisation),
-    "prescription": ("US_PRESCRIPTION_NUMBER", values.prescription),
-    "referral": ("US_REFERRAL_NUMBER", values.referral),
-    "imei": ("IMEI", values.imei_spaced),
-    "serial": ("DEVICE_ID", values.serial),
-    "plate": ("LICENSE_PLATE", values.plate),
-    "db_password": ("PASSWORD", values.connection),
+    "card": ("CREDIT_CARD", accounts.card),
+    "cvv": ("CARD_CVV", accounts.cvv),
+    "pin": ("CARD_PIN", accounts.pin),
+    "expiry": ("CARD_EXPIRY", accounts.expiry),
+    "track": ("CARD_TRACK", accounts.track),
+    "iban": ("IBAN_CODE", accounts.iban),
+    "account": ("US_BANK_NUMBER", accounts.account),
+    "aba": ("ABA_ROUTING_NUMBER", accounts.aba),
+    "wallet": ("CRYPTO", accounts.bitcoin),
+    "ssn": ("US_SSN", identifiers.ssn),
+    "itin": ("US_ITIN", identifiers.itin),
+    "passport": ("US_PASSPORT", identifiers.us_passport),
+    "licence": ("US_DRIVER_LICENSE", identifiers.licence),
+    "nino": ("UK_NINO", identifiers.nino),
+    "nhs": ("UK_NHS", identifiers.nhs),
+    "sin": ("CA_SIN", identifiers.sin),
+    "aadhaar": ("IN_AADHAAR", identifiers.aadhaar),
+    "vin": ("VIN", identifiers.vin),
+    "mrn": ("MRN", identifiers.mrn),
+    "mbi": ("US_MBI", identifiers.mbi),
+    "npi": ("US_NPI", identifiers.npi),
+    "dea": ("MEDICAL_LICENSE", identifiers.dea),
+    "member": ("US_HEALTH_INSURANCE_MEMBER_ID", identifiers.member_id),
+    "ip": ("IP_ADDRESS", accounts.ip),
+    "mac": ("MAC_ADDRESS", accounts.mac),
+    "url": ("URL", accounts.url),
+    "uuid": ("UUID", accounts.uuid),
+    "password": ("PASSWORD", accounts.password),
+    "api_key": ("API_KEY", accounts.api_key),
+    "private_key": ("PRIVATE_KEY", accounts.private_key),
+    "jwt": ("API_KEY", accounts.jwt),
+    "ethereum": ("CRYPTO", accounts.ethereum),
+    "ein": ("US_PROVIDER_TAX_ID", identifiers.ein),
+    "uk_passport": ("UK_PASSPORT", identifiers.uk_passport),
+    "uk_licence": ("UK_DRIVING_LICENCE", identifiers.uk_licence),
+    "claim": ("US_CLAIM_NUMBER", identifiers.claim),
+    "authorisation": ("US_PRIOR_AUTHORIZATION_NUMBER", identifiers.authorisation),
+    "prescription": ("US_PRESCRIPTION_NUMBER", identifiers.prescription),
+    "referral": ("US_REFERRAL_NUMBER", identifiers.referral),
+    "imei": ("IMEI", identifiers.imei_spaced),
+    "serial": ("DEVICE_ID", identifiers.serial),
+    "plate": ("LICENSE_PLATE", identifiers.plate),
+    "db_password": ("PASSWORD", accounts.connection),
     "date_words": ("DATE_TIME", values.date_words),
     "age_words": ("AGE", values.age_words),
-    "nif": ("ES_NIF", values.spanish_nif),
-    "nie": ("ES_NIE", values.spanish_nie),
-    "steuer_id": ("DE_TAX_ID", values.german_tax),
-    "nir": ("FR_NIR", values.french_nir),
-    "fiscal_code": ("IT_FISCAL_CODE", values.fiscal_code),
-    "bsn": ("NL_BSN", values.bsn),
-    "cpf": ("BR_CPF", values.cpf),
-    "cnpj": ("BR_CNPJ", values.cnpj),
-    "pan": ("IN_PAN", values.pan),
+    "nif": ("ES_NIF", identifiers.spanish_nif),
+    "nie": ("ES_NIE", identifiers.spanish_nie),
+    "steuer_id": ("DE_TAX_ID", identifiers.german_tax),
+    "nir": ("FR_NIR", identifiers.french_nir),
+    "fiscal_code": ("IT_FISCAL_CODE", identifiers.fiscal_code),
+    "bsn": ("NL_BSN", identifiers.bsn),
+    "cpf": ("BR_CPF", identifiers.cpf),
+    "cnpj": ("BR_CNPJ", identifiers.cnpj),
+    "pan": ("IN_PAN", identifiers.pan),
     "gps": ("GPS_COORDINATES", values.gps),
-    "file_number": ("OTHER_ID", values.file_number),
-    "licence_number": ("LICENSE_NUMBER", values.file_number),
-    "biometric_id": ("BIOMETRIC_ID", values.file_number),
+    "file_number": ("OTHER_ID", identifiers.file_number),
+    "licence_number": ("LICENSE_NUMBER", identifiers.file_number),
+    "biometric_id": ("BIOMETRIC_ID", identifiers.file_number),
     "postal_code": ("POSTAL_CODE", values.postal_code),
-    "passport_any": ("PASSPORT", values.us_passport),
+    "passport_any": ("PASSPORT", identifiers.us_passport),
+    "acro": (None, values.acronym),
+    "anyid": (None, values.number),
     "order": (None, values.order_number),
     "num": (None, lambda rng: str(rng.randint(2, 99))),
     "big": (None, lambda rng: f"{rng.randint(1, 999)},{rng.randint(100, 999)}"),
-    "money": (None, lambda rng: f"{rng.choice('$£€')}{rng.randint(2, 9999)}{rng.choice(('', '.50', '.99', ',000'))}"),
+    "money": (
+        None,
+        lambda rng: f"{rng.choice('$£€')}{rng.randint(2, 9999)}{rng.choice(('', '.50', '.99', ',000'))}",
+    ),
     "handle": (None, lambda rng: f"@{values.email(rng).split('@')[0]}"),
 }
 
@@ -177,15 +190,9 @@ WORD_CLASSES: Final = {
 
 @cache
 def words() -> dict[str, tuple[str, ...]]:
-    """The lists of words.txt by slot."""
-    found: dict[str, tuple[str, ...]] = {}
-    for line in (_HERE / "words.txt").read_text(encoding="utf-8").splitlines():
-        if line and not line.startswith("#"):
-            slot, _, alternatives = line.partition(": ")
-            found[slot] = tuple(alternatives.split("|"))
-    found["nrp_text"] = found["nrp"]
-    found["cap_name"] = found["cap_word"]
-    return found
+    """The lists of words.txt by slot, and two of them again under the slot that gives them no or another class."""
+    lists = read("words.txt")
+    return lists | {"nrp_text": lists["nrp"], "cap_name": lists["cap_word"]}
 
 
 @cache
@@ -234,7 +241,9 @@ class Filler:
 
     def _value(self, slot: str, key: str | None) -> tuple[str, str | None]:
         if slot == "name":
-            slot = self._rng.choice(("first", "first", "full", "full", "full", "last", "initials", "short", "formal"))
+            slot = self._rng.choice(
+                ("first", "first", "full", "full", "full", "last", "initials", "short", "formal")
+            )
         if slot in PERSON_FORMS:
             return PERSON_FORMS[slot](self._person(key)), "PERSON"
         if slot in PERSON_WORDS:
@@ -254,6 +263,8 @@ class Filler:
             return PLACE_FORMS[slot][1](self._rng, held=self._held)
         if slot in VALUE_FORMS:
             return VALUE_FORMS[slot][1](self._rng)
+        if slot == "drug" and self._rng.random() < _NEW_DRUG_SHARE:
+            return values.drug(self._rng)
         return self._rng.choice(words()[slot])
 
     @staticmethod

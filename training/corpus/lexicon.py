@@ -19,6 +19,8 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from training.corpus.listing import shapes
+
 SHARED: Final = Path(os.environ.get("MEMVAULT_SHARED", Path(__file__).resolve().parents[3] / "shared"))
 
 # One name in this many is kept from training.
@@ -31,14 +33,7 @@ _MIX: Final = (("common", 0.3), ("english", 0.55), ("composed", 0.67))
 
 # Words that are names and, more often, something else: as bare forenames they would teach the wrong lesson
 # at random, so only the templates that mean to use them (the *ambiguous* lists) do.
-_NOT_RANDOM: Final = frozenset(
-    "will may mark bill grant rich art drew chase hunter faith hope joy grace rose summer autumn april june "
-    "august dean king prince duke major so an my le the he do van de la da di del von mac love day long young "
-    "white black brown green gray grey rice price park parks bell field stone hill wood woods brook lane may "
-    "son page cook baker miller can sun moon see gay jean sandy frank honey true miracle general deep state "
-    "church house street read pace banks forest rivers waters little short small good best early late winter "
-    "summers bush carpenter hall cross case pop go bo sky star sunny cash ace king queen royal legend".split()
-)
+_NOT_RANDOM: Final = frozenset(shapes("lexicon_not_random"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +65,7 @@ def _usable(name: str) -> bool:
     return (
         1 < len(name) <= 24
         and name[0].isupper()
-        and not any(char.isdigit() or char in "().,/\"" for char in name)
+        and not any(char.isdigit() or char in '().,/"' for char in name)
         and name.casefold() not in _NOT_RANDOM
     )
 
@@ -94,7 +89,7 @@ def _faker() -> tuple[tuple[str, str, str], ...]:
             for attribute in attributes:
                 values = getattr(provider, attribute, ())
                 if isinstance(values, Iterable):
-                    found += [(module.name, kind, str(value)) for value in values]
+                    found += [(module.name, kind, str(value).strip()) for value in values]
     return tuple(dict.fromkeys(found))
 
 
@@ -136,7 +131,9 @@ def pool(kind: str, region: str, *, held: bool) -> Pool:
 def locales(*, held: bool) -> tuple[str, ...]:
     """The locales with enough forenames and surnames to make people whose names belong together."""
     both = {country for country, _ in _all_names("first")} & {country for country, _ in _all_names("last")}
-    enough = (one for one in both if all(len(pool(kind, one, held=held).names) > 3 for kind in ("first", "last")))
+    enough = (
+        one for one in both if all(len(pool(kind, one, held=held).names) > 3 for kind in ("first", "last"))
+    )
     return tuple(sorted(enough))
 
 
@@ -177,7 +174,7 @@ def draw_name(rng: random.Random, kind: str, *, held: bool, region: str | None =
 @cache
 def cities(*, held: bool) -> Pool:
     """City names of GeoNames' list (CC BY 4.0) whose letters are Latin."""
-    names = [row["name"] for row in _rows("world-cities.csv")]
+    names = [row["name"].strip() for row in _rows("world-cities.csv")]
     usable = (name for name in names if _latin(name) and _usable(name) and len(name) > 3)
     return Pool(side(usable, held=held))
 

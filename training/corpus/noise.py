@@ -77,9 +77,13 @@ def disturb(rng: random.Random, pieces: list[Piece], kind: str) -> list[Piece]:
 
 def _marked(rng: random.Random, pieces: list[Piece]) -> list[Piece]:
     """Markdown around one value, or before the whole text."""
-    named = [index for index, piece in enumerate(pieces) if piece.entity in ("PERSON", "LOCATION", "ORGANIZATION")]
+    named = [
+        index for index, piece in enumerate(pieces) if piece.entity in ("PERSON", "LOCATION", "ORGANIZATION")
+    ]
     if not named or rng.random() < 0.4:
         return [Piece(rng.choice(("- ", "* ", "> ", "## ", "1. ", "• ", "[ ] ")), None), *pieces]
     at = rng.choice(named)
-    opening, closing = rng.choice((("**", "**"), ("*", "*"), ("_", "_"), ("`", "`"), ("[", "](#)"), ("\"", "\"")))
+    opening, closing = rng.choice(
+        (("**", "**"), ("*", "*"), ("_", "_"), ("`", "`"), ("[", "](#)"), ('"', '"'))
+    )
     return [*pieces[:at], Piece(opening, None), pieces[at], Piece(closing, None), *pieces[at + 1 :]]

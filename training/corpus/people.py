@@ -7,25 +7,54 @@ from dataclasses import dataclass
 from typing import Final
 
 from training.corpus.lexicon import draw_name, locales
+from training.corpus.listing import shapes
 
-_PARTICLES: Final = tuple(
-    "van|van der|van den|de|de la|de los|del|della|di|da|dos|von|von der|zu|al-|el|bin|ben|ibn|ter|le|la|af|"
-    "O'|O’|Mc|Mac|D'|Fitz|St. |Ní |Ó |Nic |Abu ".split("|")
+_PARTICLES: Final = shapes("people_particles")
+_MALE: Final = (
+    "Mr",
+    "Mr.",
+    "Mr.",
+    "Sir",
+    "Herr",
+    "Señor",
+    "M.",
+    "Monsieur",
+    "Sig.",
+    "Father",
+    "Brother",
+    "Uncle",
 )
-_MALE: Final = ("Mr", "Mr.", "Mr.", "Sir", "Herr", "Señor", "M.", "Monsieur", "Sig.", "Father", "Brother", "Uncle")
-_FEMALE: Final = ("Ms", "Ms.", "Mrs", "Mrs.", "Miss", "Madame", "Frau", "Lady", "Señora", "Aunt", "Sister", "Dame")
+_FEMALE: Final = (
+    "Ms",
+    "Ms.",
+    "Mrs",
+    "Mrs.",
+    "Miss",
+    "Madame",
+    "Frau",
+    "Lady",
+    "Señora",
+    "Aunt",
+    "Sister",
+    "Dame",
+)
 _COMMON_MALE: Final = ("Mr", "Mr.")
 _COMMON_FEMALE: Final = ("Ms", "Ms.", "Mrs", "Mrs.", "Miss")
-_NEUTRAL: Final = ("Dr", "Dr.", "Dr.", "Prof.", "Professor", "Judge", "Nurse", "Officer", "Sgt.", "Capt.", "Rev.")
+_NEUTRAL: Final = (
+    "Dr",
+    "Dr.",
+    "Dr.",
+    "Prof.",
+    "Professor",
+    "Judge",
+    "Nurse",
+    "Officer",
+    "Sgt.",
+    "Capt.",
+    "Rev.",
+)
 _SUFFIXES: Final = (" Jr.", " Sr.", " III", " II", ", Jr.", " IV")
-_SHORT: Final = (
-    "Al Alex Ali Andy Annie Bea Beth Betty Bob Bobby Cal Cat Charlie Chris Cindy Dan Danny Dave Deb Debs Dee Dot "
-    "Ed Eddie Ellie Em Fran Freddy Gabe Gail Geoff Ginny Gus Hal Hank Harry Iz Izzy Jack Jake Jamie Jas Jen "
-    "Jenny Jess Jim Jimmy Jo Joe Joey Jon Josh Kat Kate Katie Kay Ken Kev Kim Kit Larry Len Liz Lizzy Lou Lulu "
-    "Maddie Mads Mags Matt Meg Mel Mick Mike Mimi Mo Moe Nat Nate Ned Nell Nick Nicky Noor Pam Pat Patty Peg "
-    "Pete Phil Pip Rach Ray Rob Robbie Ron Ros Sal Sam Sammy Seb Shaz Stan Steph Steve Sue Tam Ted Tess Tia Tim "
-    "Toby Tom Tommy Tony Trish Val Vic Viv Wes Xav Yas Zach Zoe Zed"
-).split()
+_SHORT: Final = shapes("people_short")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +148,9 @@ def _short(rng: random.Random, first: str, held: bool) -> str:
     stem = first.split()[0].split("-")[0]
     if len(stem) > 4 and rng.random() < 0.6:
         cut = stem[: rng.choice((3, 3, 4))]
-        return cut if cut[-1] in "aeiouy" or rng.random() < 0.6 else cut + rng.choice(("y", "ie", "i", "o", "a"))
+        return (
+            cut if cut[-1] in "aeiouy" or rng.random() < 0.6 else cut + rng.choice(("y", "ie", "i", "o", "a"))
+        )
     return stem
 
 

@@ -6,132 +6,31 @@ import random
 from typing import Final
 
 from training.corpus.lexicon import Pool, cities, countries, draw_name, english_cities, regions
+from training.corpus.listing import shapes
 
-_STATES: Final = tuple(
-    "Alabama|Alaska|Arizona|Arkansas|California|Colorado|Connecticut|Delaware|Florida|Georgia|Hawaii|Idaho|"
-    "Illinois|Indiana|Iowa|Kansas|Kentucky|Louisiana|Maine|Maryland|Massachusetts|Michigan|Minnesota|Mississippi|"
-    "Missouri|Montana|Nebraska|Nevada|New Hampshire|New Jersey|New Mexico|New York|North Carolina|North Dakota|"
-    "Ohio|Oklahoma|Oregon|Pennsylvania|Rhode Island|South Carolina|South Dakota|Tennessee|Texas|Utah|Vermont|"
-    "Virginia|Washington|West Virginia|Wisconsin|Wyoming|Ontario|Quebec|British Columbia|Alberta|Manitoba|"
-    "Nova Scotia|New South Wales|Queensland|Tasmania|Victoria|Bavaria|Saxony|Tuscany|Sicily|Lombardy|Catalonia|"
-    "Andalusia|Galicia|Brittany|Normandy|Provence|Scotland|Wales|Cornwall|Kent|Essex|Yorkshire|Kerala|Punjab|"
-    "Gujarat|Bihar|Goa|Maharashtra|Tamil Nadu|Bengal|Flanders|Wallonia|Crimea|Anatolia|Transylvania".split("|")
-)
-STATE_CODES: Final = tuple(
-    "AL AK AZ AR CA CO CT DE FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT NE NV NH NJ NM NY NC ND OH OK OR "
-    "PA RI SC SD TN TX UT VT VA WA WV WI WY DC".split()
-)
-_FAMOUS: Final = tuple(
-    "London|Paris|New York|Berlin|Madrid|Rome|Tokyo|Chicago|Boston|Austin|Seattle|Los Angeles|San Francisco|LA|NYC|"
-    "Dublin|Lisbon|Vienna|Warsaw|Prague|Budapest|Athens|Istanbul|Cairo|Lagos|Nairobi|Mumbai|Delhi|Bangalore|"
-    "Shanghai|Beijing|Seoul|Sydney|Melbourne|Toronto|Vancouver|Montreal|Mexico City|Buenos Aires|Rio|São Paulo|"
-    "Washington DC|Miami|Denver|Dallas|Houston|Phoenix|Portland|Atlanta|Philadelphia|San Diego|Las Vegas|Manchester|"
-    "Glasgow|Edinburgh|Liverpool|Leeds|Bristol|Cardiff|Belfast|Oxford|Cambridge|Brussels|Amsterdam|Rotterdam|"
-    "Copenhagen|Oslo|Stockholm|Helsinki|Zurich|Geneva|Milan|Naples|Venice|Florence|Barcelona|Valencia|Seville|"
-    "Munich|Hamburg|Cologne|Frankfurt|Lyon|Marseille|Kyiv|Moscow|Dubai|Tel Aviv|Jerusalem|Singapore|Hong Kong|"
-    "Bangkok|Jakarta|Manila|Hanoi|Nashville|Brooklyn|Manhattan|Queens|Hollywood|Silicon Valley|Gaza|Syria|UK|US|USA|"
-    "the UK|the US|the United States|the Netherlands|Russia|Iran|England|Britain|Korea|South Korea|Taiwan|Vietnam|"
-    "Turkey|Europe|Africa|Asia|South America|North America|the Middle East|the Balkans|Scandinavia|Tibet|Kosovo|"
-    "the Bay Area|the Midwest|the West Coast|the East Coast|New England|East London|North London|Central America".split("|")
-)
-_AMBIGUOUS: Final = (
-    "Paris Jordan Chelsea Virginia Georgia Florence Victoria Sydney Austin Charlotte Chad Israel Kenya India Asia "
-    "Savannah Dakota Carolina Madison Jackson Lincoln Houston Dallas Phoenix Brooklyn Chester Kent Devon Adelaide "
-    "Alexandria Bristol Santiago Sofia Vienna Milan Orlando Lourdes Troy Tyrone Washington Cleveland Hamilton Regina "
-    "Aurora Helena Eugene Marion Logan Camden Lancaster Preston Lincoln York Nancy Verona Siena Geneva"
-).split()
-_NATURE: Final = "River|Lake|Mount|Bay of|Cape|Isle of|Gulf of|Port|Fort|Strait of|Valley of".split("|")
-_AFTER: Final = (
-    "River|Lake|Mountains|Valley|Beach|Island|Islands|Bay|Creek|Falls|Canyon|National Park|Forest|Hills|Peninsula|"
-    "Desert|Park|Bridge|Tower|Castle|Cathedral|Square|Airport|Station|Gardens|Harbour|Pier|Market|Lighthouse|Trail"
-).split("|")
-_SUBURB: Final = (
-    "North {}|South {}|East {}|West {}|Old {}|Upper {}|Lower {}|{} Heights|{} Hills|{} Park|{} Village|{} Grove|"
-    "{} Green|New {}|{} Springs|{} Junction|{} Quarter|Little {}|{} County|{} District|{} Township|{} Borough"
-).split("|")
-_STREET: Final = (
-    "Street|St|St.|Road|Rd|Rd.|Avenue|Ave|Ave.|Lane|Ln|Drive|Dr|Court|Ct|Boulevard|Blvd|Way|Place|Close|Crescent|"
-    "Terrace|Parkway|Square|Highway|Circle|Row|Mews|Gardens|Hill|Walk|Trail"
-).split("|")
-_STREET_WORDS: Final = (
-    "Oak|Maple|Elm|Pine|Cedar|Main|High|Church|Station|Mill|Park|King|Queen|Victoria|Green|River|Lake|Hill|Sunset|"
-    "Spring|Meadow|Willow|Birch|Chestnut|Highland|Forest|Garden|Bridge|Market|North|South|West|East|School|Bay|"
-    "Orchard|Prairie|Harbor|Union|Liberty|Canal|Grove|Walnut|Ash|Cherry|Juniper|Magnolia|Sycamore|Ridge|Valley|"
-    "1st|2nd|3rd|4th|5th|7th|12th|23rd|42nd|St James's|Chapel|Castle|Cathedral|Commercial|Windmill|Quarry|Foundry"
-).split("|")
-_FOREIGN_STREET: Final = (
-    "{}straße {n}|{}str. {n}|{}gasse {n}|Rue {} {n}|{n} rue {}|{n}, avenue {}|Via {} {n}|Via {}, {n}|Calle {} {n}|"
-    "Calle de {}, {n}|C/ {} {n}|Avenida {} {n}|Rua {} {n}|Rua {}, {n}|Av. {}, {n}|ul. {} {n}|{}straat {n}|{}laan {n}|"
-    "{}gatan {n}|{}vej {n}|{}katu {n}|Piazza {} {n}|Plaza {} {n}|Platz der {} {n}|{} utca {n}|{} Marg {n}"
-).split("|")
-_UNIT: Final = "Apt {}|Apt. {}|Suite {}|Unit {}|Flat {}|#{}|Floor {}|Apartment {}|Ste {}|Room {}".split("|")
+_STATES: Final = shapes("places_states")
+STATE_CODES: Final = shapes("placesstate_codes")
+_FAMOUS: Final = shapes("places_famous")
+_AMBIGUOUS: Final = shapes("places_ambiguous")
+_NATURE: Final = shapes("places_nature")
+_AFTER: Final = shapes("places_after")
+_SUBURB: Final = shapes("places_suburb")
+_STREET: Final = shapes("places_street")
+_STREET_WORDS: Final = shapes("places_street_words")
+_FOREIGN_STREET: Final = shapes("places_foreign_street")
+_UNIT: Final = shapes("places_unit")
 
-_INDUSTRY: Final = (
-    "Health|Energy|Logistics|Systems|Capital|Partners|Foods|Media|Labs|Robotics|Software|Analytics|Pharma|"
-    "Insurance|Consulting|Motors|Airlines|Industries|Technologies|Solutions|Holdings|Ventures|Networks|Security|"
-    "Biotech|Therapeutics|Diagnostics|Construction|Properties|Interiors|Textiles|Chemicals|Shipping|Aerospace|"
-    "Marine|Steel|Mining|Petroleum|Telecom|Wireless|Entertainment|Records|Studios|Publishing|Press|Design|Dental|"
-    "Medical Group|Financial|Investments|Electric|Plumbing|Roofing|Catering|Brewing Company|Coffee Roasters|Bakery|"
-    "Outfitters|Sports|Fitness|Travel|Tours|Rentals|Auto Repair|Cleaners|Freight|Freight Lines|Asset Management"
-).split("|")
-_LEGAL_FORM: Final = (
-    "Inc.|Inc|, Inc.|LLC|Ltd|Ltd.|Limited|plc|PLC|Corp.|Corp|Corporation|Co.|& Co.|GmbH|AG|KG|GmbH & Co. KG|S.A.|SA|"
-    "SARL|SAS|S.r.l.|S.p.A.|B.V.|N.V.|AB|ApS|A/S|AS|Oy|Sp. z o.o.|Kft.|a.s.|d.o.o.|Pty Ltd|Pvt Ltd|LLP|LP|L.L.C.|"
-    "S.L.|Lda|Ltda|K.K.|Group|Holdings Ltd|International|Group plc|Holding AG"
-).split("|")
-_COINED: Final = (
-    "Nova|Vertex|Lumen|Quanta|Helio|Strato|Bright|Clear|Blue|Iron|Silver|North|Arc|Astra|Terra|Aqua|Omni|Meta|Neo|"
-    "Hyper|Micro|Tele|Inter|Trans|Pan|Uni|Apex|Summit|Pinnacle|Cobalt|Ember|Falcon|Harbor|Juniper|Keystone|Lattice|"
-    "Maple|Nimbus|Orbit|Pioneer|Quill|Raven|Sierra|Tango|Umbra|Vista|Willow|Zephyr|Cedar|Delta|Echo|Fern|Granite"
-).split("|")
-_COINED_END: Final = (
-    "ix|ware|soft|tech|gen|link|path|point|stone|field|bridge|works|craft|hub|ly|ify|io|a|on|us|ia|media|data|net|"
-    "wave|light|forge|sight|scale|mind|pay|cart|fleet|med|bio|care|core|space|nest|loop|spark|flow|stack|grid"
-).split("|")
-_CARE: Final = (
-    "General Hospital|Hospital|Medical Center|Clinic|Health Centre|Community Hospital|Children's Hospital|"
-    "Memorial Hospital|University Hospital|Regional Medical Center|Family Practice|Dental Practice|Urgent Care|"
-    "Surgery Center|Hospice|Nursing Home|Rehabilitation Center|Cancer Center|Eye Clinic|Cardiology Associates|"
-    "Health System|Medical Group|Pediatrics|Orthopedics|Pharmacy|Infirmary|NHS Trust|Veterans Affairs Medical Center"
-).split("|")
-_SCHOOL: Final = (
-    "University|College|High School|Elementary School|Primary School|Community College|Grammar School|Academy|"
-    "Middle School|State University|Institute of Technology|Business School|Law School|Montessori School|Polytechnic"
-).split("|")
-_CIVIC: Final = (
-    "{} City Council|{} Police Department|{} District Court|{} County Court|{} Fire Department|Court of Appeal of {}|"
-    "{} Regional Court|{} Chamber of Commerce|{} Public Library|{} Food Bank|{} Housing Authority|City of {}|"
-    "{} Borough Council|{} Town Council|{} Sheriff's Office|{} School District|Bank of {}|University of {}|{} FC|"
-    "{} United|{} City|{} Tigers|{} Wanderers|{} Eagles|{} Symphony Orchestra|{} Historical Society|{} Times|{} Herald|"
-    "{} Gazette|{} Tribune|{} Airways|{} Museum of Art|Radio {}|{} Transit Authority|{} Housing Association|{} Lions|"
-    "{} Rugby Club|Diocese of {}|{} Water Board|{} Prison|Port Authority of {}|{} Family Court|{} Tax Office"
-).split("|")
-_NATIONAL: Final = (
-    "Ministry of {}|Department of {}|Federal Office of {}|National Institute of {}|Bureau of {}|{} Agency|"
-    "National {} Association|World {} Organization|International {} Federation|{} Commission|{} Workers Union|"
-    "Royal Society of {}|American {} Society|European {} Agency|Institute for {}|Center for {} Research|{} Foundation"
-).split("|")
-_FIELD: Final = (
-    "Health|Justice|Education|Defence|Finance|Agriculture|Labour|Transport|the Interior|Energy|Foreign Affairs|"
-    "Statistics|Immigration|Housing|Trade|Aviation|Cancer|Nursing|Teachers|Chess|Cycling|Rowing|Poetry|Physics|"
-    "Chemistry|Wildlife|Ocean|Space|Railway|Heritage|Tourism|Veterans|Fisheries|Standards|Food Safety|Refugees"
-).split("|")
-_KNOWN: Final = (
-    "Google|Microsoft|Amazon|Apple|Facebook|Meta|Netflix|Tesla|IBM|Intel|Oracle|Uber|Airbnb|Twitter|YouTube|Reddit|"
-    "NASA|FBI|CIA|NHS|BBC|CNN|UN|EU|NATO|WHO|UNICEF|IKEA|Nike|Adidas|Sony|Samsung|Toyota|BMW|Ford|Honda|Starbucks|"
-    "McDonald's|Walmart|Target|Tesco|Lidl|Costco|HSBC|Barclays|Citibank|Wells Fargo|JPMorgan|Goldman Sachs|Deloitte|"
-    "KPMG|Accenture|Siemens|Bosch|Nestlé|Unilever|Pfizer|Novartis|Red Cross|Harvard|Stanford|MIT|Yale|Oxford|UCLA|"
-    "the Red Cross|the FBI|the UN|the EU|Congress|the Senate|Parliament|the White House|the Supreme Court|GOP|IRS|FDA|"
-    "the Democratic Party|Labour|the Labour Party|Manchester United|Liverpool|Arsenal|Real Madrid|the Lakers|Yankees|"
-    "Spotify|LinkedIn|Instagram|WhatsApp|Disney|Marvel|HBO|Fox News|ESPN|New York Times|Reuters|Boeing|Airbus|UPS|"
-    "FedEx|DHL|Verizon|T-Mobile|Vodafone|Kaiser Permanente|Mayo Clinic|Blue Cross|Aetna|Cigna|Best Buy|Home Depot|"
-    "European Court of Human Rights|Supreme Court|Constitutional Court|Court of Cassation|Public Prosecutor's Office"
-).split("|")
-_SURNAME_FIRM: Final = (
-    "{0} & Sons|{0} and Sons|{0} & Daughters|{0} Brothers|{0} Bros.|{0} & {1}|{0}, {1} & {2}|{0} {1} LLP|{0} & {1} LLP|"
-    "{0} Law Group|Law Offices of {0}|{0} Attorneys at Law|{0} Solicitors|{0} & Partners|{0} Bank|{0} Funeral Home|"
-    "{0} Realty|{0} Group|{0}'s Bakery|{0}'s Diner|{0}'s Hardware|{0} Foundation|{0} Trust|{0} and {1} Architects"
-).split("|")
+_INDUSTRY: Final = shapes("places_industry")
+_LEGAL_FORM: Final = shapes("places_legal_form")
+_COINED: Final = shapes("places_coined")
+_COINED_END: Final = shapes("places_coined_end")
+_CARE: Final = shapes("places_care")
+_SCHOOL: Final = shapes("places_school")
+_CIVIC: Final = shapes("places_civic")
+_NATIONAL: Final = shapes("places_national")
+_FIELD: Final = shapes("places_field")
+_KNOWN: Final = shapes("places_known")
+_SURNAME_FIRM: Final = shapes("places_surname_firm")
 
 
 def _city(rng: random.Random, held: bool) -> str:
@@ -205,7 +104,9 @@ def street(rng: random.Random, *, held: bool) -> str:
         return f"{rng.choice(('P.O. Box', 'PO Box', 'P.O. Box'))} {rng.randint(10, 99999)}"
     line = f"{number} {road(rng, held=held)}"
     if rng.random() < 0.2:
-        unit = rng.choice(_UNIT).format(rng.choice((rng.randint(1, 900), f"{rng.randint(1, 30)}{rng.choice('ABCD')}")))
+        unit = rng.choice(_UNIT).format(
+            rng.choice((rng.randint(1, 900), f"{rng.randint(1, 30)}{rng.choice('ABCD')}"))
+        )
         line += f"{rng.choice((', ', ' '))}{unit}"
     return line
 
@@ -244,7 +145,9 @@ def care(rng: random.Random, *, held: bool) -> str:
     elif chance < 0.55:
         stem = draw_name(rng, "last", held=held)
     elif chance < 0.8:
-        stem = rng.choice(("St. ", "St ", "Saint ", "Our Lady of ", "Mount ")) + draw_name(rng, "first", held=held)
+        stem = rng.choice(("St. ", "St ", "Saint ", "Our Lady of ", "Mount ")) + draw_name(
+            rng, "first", held=held
+        )
         stem += rng.choice(("'s", "'s", ""))
     else:
         stem = rng.choice(_COINED + _STREET_WORDS[:20])

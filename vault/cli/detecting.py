@@ -55,11 +55,16 @@ def _chosen(call: Call, pack: str | None) -> tuple[Detector, Policy | None]:
     from vault.policy.pack import load
     from vault.redaction.interface import DEFAULT_THRESHOLD
 
-    names = call.config.detection.detectors if call.asked.vault is not None else ("builtin",)
-    wanted = pack is not None or call.asked.vault is not None
-    policy = load(pack_place(call, pack)) if wanted else None
-    threshold = policy.threshold if policy is not None else DEFAULT_THRESHOLD
-    return compose.detector(names, threshold), policy
+    configured = call.config.detection if call.asked.vault is not None else None
+    policy = load(pack_place(call, pack)) if configured is not None or pack is not None else None
+    detector = compose.detector(
+        configured.detectors if configured is not None else ("builtin",),
+        policy.threshold if policy is not None else DEFAULT_THRESHOLD,
+        strict=policy.strict if policy is not None else False,
+        folder=call.folder if configured is not None else None,
+        recognisers=configured.recognisers if configured is not None else (),
+    )
+    return detector, policy
 
 
 def _kept(policy: Policy | None, detector: Detector) -> frozenset[str]:
@@ -282,7 +287,7 @@ def coverage(call: Call) -> None:
     from vault.redaction.evaluation.coverage import TABLES, rows
 
     detector, _ = _chosen(call, None)
-    figures = measured()
+    figures = measured(detector.version, call.folder if call.asked.vault is not None else None)
     document: dict[str, Any] = {
         "detector": detector.version,
         "measured_with": figures.version if figures is not None else None,
@@ -313,9 +318,7 @@ def _coverage(screen: Console, document: dict[str, Any]) -> None:
         screen.print(table)
         screen.print()
     if document["measured_with"] is None:
-        output.line(screen, ("no figures: this installation has no measured.json", "yellow"))
-    elif document["measured_with"] != document["detector"]:
-        output.line(screen, ("the figures are of another detector than this one", "yellow"))
+        output.line(screen, ("this detector was not measured: memvault detect measure", "yellow"))
 
 
 def measure(
@@ -324,13 +327,29 @@ def measure(
     most: Annotated[
         int, typer.Option("--most", min=0, metavar="N", help="Take N samples, evenly spread; 0: all.")
     ] = 0,
+    write: Annotated[
+        bool,
+        typer.Option(
+            "--write", help="Keep the figures in the folder given with --vault, for its pack's floors."
+        ),
+    ] = False,
 ) -> None:
     """Measure the detector on the samples that are shipped with it: our own generator's, and probes."""
-    from vault.redaction.evaluation import run, shipped
+    from vault.redaction.evaluation import figures, run, shipped
 
+    if write and (call.asked.vault is None or most):
+        raise InvalidInputError("write.part", "--write needs --vault, and all samples")
     detector, policy = _chosen(call, pack)
     found = shipped.samples(most)
+    kept = (
+        frozenset[str]() if write else _kept(policy, detector)
+    )  # a floor is about what is found, not what is kept
     with call.out.progress("detecting", len(found.samples)) as watch:
-        scorer, report = run.evaluate(found, detector, keep=_kept(policy, detector), watch=watch)
+        scorer, report = run.evaluate(found, detector, keep=kept, watch=watch)
     document = {"format": found.form, "pack": policy.name if policy is not None else None, **report}
+    if write:
+        from vault.files import write_private
+
+        records = [run.record(report, shipped.model_version())]
+        write_private(call.folder / figures.FILE, figures.render(shipped.digest(), records))
     call.out.show(document, lambda screen: _evaluation(screen, document, scorer))

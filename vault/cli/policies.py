@@ -18,6 +18,7 @@ from vault.errors import ConfigError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from vault.policy.decide import Policy
     from vault.policy.tools import CaseResult
 
 PackArgument = Annotated[
@@ -61,23 +62,30 @@ def run_tests(call: Call, pack: PackArgument = None) -> None:
     from vault.policy.pack import load
 
     place = pack_place(call, pack)
-    detector = _detector(call, load(place).threshold)
+    detector = _detector(call, load(place))
     results = tools.run_tests(place, detector)
     call.out.show({"results": results}, lambda screen: _results(screen, results))
     if any(result.status == "failed" for result in results):
         raise typer.Exit(FAILED)
 
 
-def _detector(call: Call, threshold: float) -> Callable[[str], set[str]]:
+def _detector(call: Call, policy: Policy) -> Callable[[str], set[str]]:
     from vault import compose
+    from vault.config import DetectionConfig
 
     try:
-        names = call.config.detection.detectors
+        asked = call.config.detection
     except ConfigError as error:
         if error.code != "config.missing":
             raise
-        names = ("builtin",)
-    detector = compose.detector(names, threshold)
+        asked = DetectionConfig()
+    detector = compose.detector(
+        asked.detectors,
+        policy.threshold,
+        strict=policy.strict,
+        folder=call.folder,
+        recognisers=asked.recognisers,
+    )
     return lambda text: {finding.entity for finding in detector.detect(text)}
 
 

@@ -14,7 +14,7 @@ from vault.errors import PolicyInvalidError
 from vault.policy.decide import Policy, Waiver
 
 LONGEST_WAIVER: Final = timedelta(days=366)
-MEASURE: Final = "memvault detect measure"
+MEASURE: Final = "memvault detect measure --write"
 
 
 class Measured(Protocol):
@@ -57,7 +57,7 @@ def check_coverage(
     if measured is None or measured.version != version:
         raise PolicyInvalidError(
             "policy.measure",
-            f"pack {policy.name} sets recall floors, and this detector has not been measured: run `{MEASURE}`",
+            f"pack {policy.name} sets recall floors and this detector is not measured: run `{MEASURE}` on this vault",
         )
     low = [*_under(floors, measured)]
     if low:

@@ -7,9 +7,11 @@ postal code the state, town or label before it.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from vault.redaction.patterns import Rule, RuleSet
+from vault.types import Finding
 
 _STREET_KINDS: Final = (
     "Street|St|Avenue|Ave|Av|Boulevard|Blvd|Road|Rd|Lane|Ln|Drive|Dr|Court|Ct|Place|Pl|Terrace|Ter|Way|Circle|Cir|Square|Sq"
@@ -61,6 +63,18 @@ _ENDINGS: Final = (
 )
 _HOUSE: Final = r"(?:\d{1,5}(?:[ -]?[a-zA-Z]\b)?(?:[-/]\d{1,4}[a-zA-Z]?)?)"
 
+# What introduces an address, and words that no address goes on with.
+_ADDRESS_CUE: Final = (
+    r"\b(?:address(?: (?:is|to|with|as|at|now|was|changed|has|from|of|new)){0,3}|(?:lives?|living|resid(?:es?|ing)|residence(?: is)?|located"
+    r"|arrived|delivered|shipped|mailed|sent|relocated|moved|ship|deliver|mail|send)(?: (?:it|this|them|everything|the \w{3,10}|my \w{3,10}))?"
+    r" (?:at|to|in|is))[:\s]{1,4}"
+)
+_NO_ADDRESS_WORD: Final = (
+    r"(?!(?:and|but|please|last|thanks|thank|if|which|because|by|today|tomorrow|yesterday|next|this|that|with|for|is|was|are|were|since"
+    r"|until|from|who|where|when|my|her|his|their|our|your|i|you|he|she|it|we|they|not|as|or|so|then|there|here|can|will|would"
+    r"|before|after|people|times|minutes|hours|days|weeks|months|years|percent)\b)"
+)
+
 ADDRESS_RULES: Final[tuple[RuleSet, ...]] = (
     RuleSet(
         name="rules.street",
@@ -93,8 +107,8 @@ ADDRESS_RULES: Final[tuple[RuleSet, ...]] = (
                 name="post office box",
                 regex=(
                     r"\b(?:P\.? ?O\.? ?Box|Post Office Box|Postfach|Postbus|Apartado(?: de Correos)?|Caixa Postal|Casella Postale"
-                    r"|Bo\xeete Postale|B\.P\.|PMB|PSC|CMR|Private Bag),?(?: No\.?| #)? ?\d[\d -]{0,8}\d(?:,? Box \d{1,6})?\b"
-                    r"|\b(?:P\.? ?O\.? ?Box|Postfach|Postbus|PSC|CMR) ?\d\b"
+                    r"|Bo\xeete Postale|B\.P\.|PMB|PSC|CMR|Private Bag)(?:,? No\.?|,? #|,? ) ?\d[\d -]{0,8}\d(?:,? Box \d{1,6})?\b"
+                    r"|\b(?:P\.? ?O\.? ?Box|Postfach|Postbus|PSC|CMR) \d\b"
                 ),
                 score=0.75,
                 digits=1,
@@ -118,7 +132,7 @@ ADDRESS_RULES: Final[tuple[RuleSet, ...]] = (
             ),
             Rule(
                 name="military",
-                regex=rf"\b(?:(?:PSC|CMR|Unit) \d{{1,5}},? ?Box \d{{1,6}},? ?|USN[SV] {_CAPITAL} ?,? ?)?(?:APO|FPO|DPO),? A[AEP],? \d{{5}}(?:-\d{{4}})?\b",
+                regex=rf"\b(?:(?:PSC|CMR|Unit) \d{{1,5}},? ?Box \d{{1,6}},? ?|USN[SV] {_CAPITAL} ?,? ?)?\b(?:APO|FPO|DPO),? A[AEP],? \d{{5}}(?:-\d{{4}})?\b",
                 score=0.85,
                 digits=5,
                 words=frozenset(("apo", "fpo", "dpo")),
@@ -145,6 +159,61 @@ ADDRESS_RULES: Final[tuple[RuleSet, ...]] = (
                 check="street",
                 digits=1,
                 words=_KIND_FIRST_WORDS,
+            ),
+        ),
+    ),
+    RuleSet(
+        name="rules.street.block",
+        entity="STREET_ADDRESS",
+        rules=(
+            Rule(
+                name="before a unit",
+                regex=(
+                    r"\b\d{1,6}[A-Za-z]?,? (?:[\w'\u2019.-]{1,24}[ ,]{1,2}){1,5}[ ,\n]{0,3}(?:Apt|Apartment|Suite|Ste|Unit|Flat|Appt|Apto)"
+                    r"\b\.? ?#?\d[\w-]{0,5}\b"
+                ),
+                score=0.7,
+                check="street",
+                digits=2,
+                words=frozenset(("apt", "apartment", "suite", "ste", "unit", "flat", "appt", "apto")),
+            ),
+            Rule(
+                name="after a cue",
+                regex=(
+                    rf"{_ADDRESS_CUE}(?P<value>\d{{1,6}}[A-Za-z]?(?![\w%$]|[.:]\d)(?:[ ,\n]{{1,3}}{_NO_ADDRESS_WORD}"
+                    r"(?:[\w'\u2019#/-]{2,24}|[A-Za-z]{1,4}\.)){1,14})(?=[.,;!?)\s]|$)"
+                ),
+                score=0.6,
+                check="block",
+                digits=1,
+                words=frozenset(
+                    (
+                        *(
+                            "address",
+                            "lives",
+                            "live",
+                            "living",
+                            "resides",
+                            "residing",
+                            "residence",
+                            "moved",
+                            "ship",
+                            "shipped",
+                        ),
+                        *(
+                            "deliver",
+                            "delivered",
+                            "mail",
+                            "mailed",
+                            "sent",
+                            "send",
+                            "arrived",
+                            "located",
+                            "reside",
+                            "relocated",
+                        ),
+                    )
+                ),
             ),
         ),
     ),
@@ -277,7 +346,7 @@ ADDRESS_RULES: Final[tuple[RuleSet, ...]] = (
             Rule(
                 name="before a town",
                 regex=(
-                    r"(?:(?<=, )|(?<=\n)|(?<= in )|(?<=\d )|^)\d{5} (?=[A-Z\u00c0-\u00de][a-z\u00df-\u00ff'-]{2,20}(?:[ -]"
+                    r"(?:(?<=, )|(?<=\n)|(?<= in )|(?<=\d )|^)\d{5}(?= [A-Z\u00c0-\u00de][a-z\u00df-\u00ff'-]{2,20}(?:[ -]"
                     r"(?:am|an|der|sur|sous|en|de|la|le|les|[A-Z\u00c0-\u00de][a-z\u00df-\u00ff]+))?(?:[.,;\n)]|$))"
                 ),
                 score=0.5,
@@ -344,7 +413,7 @@ ADDRESS_RULES: Final[tuple[RuleSet, ...]] = (
                     r"(?:\d{1,2}(?:\.\d{1,4})?[\"\u2033] ?)?[EWO]\b"
                 ),
                 score=0.85,
-                digits=4,
+                digits=2,
             ),
             Rule(
                 name="labelled",
@@ -365,3 +434,15 @@ ADDRESS_RULES: Final[tuple[RuleSet, ...]] = (
         ),
     ),
 )
+
+_AFTER_STREET: Final = re.compile(
+    r"(?:[,\s>?]{1,6}[^\W\d_][\w.'\u2019-]{0,24}){0,8}[,\s>?]{1,6}(?P<code>\d{4,6}(?:-\d{3,4})?)(?=\s{0,3}(?:$|[.,;\n)!?]))"
+)
+
+
+def postal_codes(text: str, streets: Iterable[Finding]) -> Iterator[Finding]:
+    """Figures that end the address a street or unit begins, whatever town stands between."""
+    for street in streets:
+        match = _AFTER_STREET.match(text, street.end)
+        if match:
+            yield Finding("POSTAL_CODE", *match.span("code"), 0.5, "rules.postal.after")

@@ -22,6 +22,31 @@ _NOT_MEASURED: Final = (
     r"|of\b)|[.,:/]\d|-\d)"
 )
 
+_TO_BE: Final = (
+    r"\b(?:I ?am|I'm|(?:he|she)(?:'s| is| was)|(?:is|was|just) (?:only|now|already|almost|nearly|about|just))"
+)
+_NO_MORE: Final = (
+    r"(?= ?(?:[.,;!?)]|$|\n| and | but | now | this | next | years?\b(?! (?:in|into|later|ago|away|behind))| when ))"
+    r"(?! ?[.,]\d| years? (?:ahead|late|sober|younger|older|junior|senior))"
+)
+_NUMBER_WORDS: Final = (
+    *(
+        "twenty",
+        "thirty",
+        "forty",
+        "fifty",
+        "sixty",
+        "seventy",
+        "eighty",
+        "ninety",
+        "ten",
+        "eleven",
+        "twelve",
+        "thirteen",
+    ),
+    *("fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"),
+)
+
 AGE_RULES: Final[tuple[RuleSet, ...]] = (
     RuleSet(
         name="rules.age",
@@ -45,13 +70,16 @@ AGE_RULES: Final[tuple[RuleSet, ...]] = (
             ),
             Rule(
                 name="I am",
-                regex=(
-                    r"\b(?:I ?am|I'm|I\u2019m|(?:he|she)(?:'s| is| was)|(?:is|was|just) (?:only|now|already|almost|nearly|about|just))"
-                    rf" (?P<value>{_FIGURES}|{_TENS}(?:[- ]{_ONES})?|{_TEENS})(?= ?(?:[.,;!?)]|$|\n| and | but | now | this | next | years?\b(?! (?:in|into|later|ago|away|behind))"
-                    r"| when ))(?! ?[.,]\d| years? (?:ahead|late|sober|younger|older|junior|senior))"
-                ),
+                regex=rf"{_TO_BE} (?P<value>{_FIGURES}){_NO_MORE}",
                 score=0.5,
+                digits=1,
                 words=frozenset(("i", "iam", "he", "she", "is", "was", "just")),
+            ),
+            Rule(
+                name="I am, in words",
+                regex=rf"{_TO_BE} (?P<value>{_TENS}(?:[- ]{_ONES})?|{_TEENS}){_NO_MORE}",
+                score=0.5,
+                words=frozenset(_NUMBER_WORDS),
             ),
             Rule(
                 name="decade",
@@ -62,6 +90,7 @@ AGE_RULES: Final[tuple[RuleSet, ...]] = (
                 ),
                 score=0.7,
                 words=frozenset(("his", "her", "their", "my", "your", "our")),
+                hints=("0s", "0's", "teens", "ties", "hundreds"),
             ),
             Rule(
                 name="at",

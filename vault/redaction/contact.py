@@ -103,6 +103,7 @@ _SURE: Final = (
     "mm mn mo mp mq mr mt mu mv mw mx mz na nc ne nf ng ni nl np nr nu nz om pa pe pf pg ph pk pl pn pr "
     "pt pw qa ro ru rw sa sb sc sd se sg si sj sk sl sm sn sr st su sv sx sy sz tc td tf tg th tj tk tl "
     "tm tn tr tt tv tw tz ua ug uk uy uz va vc ve vg vi vn vu wf ye yt za zm zw "
+    "local localdomain internal intranet intra lan corp arpa onion "  # closed networks
 )
 _SURE_DOMAINS: Final = frozenset(_SURE.split())
 _HOST: Final = re.compile(r"(?<![\w@.-])[\w-]+(?:\.[\w-]+)+(?![\w@-])")

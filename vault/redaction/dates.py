@@ -7,9 +7,13 @@ German, French, Italian, Portuguese, Dutch, Danish and Swedish.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
+from vault.redaction.interface import DEFAULT_THRESHOLD
+from vault.redaction.normalise import View
 from vault.redaction.patterns import Rule, RuleSet
+from vault.types import Finding
 
 # Names that are seldom anything but a month, in any case.
 _SURE_MONTHS: Final = (
@@ -45,7 +49,7 @@ _CASED_MONTH: Final = (
     + r")\b\.?"
 )
 
-_DAY: Final = r"(?:0?[1-9]|[12]\d|3[01])(?:st|nd|rd|th|er|\xba|\xaa|\.|:e)?"
+_DAY: Final = r"(?:0?[1-9]|[12]\d|3[01])(?:st|nd|rd|th|er|o|\.|:e)?"
 _DAYS: Final = rf"{_DAY}(?:(?: ?[-/&] ?| to | and | until | bis | al? )(?:the )?{_DAY})?"
 _YEAR: Final = r"(?:(?:1[6-9]|20)\d\d|'\d\d)"
 _SHORT_YEAR: Final = r"(?:(?:1[6-9]|20)\d\d|'?\d\d)"
@@ -55,20 +59,15 @@ _CLOCK: Final = (
 )
 _TIME: Final = rf"(?:,? (?:at |um |\xe0 |a las |@ ?)?(?:{_CLOCK})(?: ?(?:UTC|GMT|[ECMP][SD]T|CET|CEST)\b)?)?"
 _WEEKDAYS: Final = "monday tuesday wednesday thursday friday saturday sunday".split()
-_WEEKDAY: Final = rf"(?:(?:{_either(_WEEKDAYS)}|mon|tues?|wed|thu(?:rs?)?|fri|sat|sun)\.?,? (?:the )?)?"
 _END: Final = r"(?![\w])"
 
 _DAY_MONTH_YEAR: Final = (
-    rf"{_WEEKDAY}\b{_DAYS}{_JOIN}{_ANY_MONTH}(?:,? ?(?:de[l]? |of )?|[-/ ]){_SHORT_YEAR}{_END}{_TIME}"
+    rf"\b{_DAYS}{_JOIN}{_ANY_MONTH}(?:,? ?(?:de[l]? |of )?|[-/ ]){_SHORT_YEAR}{_END}{_TIME}"
 )
-_MONTH_DAY_YEAR: Final = (
-    rf"{_WEEKDAY}\b{_ANY_MONTH}[ -]?(?:the )?{_DAYS}(?: ?, ?| of | |-){_YEAR}{_END}{_TIME}"
-)
+_MONTH_DAY_YEAR: Final = rf"\b{_ANY_MONTH}[ -]?(?:the )?{_DAYS}(?: ?, ?| of | |-){_YEAR}{_END}{_TIME}"
 _MONTH_YEAR: Final = rf"\b{_ANY_MONTH}(?:,? (?:of |de[l]? )?|[-/]){_YEAR}{_END}"
-_MONTH_DAY: Final = (
-    rf"(?:{_WEEKDAY[:-1]})?\b{_CASED_MONTH} (?:the )?{_DAYS}(?![\w%]|[.,:/]\d|-\d{{3}}){_TIME}"
-)
-_DAY_MONTH: Final = rf"(?:{_WEEKDAY[:-1]})?\b{_DAYS}{_JOIN}{_CASED_MONTH}(?!\w){_TIME}"
+_MONTH_DAY: Final = rf"\b{_CASED_MONTH} (?:the )?{_DAYS}(?![\w%]|[.,:/]\d|-\d{{3}}){_TIME}"
+_DAY_MONTH: Final = rf"\b{_DAYS}{_JOIN}{_CASED_MONTH}(?!\w){_TIME}"
 
 _ORDINALS: Final = (
     "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth "
@@ -136,8 +135,35 @@ _WORDED_RULES: Final = (
     Rule(name="day month year", regex=_DAY_MONTH_YEAR, score=0.7, digits=3, words=_MONTH_WORDS),
     Rule(name="month day year", regex=_MONTH_DAY_YEAR, score=0.7, digits=3, words=_MONTH_WORDS),
     Rule(name="month year", regex=_MONTH_YEAR, score=0.65, digits=2, words=_MONTH_WORDS),
-    Rule(name="ordinal", regex=_ORDINAL_DATE, score=0.7, words=_MONTH_WORDS),
-    Rule(name="year in words", regex=_FIGURE_YEAR_WORDS, score=0.7, words=_MONTH_WORDS),
+    Rule(
+        name="ordinal",
+        regex=_ORDINAL_DATE,
+        score=0.7,
+        words=_MONTH_WORDS,
+        hints=(
+            "first",
+            "second",
+            "third",
+            "fourth",
+            "fifth",
+            "sixth",
+            "seventh",
+            "eighth",
+            "ninth",
+            "tenth",
+            "eleventh",
+            "twelfth",
+            "eenth",
+            "tieth",
+        ),
+    ),
+    Rule(
+        name="year in words",
+        regex=_FIGURE_YEAR_WORDS,
+        score=0.7,
+        words=_MONTH_WORDS,
+        hints=("nineteen", "twenty", "two thousand", "eighteen"),
+    ),
     Rule(name="month day", regex=_MONTH_DAY, score=0.55, digits=1, words=_MONTH_WORDS, flags=re.NOFLAG),
     Rule(name="day month", regex=_DAY_MONTH, score=0.55, digits=1, words=_MONTH_WORDS, flags=re.NOFLAG),
 )
@@ -151,6 +177,7 @@ def _as_birth(rule: Rule) -> Rule:
         near=_BIRTH,
         digits=rule.digits,
         words=rule.words,
+        hints=rule.hints,
         flags=rule.flags,
     )
 
@@ -197,18 +224,14 @@ DATE_RULES: Final[tuple[RuleSet, ...]] = (
             ),
             Rule(
                 name="weekday",
-                regex=(
-                    rf"\b(?:(?:{_either([*map(str.capitalize, _WEEKDAYS)])})(?: (?:morning|afternoon|evening|night))?"
-                    rf"|(?:last|this|next|on|every) (?:{_either(_WEEKDAYS)}))\b"
-                ),
+                regex=rf"\b(?:{_either(_WEEKDAYS)})(?: (?:morning|afternoon|evening|night))?\b",
                 score=0.4,
                 words=frozenset(_WEEKDAYS),
-                flags=re.NOFLAG,
             ),
             Rule(
                 name="relative",
                 regex=(
-                    r"\b(?:(?:last|next|previous|this past) (?:week|weekend|month|year|spring|summer|autumn|fall|winter|night)"
+                    r"\b(?:(?:last|next|previous|this past) (?:week|weekend|month|year|spring|summer|autumn|fall|winter)"
                     r"|(?:the )?(?:day|week|month|year) before last|the day before yesterday)\b"
                 ),
                 score=0.4,
@@ -252,6 +275,7 @@ DATE_RULES: Final[tuple[RuleSet, ...]] = (
     RuleSet(
         name="rules.date.numeric",
         entity="DATE_TIME",
+        gate=r"\d[-/.]\d",
         rules=(
             Rule(name="full", regex=_NUMERIC, score=0.62, digits=4),
             Rule(
@@ -270,17 +294,31 @@ DATE_RULES: Final[tuple[RuleSet, ...]] = (
                 score=0.45,
                 digits=2,
             ),
+        ),
+    ),
+    RuleSet(
+        name="rules.date.glued",
+        entity="DATE_TIME",
+        gate=r"\d[A-Za-z]{3}'?\d\d",
+        rules=(
             Rule(
                 name="glued",
                 regex=rf"(?<![\w-])(?:0?[1-9]|[12]\d|3[01])(?:{_either([word for word in _MONTH_WORDS if len(word) == 3])}){_SHORT_YEAR}{_END}",
                 score=0.6,
                 digits=3,
             ),
+        ),
+    ),
+    RuleSet(
+        name="rules.date.quarter",
+        entity="DATE_TIME",
+        rules=(
             Rule(
                 name="quarter",
                 regex=rf"\b(?:Q[1-4]|H[12]|FY|CW ?\d\d|KW ?\d\d)(?: of)?[ /-]?{_YEAR}{_END}",
                 score=0.5,
                 digits=2,
+                hints=("q1", "q2", "q3", "q4", "h1", "h2", "fy", "cw", "kw"),
             ),
         ),
     ),
@@ -320,27 +358,53 @@ _NO_YEAR_AFTER: Final = (
     "|users|items|pieces|pages|tokens|rows|records|requests|dpi|psi|k|lbs?|days|weeks|months|years|children|participants"
     "|soldiers|residents|inhabitants|cells|ng|pg|cc|percent|degrees"
 )
-_YEAR_RULE: Final = (
-    rf"\b(?:{_NO_YEAR_BEFORE})[\s.:#]{{1,3}}\d{{4}}\b"
-    r"|(?<![\w$\u20ac\xa3\u20b9#./:+@=-])(?:early |late |mid[- ])?"
-    r"(?P<value>(?:19\d\d|20[0-4]\d)(?:(?:-|/| ?- ?)(?:(?:19|20)\d\d|\d\d)(?![\w/-]))?(?:'?s\b)?)"
-    rf"(?![\w%$\u20ac]|[.,:]\d|[-/]\w|\s?(?:{_NO_YEAR_AFTER})\b)"
+_AFTER_TIME: Final = re.compile(
+    r"(?:\b(?:in|since|until|till|by|of|from|during|before|after|around|circa|between|year|class|spring|early|late|mid)"
+    r"(?: the)?(?: years?)?|[(])[ -]?$",
+    re.IGNORECASE,
 )
-YEAR_RULES: Final = RuleSet(
-    name="rules.date.year",
+_NO_YEAR: Final = re.compile(rf"\b(?:{_NO_YEAR_BEFORE})[\s.:#]{{1,3}}$", re.IGNORECASE)
+_BARE_YEAR: Final = re.compile(
+    r"(?:1[6-9]\d\d|20\d\d)(?:(?:-|/| ?- ?)(?:(?:19|20)\d\d|\d\d)(?![\w/-]))?(?:'?s\b)?"
+    rf"(?![\w%$\u20ac]|[.,:]\d|[-/]\w|\s?(?:{_NO_YEAR_AFTER})\b)",
+    re.IGNORECASE,
+)
+_BEFORE_YEAR: Final = frozenset("$\u20ac\xa3\u20b9#./:+@=-_")
+_LOOK_BACK: Final = 24
+
+
+class YearRecogniser:
+    """Bare years and decades: four figures that no word before or unit after makes an amount or a number."""
+
+    name = "rules.year"
+    entities = frozenset(("DATE_TIME",))
+    digits = 4
+
+    def __init__(self, *, threshold: float = DEFAULT_THRESHOLD) -> None:
+        self._threshold = threshold
+
+    def find(self, view: View) -> Iterable[Finding]:
+        text = view.text
+        found = []
+        for match in _BARE_YEAR.finditer(text):
+            start = match.start()
+            if start and (text[start - 1].isalnum() or text[start - 1] in _BEFORE_YEAR):
+                continue
+            before = text[max(0, start - _LOOK_BACK) : start]
+            told = _AFTER_TIME.search(before) is not None
+            year = int(text[start : start + 4])
+            if not told and (not 1900 <= year < 2050 or _NO_YEAR.search(before)):
+                continue
+            score = 0.5 if told else 0.41
+            if score >= self._threshold:
+                found.append(Finding("DATE_TIME", start, match.end(), score, self.name))
+        return found
+
+
+SHORT_YEAR_RULES: Final = RuleSet(
+    name="rules.date.short",
     entity="DATE_TIME",
     rules=(
-        Rule(
-            name="after a word of time",
-            regex=(
-                r"\b(?:in|since|until|till|by|of|from|during|before|after|around|circa|between|year|class of|spring|early|late)"
-                r"(?: the)?(?: years?)? (?P<value>(?:1[6-9]\d\d|20\d\d)(?:'?s\b)?)(?![\w%$\u20ac]|[.,:/]\d|-\d|"
-                rf"\s?(?:{_NO_YEAR_AFTER})\b)"
-            ),
-            score=0.5,
-            digits=4,
-        ),
-        Rule(name="bare", regex=_YEAR_RULE, score=0.41, digits=4),
         Rule(
             name="short",
             regex=(

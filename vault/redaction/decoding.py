@@ -17,7 +17,8 @@ from vault.redaction.edits import Edit, apart
 
 # One glance that every text gets: no encoding without one of these characters or a long token.
 CUE: Final = re.compile(
-    r"[%&\\]|=[0-9A-F]{2}|U\+[0-9A-Fa-f]{4}|[A-Za-z0-9+/_-]{12}|(?:[0-9A-Fa-f]{2,3}[ ,:;-]{1,2}){5}|0x[0-9A-Fa-f]{2}|[01]{8}"
+    r"[%&\\]|=[0-9A-F]{2}|U\+[0-9A-Fa-f]{4}|[A-Za-z0-9+/_-]{12}"
+    r"|(?:[0-9A-Fa-f]{2,3}[ ,:;-]{1,2}){5}|0x[0-9A-Fa-f]{2}|[01]{8}"
 )
 
 _FEWEST_BYTES: Final = 6  # nothing shorter is worth hiding
@@ -35,17 +36,23 @@ _BITS: Final = re.compile(r"(?<!\d)[01]{8}(?: ?[01]{8}){3,}(?!\d)")
 # Runs of escaped bytes, however often the percent sign itself was escaped (`%25`).
 _PERCENT: Final = re.compile(r"%(?:25)*([0-9A-Fa-f]{2})")
 _PERCENT_RUN: Final = re.compile(r"(?:%(?:25)*[0-9A-Fa-f]{2})+")
-_PRINTED: Final = re.compile(r"(?<=[\w.+-])(?:=[0-9A-F]{2})+(?=[\w.+-])")  # RFC 2045 6.7, quoted-printable
+_PRINTED: Final = re.compile(
+    r"(?<=[\w.+-])(?<!=[0-9A-F]{2})(?:=[0-9A-F]{2})+(?=[\w.+-])"
+)  # RFC 2045 6.7, quoted-printable
 _ENTITY: Final = re.compile(
     r"&(?:amp;){0,8}(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31}(?=;));?"
 )
-_UNIT: Final = r"\\+u(?:([0-9A-Fa-f]{4})|\{([0-9A-Fa-f]{1,6})\})|\\+U([0-9A-Fa-f]{8})|U\+([0-9A-Fa-f]{4,6})(?![0-9A-Za-z])"
-_CODE_POINT: Final = re.compile(_UNIT)
-_BYTE_RUN: Final = re.compile(r"(?:\\+x[0-9A-Fa-f]{2})+")
-_BYTE: Final = re.compile(r"\\+x([0-9A-Fa-f]{2})")
+# However often the backslash itself was escaped; a run of them is entered at its start only.
+_SLASH: Final = r"(?<!\\)\\+"
+_CODE_POINT: Final = re.compile(
+    rf"{_SLASH}u(?:([0-9A-Fa-f]{{4}})|\{{([0-9A-Fa-f]{{1,6}})\}})|{_SLASH}U([0-9A-Fa-f]{{8}})"
+    r"|U\+([0-9A-Fa-f]{4,6})(?![0-9A-Za-z])"
+)
+_BYTE_RUN: Final = re.compile(rf"{_SLASH}x[0-9A-Fa-f]{{2}}(?:\\+x[0-9A-Fa-f]{{2}})*")
+_BYTE: Final = re.compile(rf"{_SLASH}x([0-9A-Fa-f]{{2}})")
 _OCTAL_RUN: Final = re.compile(r"(?:\\[0-3][0-7]{2})+")
 _OCTAL: Final = re.compile(r"\\([0-3][0-7]{2})")
-_SHORT: Final = re.compile(r'\\+(["/nrt])')
+_SHORT: Final = re.compile(rf'{_SLASH}(["/nrt])')
 _SHORT_CHARS: Final = {"n": "\n", "r": "\n", "t": "\t"}
 
 

@@ -7,7 +7,6 @@ is found once is masked at all its mentions (propagate.py).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from functools import cache
 from hashlib import sha256
@@ -28,7 +27,7 @@ from vault.redaction.propagate import propagated
 from vault.redaction.resolve import joined, resolve
 from vault.redaction.rules import own_recognisers
 from vault.redaction.secret_rules import SECRET_RULES
-from vault.redaction.views import Reading, readings
+from vault.redaction.views import Reading, readings, unjoined
 from vault.redaction.vote import NameVote
 from vault.types import Finding
 
@@ -43,11 +42,18 @@ STRICT_THRESHOLD: Final = 0.3
 # Modules of this folder that no finding depends on. The version is bound to all others.
 _APART: Final = frozenset(
     (
-        *("__init__.py", "operators.py", "generalise.py", "shift.py", "structure.py", "taxonomy.py", "union.py"),
+        *(
+            "__init__.py",
+            "operators.py",
+            "generalise.py",
+            "shift.py",
+            "structure.py",
+            "taxonomy.py",
+            "union.py",
+        ),
         *("models.py", "presidio.py", "presidio_engines.py", "presidio_frame.py", "presidio_operators.py"),
     )
 )
-_JOINED: Final = re.compile(r"\d_|_\d|\.[A-Za-z]{2,24}_")
 
 
 class Names(Protocol):
@@ -145,6 +151,8 @@ class BuiltinDetector:
             recognisers[-1:-1] = [NameVote(threshold=floor)]
         recognisers[-1:-1] = extra
         self._recognisers = [(one.digits, _only_near(one), one.entities, one) for one in recognisers]
+        # Those that may find something in a text without digit, @, dotted word or URL.
+        self._plain = [entry for entry in self._recognisers if entry[0] < 0]
         keyed = [one for one in recognisers if isinstance(one, FieldRecogniser)]
         self._keyed = [entry for entry in self._recognisers if entry[3] in keyed]
         self._last_words = frozenset(word for one in keyed for word in one.last_words)
@@ -241,9 +249,8 @@ class BuiltinDetector:
 
     def _rules(self, case: _Case, view: View, keep: frozenset[str], guard: Guard) -> None:
         case.add(view, self._find(view, keep, guard, self._recognisers))
-        if view.structured and _JOINED.search(view.text):
-            # `ssn_536904399`, `ana@example.org_x`: to a regex an underscore is a letter, to a reader it is a space
-            spaced = view.with_text(view.text.replace("_", " "))
+        spaced = unjoined(view)
+        if spaced is not None:
             case.add(spaced, self._find(spaced, keep, guard, self._recognisers))
         for key, start, end in fields(view.text, self._wanted):
             value = Reading(view, (), span=(start, end), context=key)
@@ -277,6 +284,8 @@ class BuiltinDetector:
     ) -> list[Finding]:
         found: list[Finding] = []
         level = view.digits if view.structured else -1
+        if level < 0 and recognisers is self._recognisers:
+            recognisers = self._plain
         for digits, only_near, entities, recogniser in recognisers:
             if digits > level or (keep and entities <= keep):
                 continue

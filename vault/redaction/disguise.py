@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Final
 
+from vault.redaction.data import pattern_data
 from vault.redaction.edits import Edit, apart
 
 _AT: Final = r"(?:at|arroba|chiocciola|arobase|arobas|klammeraffe|apenstaartje|aet|\xe4t|@)"
@@ -73,6 +75,9 @@ _JOINTS: Final = (
     (re.compile(_sign(_DASH), re.IGNORECASE), "-"),
     (re.compile(_sign(_PLUS), re.IGNORECASE), "+"),
 )
+_HOST_LABEL: Final = re.compile(
+    r"\b(?!(?:dot|d0t|punto|punkt|point|ponto|period)\b)\w[\w-]{0,62}", re.IGNORECASE
+)
 _REACH: Final = 160
 _PROVIDERS: Final = frozenset(
     (
@@ -106,6 +111,30 @@ _PROVIDERS: Final = frozenset(
         *("tutanota", "orange", "free", "libero", "t-online", "comcast", "verizon", "att", "sbcglobal"),
     )
 )
+# Where the dot stands between spaces it may end a sentence: these are no words.
+_PLAIN_TOPS: Final = frozenset(
+    (
+        "com",
+        "org",
+        "net",
+        "edu",
+        "gov",
+        "mil",
+        "io",
+        "uk",
+        "de",
+        "fr",
+        "es",
+        "nl",
+        "ch",
+        "ca",
+        "au",
+        "eu",
+        "br",
+        "ru",
+    )
+)
+_WORDS_TOO: Final = frozenset("on in at is it to so no my me be us an as by do go he if or up we of am one now".split())
 _MAIL_WORDS: Final = frozenset(
     ("email", "mail", "e", "reach", "write", "contact", "address", "mailbox", "inbox")
 )
@@ -147,16 +176,47 @@ def _address(text: str, at: re.Match[str], words: frozenset[str]) -> list[Edit]:
     if right is None or left is None:
         return []
     first = floor + left.start()
-    domain = _joints(text, *right.span())
-    local = _joints(text, first, at.start())
-    labels = re.split(r"[^\w-]+", right.group())
-    dotted = len(labels) > 1
-    spelled = any(edit.text == "." for edit in domain)
-    if not _likely(at, dotted=dotted, spelled=spelled or bool(local), first=labels[0].lower(), words=words):
+    right_end = _domain_end(text, at, right)
+    if right_end == 0:
         return []
-    if not dotted and at["sure"].strip() == "@":
+    domain = _joints(text, right.start(), right_end)
+    local = _joints(text, first, at.start())
+    labels = re.split(r"[^\w-]+", text[right.start() : right_end])
+    spelled = any(edit.text == "." for edit in domain)
+    if not _likely(
+        at,
+        dotted=len(labels) > 1,
+        spelled=spelled or bool(local),
+        first=labels[0].lower(),
+        words=words,
+    ):
         return []
     return apart((*local, Edit(*at.span(), "@"), *domain))
+
+
+def _domain_end(text: str, at: re.Match[str], right: re.Match[str]) -> int:
+    """Where the domain ends: after its last label that is a top-level domain; 0 if it has none."""
+    labels = list(_HOST_LABEL.finditer(text, *right.span()))
+    for number in range(len(labels) - 1, 0, -1):
+        label = labels[number]
+        gap = text[labels[number - 1].end() : label.start()]
+        loose = "." in gap and gap.strip() != gap  # it may end a sentence
+        top = label.group().lower()
+        if _is_top(top, loose=loose) and (top not in _WORDS_TOO or labels[0].group().lower() in _PROVIDERS):
+            return label.end()
+    bracketed = at["sure"] is not None and not at["sure"].strip(" @").isalpha() and at["sure"].strip() != "@"
+    return labels[0].end() if labels and bracketed else 0
+
+
+@cache
+def _tops() -> frozenset[str]:
+    return frozenset(pattern_data()["top_level_domains"]) | {"local", "internal", "lan", "corp", "home"}
+
+
+def _is_top(label: str, *, loose: bool) -> bool:
+    if loose:
+        return label in _PLAIN_TOPS
+    return (len(label) == 2 and label.isalpha()) or label in _PLAIN_TOPS or label in _tops()
 
 
 def _likely(at: re.Match[str], *, dotted: bool, spelled: bool, first: str, words: frozenset[str]) -> bool:

@@ -83,9 +83,13 @@ def general(entity: str, original: str, today: date) -> str | None:
 
 
 def _date(plain: str, today: date) -> str | None:
-    if _ONLY_YEARS.fullmatch(plain) or _TIME.fullmatch(plain):
+    """The year, but for one that may be of the birth of somebody over 89: nothing says whose date it is."""
+    if _TIME.fullmatch(plain):
         return plain
-    return _year(plain, today)
+    found = plain if _ONLY_YEARS.fullmatch(plain) else _year(plain, today)
+    if found is None or any(today.year - int(year) > _OLDEST for year in _YEAR.findall(found)):
+        return None
+    return found
 
 
 def _year(plain: str, today: date) -> str | None:

@@ -59,7 +59,7 @@ def _json(text: str, wanted: Wanted) -> Iterator[tuple[str, int, int]]:
             if match["colon"] is not None:
                 key = match["string"]
                 continue
-            where = ".".join((*path[-2:], key)) if key else ".".join(path[-2:])
+            where = ".".join(filter(None, (*path[-2:], key)))
             if (key or (lists and lists[-1])) and wanted(where):
                 span = match.span("string" if match["quote"] else "bare")
                 if span[0] < span[1]:

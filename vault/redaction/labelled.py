@@ -12,15 +12,15 @@ from typing import Final
 
 from vault.redaction.patterns import Rule, RuleSet
 
-_NUMBER_WORD: Final = r"(?:\s{1,2}(?:numbers?|num|nr|no|nbr|id|identifier|code)\b\.?|\s?[#\u2116\xba])?"
+_NUMBER_WORD: Final = r"(?:\s{1,2}(?:numbers?|num|nr|no|nbr|id|identifier|code)\b\.?|\s?[#\u2116])?"
 _LINK: Final = r"[\"']?[\s:=#.,(\-\u2116]{0,4}(?:(?:is|was|are|reads?|ending(?: in)?|being|of)\b[\s:=#]{1,3})?[\"'#(]{0,2}"
 # One token of letters and digits joined by - / . or _, at least `digits` of it digits.
 _JOINED: Final = r"[A-Z0-9](?:[A-Z0-9]|[-/._](?=[A-Z0-9])){1,30}"
-_TAIL: Final = r"(?![\w]|-\w)"
+_TAIL: Final = r"(?!\w|[-/._]\w)"
 
 
 def _token(digits: int) -> str:
-    return rf"(?=(?:[-/._]?[A-Z]){{0,8}}[-/._]?\d)(?=(?:[-/._A-Z]{{0,8}}\d){{{digits}}}){_JOINED}"
+    return rf"(?=(?:[-/._]?[A-Z]){{0,8}}[-/._]?\d)(?=(?:(?:[A-Z]|[-/._](?=[A-Z0-9])){{0,4}}\d){{{digits}}}){_JOINED}"
 
 
 # What stands after a label that wants no number of its own: a year, a month, a date.
@@ -86,7 +86,7 @@ _CHART_WORDS: Final = (
 )
 _PLAN_LABEL: Final = (
     rf"(?:health ?plan|healthplan|plan|beneficiary|bene|member|membership|subscriber|policy|group|insurance|insured|medicaid"
-    rf"|medicare|hmo|ppo|payer|coverage|enrollee|hic|carrier|benefits?|certificate of coverage)(?: ?(?:card|policy|member"
+    rf"|medicare|hmo|ppo|payer|coverage|enrollee|hic|carrier|benefits?|certificate of coverage)(?: (?:card|policy|member"
     rf"|beneficiary|subscriber|plan|group))? ?(?:{_NUM}(?: (?:number|no|#))?)"
     r"|hpbn|hicn|hicns|mbi|member id|memberid|medicaid|medicare|policy|health plan beneficiary"
 )
@@ -142,7 +142,7 @@ _FILE_LABEL: Final = (
     rf"|docket|claimant|claim|inmate|prisoner|booking|offender|user|participant|subject|enrollee|trial|protocol|research"
     rf"|referral|voter|ration card|library card|loyalty|rewards?|frequent flyer|membership|military|service|veteran|va|unique|person"
     rf"|personal|national|identity|identification|individual|resident|citizen|tax|file|driver"
-    rf"|caller|contact|record) ?(?:card ?)?(?:{_NUM})"
+    rf"|caller|contact|record)(?: card)? ?(?:{_NUM})"
     r"|matrikelnummer|personalnummer|aktenzeichen|expediente|num\xe9ro d'\xe9tudiant|application no|case no|unique identifier"
     r"|identification number"
 )
@@ -154,12 +154,13 @@ _FILE_WORDS: Final = (
     "personalnummer aktenzeichen expediente num\xe9ro"
 )
 # A plate: letters and figures in two or three short groups, both of them present.
-_PLATE_FORM: Final = r"(?=[A-Z -]{0,6}\d)(?=[\d -]{0,6}[A-Z])[A-Z0-9]{1,4}(?:[ -]?[A-Z0-9]{1,4}){1,3}"
+_PLATE_FORM: Final = r"(?=[A-Z]{0,4}(?:[ -]?[A-Z]{1,4})?[ -]?\d)(?=\d{0,4}(?:[ -]?\d{1,4})?[ -]?[A-Z])[A-Z0-9]{1,4}(?:[ -]?[A-Z0-9]{1,4}){1,3}"
 _PLATE_LABEL: Final = (
-    r"(?:licen[cs]e|number|registration|car|vehicle|reg|vehicle registration)\.? (?:plates?|no|number|mark)"
-    r"|plates?|kennzeichen|matr\xedcula|immatriculation|plaque|targa|kenteken|placa|vrn"
+    r"(?:[Ll]icen[cs]e|[Nn]umber|[Rr]egistration|[Cc]ar|[Vv]ehicle|[Aa]uto)\.? (?:[Pp]lates?|tags?)"
+    r"|[Rr]eg(?:istration)?\.? (?:no|number|mark)|[Vv]ehicle (?:[Rr]eg(?:istration)?|no|number)"
+    r"|[Pp]lates?|[Kk]ennzeichen|[Mm]atr\xedcula|[Ii]mmatriculation|[Pp]laque|[Tt]arga|[Kk]enteken|[Pp]laca|VRN|[Tt]ag"
 )
-_PLATE_WORDS: Final = "plate plates license licence number registration car vehicle reg kennzeichen matr\xedcula immatriculation plaque targa kenteken placa vrn"
+_PLATE_WORDS: Final = "plate plates license licence number registration car vehicle reg kennzeichen matr\xedcula immatriculation plaque targa kenteken placa vrn auto tag tags"
 
 LABELLED_RULES: Final[tuple[RuleSet, ...]] = (
     RuleSet(
@@ -177,7 +178,7 @@ LABELLED_RULES: Final[tuple[RuleSet, ...]] = (
         name="rules.plan",
         entity="US_HEALTH_INSURANCE_MEMBER_ID",
         rules=(
-            _labelled(_PLAN_LABEL, 4, _PLAN_WORDS),
+            _labelled(_PLAN_LABEL, 4, _PLAN_WORDS, score=0.74),
             _after(
                 r"member id|policy number|health plan|hpbn|subscriber",
                 4,
@@ -222,7 +223,7 @@ LABELLED_RULES: Final[tuple[RuleSet, ...]] = (
     RuleSet(
         name="rules.file",
         entity="OTHER_ID",
-        rules=(_labelled(_FILE_LABEL, 4, _FILE_WORDS, score=0.7),),
+        rules=(_labelled(_FILE_LABEL, 4, _FILE_WORDS, score=0.5),),
     ),
     RuleSet(
         name="rules.imei",
@@ -247,7 +248,6 @@ LABELLED_RULES: Final[tuple[RuleSet, ...]] = (
                 name="labelled",
                 regex=rf"\b(?:{_PLATE_LABEL}){_NUMBER_WORD}{_ENDS}{_LINK}(?P<value>{_PLATE_FORM}){_TAIL}",
                 score=0.8,
-                digits=1,
                 words=_words(_PLATE_WORDS),
                 flags=re.NOFLAG,
             ),

@@ -43,8 +43,10 @@ def spaced(text: str) -> list[Edit]:
     """Edits that close up letters set one by one: `j o h n`, `J-o-h-n`."""
     edits: list[Edit] = []
     for match in _SPACED.finditer(text):
-        for gap in _SPACES.finditer(text, *match.span()):
-            edits.append(Edit(*gap.span(), "" if gap.end() - gap.start() == 1 else " "))
+        edits += (
+            Edit(*gap.span(), "" if gap.end() - gap.start() == 1 else " ")
+            for gap in _SPACES.finditer(text, *match.span())
+        )
     for match in _DASHED.finditer(text):
         if not match.group().replace(match["mark"], "").isdigit():
             edits += (Edit(at, at + 1, "") for at in range(match.start() + 1, match.end(), 2))
@@ -55,7 +57,7 @@ def spaced(text: str) -> list[Edit]:
 _ODD: Final = r"[^\w\n]{1,4}|[ \t]?\r?\n[ \t]{0,3}|_{1,2}"
 _ODD_RUN: Final = re.compile(rf"\d(?:(?:{_ODD})?\d){{6,}}")
 _ODD_GAP: Final = re.compile(r"\D+")
-_PLAIN_GAPS: Final = frozenset((" ", "-", "."))
+_PLAIN_GAPS: Final = frozenset((" ", "-", ".", "_"))  # the recognisers know these
 _LONGEST: Final = 48
 _FEWEST_DIGITS: Final = 7
 _DATE: Final = re.compile(r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}")

@@ -21,7 +21,8 @@ _GREEK: Final = (
 )
 _OTHER: Final = (
     "ա w գ q զ q հ h ո n ս u օ o ց g ք p յ j լ l Տ S Ս U Օ O Լ L Ց 8 Ա U Յ 3 ֆ f ր n "  # Armenian
-    "Ꭰ D Ꭱ R Ꭲ T Ꭵ i Ꭺ A Ꭻ J Ꭼ E Ꮃ W Ꮇ M Ꮋ H Ꮍ Y Ꮐ G Ꮓ Z Ꮖ I Ꮞ 4 Ꮢ R Ꮤ W Ꮥ S Ꮩ V Ꮪ S Ꮮ L Ꮯ C Ꮲ P Ꮶ K Ꮷ d Ᏼ B Ꮟ b "  # Cherokee
+    "Ꭰ D Ꭱ R Ꭲ T Ꭵ i Ꭺ A Ꭻ J Ꭼ E Ꮃ W Ꮇ M Ꮋ H Ꮍ Y Ꮐ G Ꮓ Z Ꮖ I Ꮞ 4 Ꮢ R Ꮤ W Ꮥ S Ꮩ V Ꮪ S Ꮮ L Ꮯ C Ꮲ P "
+    "Ꮶ K Ꮷ d Ᏼ B Ꮟ b "  # Cherokee
     "ꓐ B ꓑ P ꓓ D ꓔ T ꓖ G ꓗ K ꓙ J ꓚ C ꓜ Z ꓝ F ꓟ M ꓠ N ꓡ L ꓢ S ꓣ R ꓦ V ꓧ H ꓪ W ꓫ X ꓬ Y ꓮ A ꓰ E ꓲ I ꓳ O ꓴ U "  # Lisu
     "ᴀ a ʙ b ᴄ c ᴅ d ᴇ e ꜰ f ɢ g ʜ h ɪ i ᴊ j ᴋ k ʟ l ᴍ m ɴ n ᴏ o ᴘ p ʀ r ꜱ s ᴛ t ᴜ u ᴠ v ᴡ w ʏ y ᴢ z "  # small capitals
     "ı i ȷ j ɑ a ɡ g ɩ i ʋ u ƅ b ɔ c ɛ e ø o đ d ħ h ł l ŧ t ƒ f ɗ d ɓ b ƙ k ɲ n ɾ r ʂ s ƴ y ƶ z Ø O Đ D Ł L Ħ H "
@@ -47,7 +48,7 @@ def _table() -> dict[str, str]:
 
 
 _SKELETON: Final = _table()
-_NOT_ASCII_WORD: Final = re.compile(r"[^\s\x00-\x7f]*[^\x00-\x7f][^\s]*|[!-~]+[^\s\x00-\x7f][^\s]*")
+_TOKEN: Final = re.compile(r"\S+")
 _MARKS: Final = re.compile(r"[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff]")
 
 
@@ -60,8 +61,10 @@ def skeleton(text: str, source: str) -> list[Edit]:
     marked = _MARKS.search(source) is not None
     latin = sum(map(str.isascii, text)) * 2 > len(text)
     edits: list[Edit] = []
-    for match in _NOT_ASCII_WORD.finditer(text):
+    for match in _TOKEN.finditer(text):
         word = match.group()
+        if word.isascii():
+            continue
         mixed = latin or any(char.isascii() and char.isalnum() for char in word)
         for at, char in enumerate(word, match.start()):
             if char.isascii():
@@ -95,7 +98,7 @@ def digits(text: str) -> list[Edit]:
     """Edits that read O as 0, l and I as 1, S as 5, B as 8 in tokens that are mostly digits."""
     edits: list[Edit] = []
     for match in _MIXED.finditer(text):
-        parts = [part for part in _MIXED_PART.finditer(text, *match.span())]
+        parts = list(_MIXED_PART.finditer(text, *match.span()))
         # Words at the border ("is 536 9O 4399") are words, not digits.
         while parts and not any(map(str.isdigit, parts[0].group())) and not _digit_word(parts[0].group()):
             parts.pop(0)
@@ -132,7 +135,7 @@ def leet(text: str) -> list[Edit]:
     for match in _LEET_WORD.finditer(text):
         word = match.group().rstrip("!|+")
         letters = sum(map(str.isalpha, word))
-        if letters == len(word) or letters * 2 < len(word) and len(word) > 3:
+        if letters == len(word) or (letters * 2 < len(word) and len(word) > 3):
             continue
         edits.append(Edit(match.start(), match.start() + len(word), word.translate(_LEET)))
     return edits

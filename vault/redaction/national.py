@@ -7,7 +7,7 @@ A number that only its digits describe is found beside a cue. A number whose wri
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import product
 from typing import Final, NamedTuple
 
@@ -59,7 +59,7 @@ _IDS: Final = (
     _Id(
         "DE_TAX_NUMBER",
         r"\d{2,3}[ /]\d{3,4}[ /]\d{4,5}",
-        10,
+        9,
         None,
         "steuernummer,steuernr,st nr,tax number,finanzamt",
     ),
@@ -460,8 +460,15 @@ _SHAPES: Final = (
 
 
 _TOKEN: Final = re.compile(r"(?<![\w.(/-])[A-Za-z]{0,6}[0-9][A-Za-z0-9./()-]{4,20}(?![\w-])")
+_LONG_WORD: Final = re.compile(r"\S{8,}")
 _LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _MASK: Final = str.maketrans(_LETTERS + "012345678", "A" * 26 + "9" * 9)
+
+
+def _tokens(text: str) -> Iterator[re.Match[str]]:
+    """Tokens that may have one of the shapes; most words are too short to be looked at closely."""
+    for word in _LONG_WORD.finditer(text):
+        yield from _TOKEN.finditer(text, word.start(), word.end())
 
 
 class ShapeRecogniser:
@@ -482,7 +489,7 @@ class ShapeRecogniser:
         if self._threshold > PROVEN:
             return ()
         found = []
-        for match in _TOKEN.finditer(view.text):
+        for match in _tokens(view.text):
             token = match.group().rstrip("./-(")
             if token.count("(") < token.count(")"):
                 token = token.rstrip(").")

@@ -24,7 +24,8 @@ _CHUNK: Final = re.compile(r"[\t\n\r -~]?[^\t\n\r -~]+")
 _WORD: Final = re.compile(r"[^\W_]+")
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _MAX_KEY: Final = 256
-_STRUCTURED: Final = re.compile(r"[\d@]|\w\.\w|://")
+_DIGIT_OR_AT: Final = re.compile(r"[\d@]")
+_DOTTED: Final = re.compile(r"\.(?<=\w\.)\w")
 
 # UAX #15 Stream-Safe: more combining marks than this are no writing system's; a longer pile would sort
 # slowly.
@@ -139,12 +140,7 @@ class View:
             _refuse_surrogates(text)
             self.text, self._starts, self._ends = _normalise(text)
         self.key_words: tuple[str, ...] = key_words(context) if context else ()
-        self._claims: list[tuple[int, int]] = []
-        self._lower: str | None = None
-        self._words: frozenset[str] | None = None
-        self._word_at: tuple[list[int], list[str]] | None = None
-        self._digits: int | None = None
-        self._structured: bool | None = None
+        self._forget()
 
     def original(self, start: int, end: int) -> tuple[int, int]:
         """The span of the original text that reads as `text[start:end]`, grown to whole graphemes."""
@@ -162,9 +158,17 @@ class View:
         """Another reading of the same length (say, underscores as spaces) with the same way back."""
         other = copy(self)
         other.text = text
-        other._claims = []
-        other._lower = other._words = other._word_at = other._digits = other._structured = None
+        other._forget()  # noqa: SLF001  of this very class
         return other
+
+    def _forget(self) -> None:
+        """Drop what was worked out from the text, and the claims on it."""
+        self._claims: list[tuple[int, int]] = []
+        self._lower: str | None = None
+        self._words: frozenset[str] | None = None
+        self._word_at: tuple[list[int], list[str]] | None = None
+        self._digits: int | None = None
+        self._structured: bool | None = None
 
     def claim(self, start: int, end: int) -> None:
         """Note a span as proven to be an identifier, so that later recognisers may skip it."""
@@ -209,7 +213,12 @@ class View:
     def structured(self) -> bool:
         """Whether the text holds a digit, an @, a dotted word or a URL; without one it holds no number or address."""
         if self._structured is None:
-            self._structured = _STRUCTURED.search(self.text) is not None
+            text = self.text
+            self._structured = (
+                _DIGIT_OR_AT.search(text) is not None
+                or ("." in text and _DOTTED.search(text) is not None)
+                or "://" in text
+            )
         return self._structured
 
 

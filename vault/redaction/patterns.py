@@ -94,6 +94,7 @@ class PatternRecogniser:
         "_compiled",
         "_cues",
         "_gate",
+        "_hints",
         "_plan",
         "_set",
         "_threshold",
@@ -118,6 +119,8 @@ class PatternRecogniser:
             (rule, rule.digits, rule.alone() >= threshold, tuple(Counter(rule.chars).items()))
             for rule in rules.rules
         ]
+        # Strings of which a text must hold one, if every rule has such; else none.
+        self._hints = _shortest(rules.rules) if all(rule.hints for rule in rules.rules) else ()
         # Words of which a text must hold one, if no rule reaches the threshold without a cue; else None.
         self.only_near = None if any(enough for _, _, enough, _ in self._plan) else self._cues.heads
 
@@ -134,6 +137,8 @@ class PatternRecogniser:
         return frozenset(words)
 
     def find(self, view: View) -> Iterable[Finding]:
+        if self._hints and not any(map(view.lower.__contains__, self._hints)):
+            return ()
         if self._set.gate and not self._passes(view):
             return ()
         found: list[Finding] = []
@@ -182,6 +187,12 @@ class PatternRecogniser:
                     found.append(Finding(self._set.entity, first, last, score, self._set.name))
 
 
+def _shortest(rules: Sequence[Rule]) -> tuple[str, ...]:
+    """The hints of all rules without those that hold another one."""
+    every = {hint for rule in rules for hint in rule.hints}
+    return tuple(sorted(hint for hint in every if not any(other in hint for other in every - {hint})))
+
+
 def _possible(view: View, rule: Rule, needs: tuple[tuple[str, int], ...]) -> bool:
     """False only if no match of the rule can be in the text."""
     for char, least in needs:
@@ -207,16 +218,21 @@ class RuleBook:
             for word in one.words():
                 self._by_word[word] = (*self._by_word.get(word, ()), index)
         self._words = frozenset(self._by_word)
+        # Words that count in a text without digit, @, dotted word or URL.
+        self._plain_words = frozenset(
+            word for one in self._recognisers if one.digits < 0 for word in one.words()
+        )
         self.heads = frozenset(word for one in self._recognisers for word in one.heads)
         self.digits = min(one.digits for one in self._recognisers)
 
     def find(self, view: View) -> Iterable[Finding]:
-        words = self._words & view.words
+        level = view.digits if view.structured else -1
+        known = self._words if level >= 0 else self._plain_words
+        words = known & view.words
         if view.key_words:
-            words |= self._words.intersection(view.key_words)
+            words |= known.intersection(view.key_words)
         if not words:
             return ()
-        level = view.digits if view.structured else -1
         found: list[Finding] = []
         for index in sorted({index for word in words for index in self._by_word[word]}):
             one = self._recognisers[index]

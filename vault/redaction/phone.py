@@ -24,14 +24,45 @@ SCORE: Final = 0.4  # Presidio's
 INTERNATIONAL: Final = 0.6  # a number with + and a valid country code is no coincidence
 CUES: Final = (
     *("phone", "telephone", "cell", "cellphone", "mobile", "call"),  # Presidio's, without "number"
-    *("fax", "tel", "whatsapp", "sms"),
+    *(
+        "fax",
+        "tel",
+        "whatsapp",
+        "sms",
+        "dial",
+        "reach",
+        "ring",
+        "text",
+        "pager",
+        "landline",
+        "hotline",
+        "voicemail",
+        "ph",
+    ),
+    *(
+        "telefon",
+        "handy",
+        "mobil",
+        "telefono",
+        "tel\xe9fono",
+        "m\xf3vil",
+        "celular",
+        "telefone",
+        "t\xe9l\xe9phone",
+        "portable",
+    ),
+    *("cellulare", "telefoon", "mobiel", "gsm", "faks", "telefax"),
 )
 
+NAMED: Final = 0.42  # a cue and a grouping, but no region's form: any other class that fits wins
 FEWEST_DIGITS: Final = 7
 MOST_DIGITS: Final = 17  # ITU-T E.164 allows 15; national prefixes add two
 
 # Digit groups with what libphonenumber accepts between them.
 _RUN: Final = re.compile(r"[+(\[]{0,3}\d(?:[ ().\-/~\[\]+]{0,4}\d)*")
+_ANY_NUMBER: Final = re.compile(
+    r"(?<![\w.,/:+-])(?:\+\d{1,3}[ .-]?)?(?:\(\d{1,5}\)[ .-]?)?\d{1,6}(?:[ ./-]\d{2,6}){1,6}(?![\w/]|[.,:]\d)"
+)
 _NANP: Final = re.compile(r"(?<!\d)(?:\+?1[ .-]?)?\(?[2-9]\d{2}\)?[ .-]{0,2}[2-9]\d{2}[ .-]?\d{4}(?!\d)")
 _EXTENSION: Final = re.compile(r"[ ,;]{0,2}(?:ext\.?|extension|x|#)[ .:]{0,2}\d{1,6}\b", re.IGNORECASE)
 _DATE: Final = re.compile(r"(?:[0-3]?\d/[01]?\d|[01]?\d/[0-3]?\d)/(?:[12]\d)?\d{2}")
@@ -111,7 +142,7 @@ class PhoneRecogniser:
 
     def find(self, view: View) -> Iterable[Finding]:
         cued = self._cues.possible(view)
-        found = []
+        found = list(self._named(view)) if cued and self._threshold <= NAMED else []
         for start, end, international in _numbers(view):
             score = INTERNATIONAL if international else SCORE
             if cued and self._cues.near(view, start, end):
@@ -119,6 +150,18 @@ class PhoneRecogniser:
             if score >= self._threshold:
                 found.append(Finding("PHONE_NUMBER", start, end, score, self.name))
         return found
+
+    def _named(self, view: View) -> Iterator[Finding]:
+        """Numbers of no region's form that a word nearby calls a telephone number."""
+        for match in _ANY_NUMBER.finditer(view.text):
+            start, end = match.span()
+            digits = _count(view.text, start, end)
+            if not FEWEST_DIGITS <= digits <= MOST_DIGITS or view.claimed(start, end):
+                continue
+            if _DATE.search(match.group()) or not self._cues.near(view, start, end):
+                continue
+            extension = _EXTENSION.match(view.text, end)
+            yield Finding("PHONE_NUMBER", start, extension.end() if extension else end, NAMED, self.name)
 
 
 def _numbers(view: View) -> Iterator[tuple[int, int, bool]]:

@@ -62,7 +62,7 @@ _COMMON: Final = (
 _NOT_NAMES: Final = frozenset(_TITLES.split()) | frozenset(_PARTICLES.split())
 # Names that are too seldom anything else to need a capital letter.
 _RARELY_WORDS: Final = frozenset(
-    "john mike nancy peter harry tom bob dan sam max ben ken ron ted tim jimmy jerry carol".split()
+    ["john", "mike", "nancy", "peter", "harry", "tom", "bob", "dan", "sam", "max", "ben", "ken", "ron", "ted", "tim", "jimmy", "jerry", "carol"]
 )
 _WORDS: Final = frozenset(_COMMON.split()) - _RARELY_WORDS
 

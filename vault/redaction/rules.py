@@ -5,15 +5,20 @@ Every quantifier is bounded or can start at one place only, so that each regex i
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
-from vault.redaction.addresses import ADDRESS_RULES
+from vault.redaction.addresses import ADDRESS_RULES, postal_codes
 from vault.redaction.ages import AGE_RULES
-from vault.redaction.dates import DATE_RULES, YEAR_RULES
+from vault.redaction.dates import DATE_RULES, SHORT_YEAR_RULES, YearRecogniser
+from vault.redaction.handles import HANDLE_RULES
 from vault.redaction.interface import DEFAULT_THRESHOLD, Recogniser
 from vault.redaction.labelled import LABELLED_RULES
 from vault.redaction.national import NATIONAL_RULES, ShapeRecogniser
+from vault.redaction.normalise import View
 from vault.redaction.patterns import PatternRecogniser, Rule, RuleBook, RuleSet
+from vault.redaction.sensitive import SensitiveRecogniser
+from vault.types import Finding
 
 _VEHICLE: Final = RuleSet(
     name="rules.vehicle",
@@ -32,22 +37,45 @@ _PHONE: Final = RuleSet(
     ),
 )
 
+_STREETS: Final = frozenset(("rules.street", "rules.street.block", "rules.unit"))
+
 OWN_RULES: Final[tuple[RuleSet, ...]] = (
     *DATE_RULES,
-    YEAR_RULES,
+    SHORT_YEAR_RULES,
     *AGE_RULES,
     *LABELLED_RULES,
     *ADDRESS_RULES,
     _VEHICLE,
     _PHONE,
+    *HANDLE_RULES,
     *NATIONAL_RULES,
 )
+
+
+class AddressRecogniser:
+    """Streets and what stands with them; where one is found, the figures that end the address are looked for."""
+
+    name = "rules.address"
+    digits = 1
+
+    def __init__(self, *, threshold: float = DEFAULT_THRESHOLD) -> None:
+        self._book = RuleBook(
+            self.name, [one for one in ADDRESS_RULES if one.name in _STREETS], threshold=threshold
+        )
+        self.entities = self._book.entities | {"POSTAL_CODE"}
+        self.heads = self._book.heads
+
+    def find(self, view: View) -> Iterable[Finding]:
+        streets = list(self._book.find(view))
+        return [*streets, *postal_codes(view.text, streets)] if streets else streets
 
 
 def own_recognisers(threshold: float = DEFAULT_THRESHOLD) -> list[Recogniser]:
     """Recognisers over OWN_RULES: one book of the sets that need a word of theirs, one each of the others."""
     booked, others = [], []
     for rules in OWN_RULES:
+        if rules.name in _STREETS:
+            continue
         try:
             PatternRecogniser(rules, threshold=threshold).words()
         except ValueError:
@@ -56,6 +84,9 @@ def own_recognisers(threshold: float = DEFAULT_THRESHOLD) -> list[Recogniser]:
             booked.append(rules)
     return [
         RuleBook("rules.book", booked, threshold=threshold),
+        AddressRecogniser(threshold=threshold),
         ShapeRecogniser(threshold=threshold),
+        YearRecogniser(threshold=threshold),
         *(PatternRecogniser(rules, threshold=threshold) for rules in others),
+        SensitiveRecogniser(threshold=threshold),
     ]

@@ -1,7 +1,7 @@
-"""Rules for secrets and for sensitive authentication data of payment cards (PCI DSS 3.3.1: never stored).
+"""Rules for secrets: keys with a provider's prefix, tokens, key blocks, passwords, phrases that restore a wallet.
 
-Only what is certain by form or by its label: private key blocks, keys with a vendor's prefix, JSON web
-tokens, assignments to something called a password or key, CVV, PIN and magnetic track data.
+Certain by form, or by the label before them. What a random key looks like decides nothing alone: near a word such
+as "secret" it does.
 """
 
 from __future__ import annotations
@@ -9,17 +9,69 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from vault.redaction.card_rules import CARD_RULES
 from vault.redaction.patterns import Rule, RuleSet
 
 _ASSIGN: Final = r"[\"']?\s{0,3}(?::|=>?)\s{0,3}[\"']?"
-_IS: Final = r"\s{1,3}(?:is|was|to)\s{1,3}[\"']?"
-_PASSWORD: Final = "(?:password|passwd|passphrase|passcode|pwd)"  # noqa: S105  a regex
-_PASSWORD_HINTS: Final = ("passw", "passp", "passc", "pwd")
-_KEY: Final = (
-    r"(?:(?:api|access|secret|private|auth|client|encryption|signing|service|refresh|session)[ _-]?"
-    r"(?:key|token|secret)(?:[ _-]?(?:id|key))?|secret)"
+_IS: Final = r"\s{1,3}(?:is|was|to|as|=|es|ist|est|\xe9|e'?)\s{1,3}[\"']?"
+_PASSWORD: Final = (  # a regex
+    r"(?:passwords?|passwd|passphrase|pass[ _-]?code|pass ?word|pwd|contrase\xf1a|passwort|kennwort|mot de passe"  # noqa: S105
+    r"|senha|wachtwoord|parola d'ordine)"
 )
-_KEY_HINTS: Final = ("key", "token", "secret")
+_PASSWORD_HINTS: Final = (
+    *(
+        "passw",
+        "passp",
+        "passc",
+        "pass c",
+        "pass w",
+        "pass-",
+        "pass_",
+        "pwd",
+        "contrase",
+        "kennwort",
+        "mot de passe",
+    ),
+    *("senha", "wachtwoord", "parola"),
+)
+_KEY: Final = (
+    r"(?:(?:api|access|secret|private|auth|client|encryption|signing|service|refresh|session|account|bearer|webhook|shared"
+    r"|deploy|license|master|id|security|personal access|bot|app|ssh|hmac|jwt)[ _-]?(?:access[ _-]?)?"
+    r"(?:key|token|secret|signature)(?:[ _-]?(?:id|key))?|secret|credentials?|apikey|sas[ _-]token)"
+)
+_KEY_HINTS: Final = ("key", "token", "secret", "credential", "signature")
+
+# Fixed beginnings of providers' keys, each with what follows it.
+_PREFIXED: Final = (
+    r"gh[pousr]_[A-Za-z0-9]{36,255}|github_pat_\w{22,255}",  # GitHub
+    r"gl(?:pat|dt|rt|cbt|ptt|ft|soat|oas|agent|imt)-[\w-]{20,64}",  # GitLab
+    r"xox[abeoprs]-[A-Za-z0-9-]{10,250}|xapp-[A-Za-z0-9-]{10,250}",  # Slack
+    r"sk-(?:proj-|ant-|or-|svcacct-|admin-)?[\w-]{20,250}",  # OpenAI, Anthropic, OpenRouter
+    r"[rsp]k_(?:live|test)_\w{10,250}|whsec_[A-Za-z0-9+/=]{16,250}",  # Stripe
+    r"AIza[\w-]{35}|ya29\.[\w-]{20,250}|GOCSPX-[\w-]{20,40}",  # Google
+    r"hf_[A-Za-z]{30,60}|api_org_[A-Za-z]{30,60}",  # Hugging Face
+    r"npm_[A-Za-z0-9]{36}|pypi-AgE[\w-]{40,250}|rubygems_[a-f0-9]{40,64}|dckr_pat_[\w-]{20,60}",  # registries
+    r"SG\.[\w-]{16,32}\.[\w-]{16,64}|key-[0-9a-f]{32}|[0-9a-f]{32}-us\d{1,2}",  # SendGrid, Mailgun, Mailchimp
+    r"(?:AC|SK)[0-9a-f]{32}",  # Twilio
+    r"shp(?:at|ca|pa|ss)_[A-Fa-f0-9]{32}|sq0[a-z]{3}-[\w-]{22,43}|EAAA[\w-]{56,64}",  # Shopify, Square
+    r"do[opr]_v1_[a-f0-9]{64}|dop_v1_[a-f0-9]{60,64}|dapi[a-f0-9]{32}|HRKU-[\w-]{30,64}",  # DigitalOcean, Databricks, Heroku
+    r"lin_api_\w{32,64}|ntn_\w{30,64}|figd_[\w-]{30,64}|pat[A-Za-z0-9]{14}\.[a-f0-9]{64}",  # Linear, Notion, Figma, Airtable
+    r"gl(?:sa|c)_\w{32,200}|NRAK-[A-Z0-9]{20,40}|sntry[su]_[\w=]{40,200}|pscale_(?:tkn|pw|oauth)_[\w.-]{30,64}",
+    r"hv[sbr]\.[\w-]{20,200}|[A-Za-z0-9]{14}\.atlasv1\.[\w-]{60,70}|PMAK-[a-f0-9]{24}-[a-f0-9]{34}",  # Vault, Terraform, Postman
+    r"r8_[A-Za-z0-9]{30,50}|pplx-[A-Za-z0-9]{40,60}|gsk_[A-Za-z0-9]{40,60}|xai-[A-Za-z0-9]{60,90}|lsv2_\w{30,90}",
+    r"CCIPAT_\w{30,80}|AGE-SECRET-KEY-1[A-Z0-9]{58}|tskey-[\w-]{20,80}|sbp_[a-f0-9]{40}|dp\.[a-z]{2,5}\.[A-Za-z0-9]{40,44}",
+    r"[\w.~-]{3}8Q~[\w.~-]{31,34}",  # Azure client secret
+    r"\d{8,10}:[A-Za-z0-9_-]{35}",  # Telegram bot
+    r"[MNO][\w-]{23,27}\.[\w-]{6}\.[\w-]{27,38}",  # Discord bot
+)
+# Words that follow "my password is" without being one.
+_NO_PASSWORD: Final = (
+    r"(?!(?:not|no|too|very|still|also|now|only|never|always|required|needed|wrong|incorrect|correct|expired|expiring|weak|strong"
+    r"|safe|secure|secret|lost|forgotten|stolen|the|a|an|my|our|his|her|their|your|in|on|at|for|from|being|been|what|that|this|it"
+    r"|changed|reset|saved|stored|hidden|encrypted|hashed|invalid|valid|long|short|easy|hard|different|same|unique|protected|set"
+    r"|shared|known|written|case|important|good|bad|old|new|going|about|there|here|when|where|because|so|really|probably|used"
+    r"|working|kept|leaked|compromised|blank|empty|missing|random|complicated|simple|hacked|asked|sent|updated|managed)\b)"
+)
 
 _SECRETS: Final = (
     RuleSet(
@@ -38,6 +90,53 @@ _SECRETS: Final = (
                 chars="-",
                 whole=True,
             ),
+            Rule(
+                name="PuTTY",
+                regex=r"PuTTY-User-Key-File-\d:[\s\S]*?(?:Private-MAC: ?[0-9a-f]{20,64}|\Z)",
+                score=1.0,
+                hints=("putty-user-key",),
+                whole=True,
+            ),
+            Rule(
+                name="seed phrase",  # BIP 39: 12 to 24 words of three to eight letters
+                regex=(
+                    r"\b(?:seed|recovery|mnemonic|backup|wallet|secret)(?: recovery)? (?:phrase|words|seed)\W{1,4}(?:is|are|was)?"
+                    r"\W{0,3}(?P<value>(?:(?:\d{1,2}[.)] ?)?[a-z]{3,8}[ ,\n]{1,2}){11,23}(?:\d{1,2}[.)] ?)?[a-z]{3,8})\b"
+                ),
+                score=0.95,
+                hints=("phrase", "words", "seed"),
+            ),
+        ),
+    ),
+    RuleSet(
+        name="secrets.provider",
+        entity="API_KEY",
+        gate=r"\S{18}",
+        rules=(
+            Rule(
+                name="AWS",
+                regex=r"\b(?:AKIA|ASIA|AGPA|AIDA|AROA|AIPA|ANPA|ANVA)[A-Z0-9]{16}\b",
+                score=0.97,
+                hints=("akia", "asia", "agpa", "aida", "aroa", "aipa", "anpa", "anva"),
+                flags=re.NOFLAG,
+            ),
+            Rule(
+                name="prefixed",
+                regex=rf"(?<![\w-])(?:{'|'.join(_PREFIXED)})(?![\w-])",
+                score=0.97,
+                flags=re.NOFLAG,
+                whole=True,
+            ),
+            Rule(
+                name="webhook",
+                regex=(
+                    r"https://(?:hooks\.slack\.com/(?:services|workflows)/[\w/]{20,120}"
+                    r"|(?:canary\.|ptb\.)?discord(?:app)?\.com/api/webhooks/\d{15,22}/[\w-]{40,100}"
+                    r"|[\w.-]{1,60}\.webhook\.office\.com/[\w/@-]{20,250})"
+                ),
+                score=0.97,
+                hints=("hooks.slack.com", "discord", "webhook.office.com"),
+            ),
         ),
     ),
     RuleSet(
@@ -45,25 +144,6 @@ _SECRETS: Final = (
         entity="API_KEY",
         unstructured=True,
         rules=(
-            Rule(
-                name="AWS",
-                regex=r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",
-                score=0.97,
-                hints=("akia", "asia"),
-                flags=re.NOFLAG,
-            ),
-            Rule(
-                name="prefixed",
-                regex=(
-                    r"(?<![\w-])(?:gh[pousr]_[A-Za-z0-9]{36,255}|github_pat_\w{22,255}|glpat-[\w-]{20,64}"
-                    r"|xox[abeoprs]-[A-Za-z0-9-]{10,250}|sk-(?:proj-|ant-)?[\w-]{20,250}"
-                    r"|[rs]k_live_\w{16,250}|AIza[\w-]{35})(?![\w-])"
-                ),
-                score=0.97,
-                hints=("gh", "github_pat_", "glpat", "xox", "sk-", "k_live", "aiza"),
-                flags=re.NOFLAG,
-                whole=True,
-            ),
             Rule(
                 name="JWT",
                 regex=r"(?<![\w.-])eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*",
@@ -74,9 +154,9 @@ _SECRETS: Final = (
             ),
             Rule(
                 name="bearer",
-                regex=r"\bbearer\s{1,3}(?P<value>[A-Za-z0-9._~+/=-]{20,2000})",
+                regex=r"\b(?:bearer|authorization: ?(?:basic|token|digest|apikey))\s{1,3}(?P<value>[A-Za-z0-9._~+/=-]{16,2000})",
                 score=0.85,
-                hints=("bearer",),
+                hints=("bearer", "authorization"),
                 whole=True,
             ),
             Rule(
@@ -90,6 +170,41 @@ _SECRETS: Final = (
                 regex=rf"{_KEY}{_IS}(?P<value>(?=[\w+/=.~-]{{0,60}}\d)[\w+/=.~-]{{8,250}})",
                 score=0.8,
                 hints=_KEY_HINTS,
+            ),
+            Rule(
+                name="connection",
+                regex=r"\b(?:AccountKey|SharedAccessKey|sig|SharedSecretValue)=(?P<value>[\w+/=%]{20,250})",
+                score=0.95,
+                hints=("accountkey=", "sharedaccesskey=", "sig=", "sharedsecretvalue="),
+            ),
+        ),
+    ),
+    RuleSet(
+        name="secrets.random",
+        entity="API_KEY",
+        gate=r"\S{18}",
+        cues=(
+            "key",
+            "secret",
+            "token",
+            "password",
+            "credential",
+            "apikey",
+            "auth",
+            "aws",
+            "azure",
+            "stripe",
+            "bearer",
+            "jwt",
+        ),
+        rules=(
+            Rule(
+                name="random",
+                regex=r"(?<![\w/+.@=-])[A-Za-z0-9][A-Za-z0-9+/_=.-]{18,126}[A-Za-z0-9=](?![\w/+@-])",
+                score=0.0,
+                near=0.75,
+                check="random",
+                digits=1,
             ),
         ),
     ),
@@ -107,86 +222,66 @@ _SECRETS: Final = (
             Rule(
                 name="said",  # in "the password is required" is none: one holds a digit or a symbol
                 regex=(
-                    rf"{_PASSWORD}{_IS}"
-                    r"(?P<value>(?=[^\s\"',;]{0,60}[\d@#$%^&*_+=])[^\s\"',;]{2,127}[^\s\"',;.)])"
+                    rf"{_PASSWORD}(?: (?:for|of|on) (?:[\w'.-]{{1,20}} ){{0,3}}[\w'.-]{{1,20}})?{_IS}"
+                    r"(?:now |currently |still )?[\"']?"
+                    r"(?P<value>(?=[^\s\"',;]{0,60}[\d@#$%^&*_+=!])[^\s\"',;]{2,127}[^\s\"',;.)])"
                 ),
                 score=0.85,
                 hints=_PASSWORD_HINTS,
             ),
             Rule(
+                name="owned",  # "my password is hunter": whose it is, and no word that only describes one
+                regex=(
+                    rf"\b(?:my|his|her|our|their|your|user(?:'s)?|the) (?:[\w-]{{1,15}} ){{0,2}}{_PASSWORD}{_IS}{_NO_PASSWORD}"
+                    r"(?P<value>[^\s\"',;.!?)]{4,64})(?=[\"']?(?:[.,;!?)]|\s*$|\s(?:and|but|please|for|thanks)\b))"
+                ),
+                score=0.7,
+                hints=_PASSWORD_HINTS,
+            ),
+            Rule(
+                name="quoted",
+                regex=rf"{_PASSWORD}(?:\s{{1,3}}(?:is|was|to|as|=))?\s{{1,3}}[\"'](?P<value>[^\s\"']{{3,64}})[\"']",
+                score=0.8,
+                hints=_PASSWORD_HINTS,
+            ),
+            Rule(
+                name="beside",
+                regex=rf"{_PASSWORD}\s(?P<value>(?=[^\s\"',;]{{0,60}}\d)(?=[^\s\"',;]{{0,60}}[A-Za-z!@#$%^&*])[^\s\"',;]{{4,64}}[^\s\"',;.)])",
+                score=0.6,
+                digits=1,
+                hints=_PASSWORD_HINTS,
+            ),
+            Rule(
+                name="pass code",
+                regex=r"\b(?:pass|entry|door|gate|alarm|access|unlock|garage|security gate)[ _-]?code[\s:=#]{1,3}(?:is |was )?(?P<value>\d{4,8}#?)(?![\w-])",
+                score=0.75,
+                digits=4,
+                hints=("code",),
+            ),
+            Rule(
+                name="short label",
+                regex=r"(?<![\w.-])(?:pw|pass|psw|p/w|creds?)[\"']?\s?[:=]\s{0,2}[\"']?(?P<value>[^\s\"',;]{3,64}[^\s\"',;.)])",
+                score=0.8,
+                hints=("pw", "pass", "psw", "p/w", "cred"),
+            ),
+            Rule(
+                name="login pair",
+                regex=(
+                    r"\b(?:log-?in|credentials?|creds|sign-?in)(?: (?:is|are|details|info))?\W{1,3}(?:[\w.@+-]{2,40}) ?[/|:] ?"
+                    r"(?P<value>(?=[^\s/]{0,40}[\d!@#$%^&*])[^\s/]{4,64}[^\s,;.)/])"
+                ),
+                score=0.75,
+                hints=("login", "log-in", "credential", "creds", "sign-in", "signin"),
+            ),
+            Rule(
                 name="in a URL",
                 regex=r"://[^\s/:@]{0,64}:(?P<value>[^\s/@]{1,128})@",
                 score=0.97,
+                hints=("://",),
                 chars="@:/",
             ),
         ),
     ),
 )
 
-_FILLER: Final = r"\W{0,3}(?:(?:code|number|no|is|was|of|for|the|card)\b\W{1,3}){0,3}"
-_CVV: Final = r"(?:cvv2?|cvc2?|cv2|card verification(?: value| code| number)?|security code)"
-_CARDS: Final = (
-    RuleSet(
-        name="cards.cvv",
-        entity="CARD_CVV",
-        rules=(
-            Rule(
-                name="labelled",
-                regex=rf"\b{_CVV}\b{_FILLER}(?P<value>\d{{3,4}})\b",
-                score=0.95,
-                digits=3,
-                hints=("cv", "verification", "security"),
-            ),
-            Rule(
-                name="label after",
-                regex=rf"\b(?P<value>\d{{3,4}})\W{{1,3}}(?:(?:is|as|the|my)\s){{0,3}}{_CVV}\b",
-                score=0.9,
-                digits=3,
-                hints=("cv", "verification", "security"),
-            ),
-        ),
-    ),
-    RuleSet(
-        name="cards.pin",
-        entity="CARD_PIN",
-        rules=(
-            Rule(
-                name="four digits",
-                regex=rf"\bpin\b{_FILLER}(?P<value>\d{{4}})\b",
-                score=0.95,
-                digits=4,
-                hints=("pin",),
-            ),
-            Rule(
-                name="five or six digits",  # but an Indian "PIN code 560001" is a place
-                regex=rf"\bpin\b(?![ -]?code){_FILLER}(?P<value>\d{{5,6}})\b",
-                score=0.95,
-                digits=5,
-                hints=("pin",),
-            ),
-        ),
-    ),
-    RuleSet(
-        name="cards.track",
-        entity="CARD_TRACK",
-        rules=(
-            Rule(
-                name="track 1",  # ISO/IEC 7813
-                regex=r"%?B\d{12,19}\^[^^\n]{2,26}\^\d{4}[^?\s]{0,40}\??",
-                score=0.95,
-                check="track",
-                digits=16,
-                chars="^",
-            ),
-            Rule(
-                name="track 2",
-                regex=r"(?<![\w=]);?\d{12,19}[=D]\d{7,20}\??",
-                score=0.8,
-                check="track",
-                digits=19,
-            ),
-        ),
-    ),
-)
-
-SECRET_RULES: Final[tuple[RuleSet, ...]] = (*_SECRETS, *_CARDS)
+SECRET_RULES: Final[tuple[RuleSet, ...]] = (*_SECRETS, *CARD_RULES)

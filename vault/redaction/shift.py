@@ -45,10 +45,10 @@ _MONTH_OF: Final = {
 _DAY_OF: Final = {name.casefold(): row for row in _DAYS for name in row}
 
 _CLOCK: Final = (
-    r"(?P<clock>(?:T|,? at |, | )\d{1,2}:\d\d(?::\d\d(?:\.\d{1,9})?)?(?: ?[AaPp]\.?[Mm]\.?)?"
+    r"(?P<clock>(?:T|,? at |, | )\d{1,2}(?:(?::\d\d){1,2}(?:\.\d{1,9})?(?: ?[AaPp]\.?[Mm]\.?)?| ?[AaPp]\.?[Mm]\.?)"
     r"(?: ?(?:Z|UTC|GMT|[+-]\d\d:?\d\d))?)?"
 )
-_WEEKDAY: Final = r"(?:(?P<weekday>[A-Za-z]{3,9})(?P<comma>\.?,? ))?"
+_WEEKDAY: Final = r"(?:(?P<weekday>(?i:mon|tue|wed|thu|fri|sat|sun)[A-Za-z]{0,6})(?P<comma>\.?,? ))?"
 _SUFFIX: Final = r"(?P<suffix>st|nd|rd|th|ST|ND|RD|TH|\.|º)?"
 _NAME: Final = r"(?P<month>[^\W\d_]{3,10})"
 _WORDED_YEAR: Final = r"(?P<year>\d{4}|['\u2019]\d\d)"

@@ -12,24 +12,60 @@ from typing import Final
 from vault.redaction.edits import Edit
 
 _UNITS: Final = (
-    *("zero one two three four five six seven eight nine".split(),),
-    *("null eins zwei drei vier f\xfcnf sechs sieben acht neun".split(),),
-    *("z\xe9ro un deux trois quatre cinq six sept huit neuf".split(),),
-    *("cero uno dos tres cuatro cinco seis siete ocho nueve".split(),),
-    *("zero uno due tre quattro cinque sei sette otto nove".split(),),
-    *("nul een twee drie vier vijf zes zeven acht negen".split(),),
-    *("zero um dois tr\xeas quatro cinco seis sete oito nove".split(),),
+    *(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"],),
+    *(["null", "eins", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun"],),
+    *(["zéro", "un", "deux", "trois", "quatre", "cinq", "six", "sept", "huit", "neuf"],),
+    *(["cero", "uno", "dos", "tres", "cuatro", "cinco", "seis", "siete", "ocho", "nueve"],),
+    *(["zero", "uno", "due", "tre", "quattro", "cinque", "sei", "sette", "otto", "nove"],),
+    *(["nul", "een", "twee", "drie", "vier", "vijf", "zes", "zeven", "acht", "negen"],),
+    *(["zero", "um", "dois", "três", "quatro", "cinco", "seis", "sete", "oito", "nove"],),
 )
-_TEENS: Final = "ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen".split()
-_TENS: Final = "twenty thirty forty fifty sixty seventy eighty ninety".split()
-_ORDINALS: Final = (
-    "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth "
-    "fifteenth sixteenth seventeenth eighteenth nineteenth twentieth"
-).split()
+_TEENS: Final = [
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+]
+_TENS: Final = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
+_ORDINALS: Final = [
+    "first",
+    "second",
+    "third",
+    "fourth",
+    "fifth",
+    "sixth",
+    "seventh",
+    "eighth",
+    "ninth",
+    "tenth",
+    "eleventh",
+    "twelfth",
+    "thirteenth",
+    "fourteenth",
+    "fifteenth",
+    "sixteenth",
+    "seventeenth",
+    "eighteenth",
+    "nineteenth",
+    "twentieth",
+]
 
 _ONES: Final[dict[str, int]] = {
     **{word: value for language in reversed(_UNITS) for value, word in enumerate(language)},
-    **{"oh": 0, "o": 0, "nought": 0, "naught": 0, "niner": 9, "zwo": 2, "fuenf": 5, "meia": 6},
+    "oh": 0,
+    "o": 0,
+    "nought": 0,
+    "naught": 0,
+    "niner": 9,
+    "zwo": 2,
+    "fuenf": 5,
+    "meia": 6,
 }
 _TEEN: Final = {word: 10 + at for at, word in enumerate(_TEENS)}
 _TEN: Final = {word: 20 + 10 * at for at, word in enumerate(_TENS)} | {"fourty": 40}
@@ -44,13 +80,48 @@ _SIGNS: Final = {
     "slash": "/",
     "plus": "+",
 }
-_SCALES: Final = {"hundred": 100, "thousand": 1000}
+_SCALES: Final = frozenset(("hundred", "thousand"))
 
 # English words that a text must hold for any of this to be looked at; one-letter and two-faced words are no cue.
 WORDS: Final = (frozenset(_ONES) | frozenset(_TEEN) | frozenset(_TEN) | frozenset(_ORDINAL)) - {
     *("o", "un", "een", "um", "second", "six", "null", "due", "sei", "acht", "once", "tre", "sept"),
 } | {"six", "null", "acht"}
 
+# What must stand in the text for a single number word to be told apart.
+_TELLING: Final = frozenset(
+    [
+        "january",
+        "february",
+        "march",
+        "april",
+        "may",
+        "june",
+        "july",
+        "august",
+        "september",
+        "october",
+        "november",
+        "december",
+        "jan",
+        "feb",
+        "jun",
+        "jul",
+        "aug",
+        "sep",
+        "sept",
+        "oct",
+        "nov",
+        "dec",
+        "year",
+        "years",
+        "yr",
+        "yrs",
+        "yo",
+    ]
+)
+_BESIDE: Final = (
+    _TELLING | frozenset(_SIGNS) | frozenset(_SCALES) | frozenset(_TIMES) | frozenset(("and", "o", "oh"))
+)
 _NUMERIC: Final = frozenset(_ONES) | frozenset(_TEEN) | frozenset(_TEN) | frozenset(_ORDINAL)
 _WORD: Final = re.compile(r"[^\W\d_]+|\d+")
 _JOINT: Final = re.compile(r"[\s,;.:/()\-\u2026]{1,3}|\s{0,2}-{1,2}\s{0,2}")
@@ -76,6 +147,12 @@ class _Run:
     def __init__(self, start: int) -> None:
         self.start = self.end = start
         self.words: list[tuple[str, str]] = []  # (what stands before it, the word)
+
+
+def possible(lower: str, words: frozenset[str]) -> bool:
+    """False only if `numbers` can find nothing in a text of these words."""
+    spoken = words & WORDS
+    return len(spoken) > 1 or any(lower.count(word) > 1 or not words.isdisjoint(_BESIDE) for word in spoken)
 
 
 def numbers(text: str) -> list[Edit]:
@@ -135,13 +212,14 @@ def _told(text: str, run: _Run) -> bool:
 
 
 def _digits(words: list[tuple[str, str]]) -> str:
+    """A run in digits, groups apart by dashes."""
     parts: list[str] = []
     at = 0
     while at < len(words):
         gap, word = words[at]
-        if parts and parts[-1][-1:].isalnum():
-            if "\n" in gap or any(char in gap for char in ",;/.:-") and not _hyphenated(words, at):
-                parts.append("-")
+        apart = "\n" in gap or (any(char in gap for char in ",;/.:-") and not _hyphenated(words, at))
+        if apart and parts and parts[-1][-1:].isalnum():
+            parts.append("-")
         if word in _SIGNS:
             if parts and parts[-1] == "-":
                 parts.pop()
@@ -171,15 +249,26 @@ def _number(words: list[tuple[str, str]], at: int) -> tuple[str, int]:
     value, at, ordinal = _below_hundred(words, at)
     if ordinal:
         return f"{value} ", at
-    total = 0
-    while at < len(words) and words[at][1] in _SCALES:
-        total = (total + value) * _SCALES[words[at][1]]
-        value, at = 0, at + 1
+    thousands = 0
+    while at < len(words) and words[at][1] in _SCALES and value:
+        # Each scale once, the larger one first or after hundreds: "two hundred thousand four hundred".
+        if words[at][1] == "hundred":
+            if value >= 100:
+                break
+            value *= 100
+        else:
+            if thousands:
+                break
+            thousands, value = value * 1000, 0
+        at += 1
         if at < len(words) and words[at][1] == "and":
             at += 1
         if at < len(words) and words[at][1] in _NUMERIC:
-            value, at, _ = _below_hundred(words, at)
-    return str(total + value), at
+            more, at, _ = _below_hundred(words, at)
+            value += more
+        elif not value:
+            break
+    return str(thousands + value), at
 
 
 def _below_hundred(words: list[tuple[str, str]], at: int) -> tuple[int, int, bool]:

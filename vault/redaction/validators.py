@@ -212,6 +212,27 @@ def street(text: str) -> bool | None:
     return False if not _NO_STREET.isdisjoint(words[:-1]) else None
 
 
+_HEX: Final = re.compile(r"[0-9a-f]{32,}|[0-9A-F]{32,}")
+
+
+def block(text: str) -> bool | None:
+    """What follows a number in an address: a capital or a second number, and no word of time or amount."""
+    words = text.split()[1:]
+    if not _NO_STREET.isdisjoint(word.strip(",.").lower() for word in words[:1]):
+        return False
+    told = any(word[:1].isupper() or word[:1].isdigit() for word in words)
+    return None if told and sum(map(len, words)) >= 5 else False
+
+
+def random(text: str) -> bool | None:
+    """What a generator of keys writes: long hex, or digits and letters mixed, few of them repeated."""
+    if _HEX.search(text):
+        return None
+    mixed = any(map(str.isdigit, text)) + any(map(str.islower, text)) + any(map(str.isupper, text))
+    few_words = max(map(len, re.findall(r"[a-z]+", text)), default=0) < 12
+    return None if mixed >= 2 and few_words and len(set(text)) >= len(text) ** 0.5 + 4 else False
+
+
 def crypto(text: str) -> bool:
     """A Bitcoin address: Base58Check (P2PKH, P2SH) or bech32/bech32m (BIP 173, BIP 350)."""
     return _bech32(text) if text[:3].lower() == "bc1" else _base58check(text)
@@ -263,6 +284,7 @@ PROVING: Final = frozenset(
 VALIDATORS: Final[dict[str, Callable[[str], bool | None]]] = {
     "aadhaar": aadhaar,
     "aba": aba,
+    "block": block,
     "ca_sin": ca_sin,
     "card": card,
     "crypto": crypto,
@@ -270,6 +292,7 @@ VALIDATORS: Final[dict[str, Callable[[str], bool | None]]] = {
     "iban": iban,
     "ip": ip,
     "luhn": luhn,
+    "random": random,
     "mac": mac,
     "street": street,
     "track": track,

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate
 from typing import Final
 
 from vault.errors import DetectorError
@@ -23,7 +24,7 @@ GUESS: Final = 0.45  # what a finding must score in a reading that is itself a g
 
 # Where no window of a long text needs rewriting, nothing is examined twice.
 WINDOW: Final = 160
-_LONG: Final = 2048
+_LONG: Final = 512
 _SNAP: Final = 40
 _BREAK: Final = "\n\n"
 
@@ -60,6 +61,7 @@ class Reading(View):
         names: bool = True,
         rules: bool = True,
         narrow: bool = False,
+        onward: bool = False,
         span: tuple[int, int] | None = None,
         context: str | None = None,
     ) -> None:
@@ -72,10 +74,13 @@ class Reading(View):
         self._changed_from: list[int] = []
         self._changed_to: list[int] = []
         self._gaps: list[int] = []
+        earlier = parent.changes() if onward and isinstance(parent, Reading) else []
         ranges = [span or (0, len(parent.text))]
         if narrow and len(parent.text) > _LONG:
-            ranges = _windows(parent.text, edits)
+            ranges = _windows(parent.text, sorted((*earlier, *((one.start, one.end) for one in edits))))
         super().__init__(self._written(parent.text, edits, ranges), context=context)
+        if earlier:
+            self._add_changes(earlier)
         if context is None:
             self.key_words = parent.key_words
 
@@ -111,6 +116,30 @@ class Reading(View):
             if at < last:
                 emit(text[at:last], at, last, _COPIED)
         return "".join(parts)
+
+    def changes(self) -> list[tuple[int, int]]:
+        """The spans of `text` that were rewritten; an empty one says that something was cut out there."""
+        raw = zip(self._changed_from, self._changed_to, strict=True)
+        return [self.derived(start, end) if start < end else self._between(start) for start, end in raw]
+
+    def _between(self, position: int) -> tuple[int, int]:
+        at = self.derived(position, len(self.source))[0]
+        return at, at
+
+    def _add_changes(self, spans: Sequence[tuple[int, int]]) -> None:
+        """Count rewritten spans of the parent's text as rewritten here."""
+        own = list(zip(self._changed_from, self._changed_to, strict=True))
+        moved = sorted((*own, *((self._moved(start), self._moved(end)) for start, end in spans)))
+        self._changed_from = [start for start, _ in moved]
+        # An earlier span never ends after a later one as far as `counts` can tell.
+        self._changed_to = list(accumulate((end for _, end in moved), max))
+
+    def _moved(self, position: int) -> int:
+        """Where a position of the parent's text is in `source`."""
+        segment = max(bisect_right(self._from, position) - 1, 0)
+        if self._kinds[segment] != _COPIED:
+            return self._at[segment] + (self._length(segment) if position >= self._to[segment] else 0)
+        return self._at[segment] + min(position - self._from[segment], self._length(segment))
 
     def original(self, start: int, end: int) -> tuple[int, int]:
         return self._parent.original(*self.parental(start, end))
@@ -163,16 +192,16 @@ class Reading(View):
 _COPIED, _WHOLE, _REVERSED = range(3)
 
 
-def _windows(text: str, edits: Sequence[Edit]) -> list[tuple[int, int]]:
-    """The stretches around the edits of a long text, cut at white space where there is some."""
+def _windows(text: str, spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The stretches around the spans of a long text, cut at white space where there is some."""
     ranges: list[tuple[int, int]] = []
-    for edit in edits:
-        start, end = max(0, edit.start - WINDOW), min(len(text), edit.end + WINDOW)
+    for first, last in spans:
+        start, end = max(0, first - WINDOW), min(len(text), last + WINDOW)
         if start:
-            space = text.find(" ", start, min(start + _SNAP, edit.start))
+            space = text.find(" ", start, min(start + _SNAP, first))
             start = space + 1 if space >= 0 else start
         if end < len(text):
-            space = text.rfind(" ", max(edit.end, end - _SNAP), end)
+            space = text.rfind(" ", max(last, end - _SNAP), end)
             end = space if space >= 0 else end
         if ranges and start <= ranges[-1][1]:
             ranges[-1] = ranges[-1][0], max(end, ranges[-1][1])
@@ -181,8 +210,23 @@ def _windows(text: str, edits: Sequence[Edit]) -> list[tuple[int, int]]:
     return ranges
 
 
-# The glance that every text gets. A text without any of this has one reading.
-_GLANCE: Final = re.compile(r"[^a-z ,.'!?;A-Z\n\t-]|(?<!\S)\S (?:\S ){2}|\S-\S-\S-|(?<!\w)\w\.\w\.\w\.")
+_JOINED: Final = re.compile(r"(?<=\d)_|_(?=\d)|(?<=\.[A-Za-z]{2})_|(?<=\.[A-Za-z]{3})_|(?<=\.[A-Za-z]{4})_")
+
+
+def unjoined(view: View) -> Reading | None:
+    """The text with spaces for underscores at numbers and hosts: `ssn_536904399`, `ana@example.org_x`.
+
+    To a regex an underscore is a letter, to a reader it is a space.
+    """
+    if "_" not in view.text or not view.structured:
+        return None
+    edits = [Edit(*match.span(), " ") for match in _JOINED.finditer(view.text)]
+    return Reading(view, edits, narrow=True) if edits else None
+
+
+# The glance that every text gets: beside words and the signs of a sentence there is nothing in it.
+_GLANCE: Final = re.compile(r"[^a-z ,.'!?;A-Z\n\t-]")
+_LONG_WORD: Final = 12
 _MARKUP_CUE: Final = re.compile(r"[<*~`|\\\[_]|''|[\"']\s?[+.&\"']")
 _SPACED_CUE: Final = re.compile(
     r"(?<!\S)\S[ \t]{1,3}\S[ \t]{1,3}\S(?!\S)|(?<!\w)\w([-._*\xb7\u2022|/,])\w\1\w\1\w"
@@ -202,14 +246,7 @@ def readings(view: View) -> Iterator[Reading]:
 
     Raises DetectorError for a text that is encoded more than three times over.
     """
-    words = view.words
-    if (
-        view.source is view.text
-        and words.isdisjoint(_WORD_CUES)
-        and not ("at" in words and view.structured)
-        and _GLANCE.search(view.text) is None
-        and not decoding.CUE.search(view.text)
-    ):
+    if _nothing_odd(view):
         return
     for start, end in layout.overridden(view.source):
         yield from _overridden(view, start, end)
@@ -221,9 +258,23 @@ def readings(view: View) -> Iterator[Reading]:
             return
         if depth == MAX_DEPTH:
             raise DetectorError("detector.budget", "text is encoded too many times over; it was not examined")
-        level = Reading(level, edits)
+        level = Reading(level, edits, narrow=True)
         yield level
         yield from _rewritten(level, level.source)
+
+
+def _nothing_odd(view: View) -> bool:
+    """Whether the text is words alone, none of them long, spelled-out or set letter by letter."""
+    text, words = view.text, view.words
+    return (
+        view.source is text
+        and _GLANCE.search(text) is None
+        and words.isdisjoint(_WORD_CUES)
+        and max(map(len, words), default=0) < _LONG_WORD
+        and [len(word) for word in words].count(1) < 2
+        and not ("at" in words and view.structured)
+        and ("-" not in text or decoding.CUE.search(text) is None)
+    )
 
 
 def _decoded(text: str) -> list[Edit]:
@@ -240,16 +291,18 @@ def _overridden(view: View, start: int, end: int) -> Iterator[Reading]:
 
 def _rewritten(level: View, source: str) -> Iterator[Reading]:
     """The readings of one text, decoded or not: look-alikes, layout, spelling, guesses."""
-    plain = level
+    plain = [level]
     if not level.text.isascii() or source is not level.text:
         edits = lookalikes.skeleton(level.text, source)
         if edits:
-            plain = Reading(level, edits)
-            yield plain
-    unbroken = _unbroken(plain)
-    if unbroken is not plain and isinstance(unbroken, Reading):
-        yield unbroken
-    yield from _guessed(unbroken)
+            alike = Reading(level, edits, narrow=True)
+            yield alike
+            plain.append(alike)
+    for view in plain:
+        unbroken = _unbroken(view)
+        if unbroken is not view:
+            yield Reading(unbroken, (), narrow=True, onward=True)
+        yield from _guessed(unbroken)
     if not level.words.isdisjoint(layout.BACKWARDS) or any(map(level.lower.__contains__, _BACKWARD_CUES)):
         edits = layout.backwards(level.text, level.words)
         if edits:
@@ -272,20 +325,22 @@ _STEPS: Final[tuple[tuple[Callable[[View], object], Callable[[View], list[Edit]]
 
 def _unbroken(view: View) -> View:
     """The text without mark-up, with spaced letters closed up and spelled-out signs written."""
+    first = view
     for cue, edits_of in _STEPS:
         if cue(view):
             edits = edits_of(view)
             if edits:
-                view = Reading(view, edits)
+                view = Reading(view, edits, onward=view is not first)
     return view
 
 
 def _guessed(view: View) -> Iterator[Reading]:
-    if not view.words.isdisjoint(_SPELLED_CUES):
+    """Readings that may be wrong: numbers in words, paths, leet, letters for digits, odd separators."""
+    if not view.words.isdisjoint(_SPELLED_CUES) and (view.digits or spelled.possible(view.lower, view.words)):
         edits = spelled.numbers(view.text)
         if edits:
-            view = Reading(view, edits, touching=True, names=False)
-            yield view
+            yield Reading(view, edits, touching=True, names=False, narrow=True)
+            view = Reading(view, edits)
     if _PATH_CUE.search(view.text):
         edits = layout.path_words(view.text)
         if edits:
@@ -301,8 +356,8 @@ def _guessed(view: View) -> Iterator[Reading]:
     edits = lookalikes.digits(view.text)
     views = [view]
     if edits:
-        views.append(Reading(view, edits, touching=True, floor=GUESS, names=False))
-        yield views[1]
+        yield Reading(view, edits, touching=True, floor=GUESS, names=False, narrow=True)
+        views.append(Reading(view, edits))
     for one in views:
         for edits_of in (layout.grouped, layout.squeezed):
             edits = edits_of(one.text)

@@ -148,7 +148,7 @@ TABLE: dict[str, tuple[list[str], dict[str, list[Row]]]] = {
         "place": [(f"./{CANARY}", 11, "models.place"), (f"http://{CANARY}", 11, "models.name")],
         "release": [("", 11, "models.name"), (f" {CANARY}", 11, "models.name")], "yes": FLAG,
     }),
-    "detect measure": (["--most", "5"], {"pack": PACK, "most": [*NUMBER, ("-1", 2, "usage")]}),
+    "detect measure": (["--most", "5"], {"pack": PACK, "most": [*NUMBER, ("-1", 2, "usage")], "write": FLAG}),
 }  # fmt: skip
 
 

@@ -11,9 +11,12 @@ from pathlib import Path
 import pytest
 from support.commands import Run
 
+from vault.redaction.evaluation import measured
+
 SSN = "536-90-4399"
 MAIL = "vera.quillon@example.org"
-TEXT = f"Her SSN is {SSN}, write to {MAIL}."
+TEXT = f"The SSN is {SSN}, please write to {MAIL}."
+WORD = (TEXT.index("please"), TEXT.index("please") + 6)
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +32,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 def data(tmp_path: Path) -> Path:
     """Two texts: one with both values marked and one more that the detector cannot know, one with nothing."""
     start, end = TEXT.index(SSN), TEXT.index(MAIL)
-    spans = [[start, start + len(SSN), "SSN"], [end, end + len(MAIL), "EMAIL"], [0, 3, "SHIBBOLETH"]]
+    spans = [[start, start + len(SSN), "SSN"], [end, end + len(MAIL), "EMAIL"], [*WORD, "SHIBBOLETH"]]
     records = [{"text": TEXT, "spans": spans}, {"text": "We had tea.", "spans": []}]
     path = tmp_path / "data.jsonl"
     path.write_text("\n".join(map(json.dumps, records)), encoding="utf-8")
@@ -80,13 +83,13 @@ def test_eval_measures_and_lists_misses_by_place(bare: Run, data: Path) -> None:
     assert document["types"]["EMAIL_ADDRESS"]["strict"]["f2"] == 1.0
     assert document["ordinary"] == {"texts": 1, "wrongly_masked": 0, "rate": 0.0}
     (miss,) = document["misses"]
-    assert (miss["line"], miss["start"], miss["end"], miss["label"]) == (1, 0, 3, "SHIBBOLETH")
-    for secret in (SSN, MAIL, "Her", "tea"):
+    assert (miss["line"], miss["start"], miss["end"], miss["label"]) == (1, *WORD, "SHIBBOLETH")
+    for secret in (SSN, MAIL, "please", "tea"):
         assert f'"{secret}' not in answer.out
     shown = bare(
         "detect", "eval", "--data", data, "--format", "jsonl", "--misses", "9", "--show-content", "--json"
     )
-    assert shown.document["misses"][0]["value"] == "Her"
+    assert shown.document["misses"][0]["value"] == "please"
 
 
 def test_eval_for_a_person(bare: Run, data: Path) -> None:
@@ -129,6 +132,28 @@ def test_coverage_has_three_tables_and_says_what_is_missing(bare: Run) -> None:
 def test_measure_takes_a_part_of_the_shipped_samples(bare: Run) -> None:
     document = bare("detect", "measure", "--most", "20", "--json").document
     assert 0 < document["texts"] <= 20
+
+
+def test_writing_figures_needs_a_vault_and_all_samples(run: Run, folder: Path) -> None:
+    for options in ((), ("--vault", folder, "--most", "5")):
+        answer = run("detect", "measure", "--write", "--json", *options)
+        assert (answer.code, answer.error["code"]) == (2, "write.part")
+    assert not (folder / "measured.json").exists()
+
+
+@pytest.mark.slow
+def test_written_figures_are_found_for_that_detector(run: Run, folder: Path) -> None:
+    written = run("detect", "measure", "--write", "--json", "--vault", folder)
+    assert written.code == 0, written.err
+    version = written.document["detector"]
+    data = (folder / "measured.json").read_bytes()
+    assert oct((folder / "measured.json").stat().st_mode & 0o777) == "0o600"
+    (folder / "measured.json").write_bytes(data.replace(version.encode(), b"another-1"))
+    found = measured("another-1", folder)
+    assert found is not None
+    assert found.samples("EMAIL_ADDRESS") > 0
+    assert measured("another-2", folder) is None
+    (folder / "measured.json").unlink()
 
 
 def test_help_loads_neither_detector_nor_numpy() -> None:

@@ -178,6 +178,19 @@ def test_asq_takes_numbers_and_other_case() -> None:
     assert marked(data) == [[("778", "MRN"), ("LEE", "NAME")]]
 
 
+@pytest.mark.parametrize("said", ["", "[]", "{}", "None", "---"])
+def test_asq_queries_may_have_no_tags(said: str) -> None:
+    data = asq(("=== Query ===", "We had tea.", "", "===PHI_TAGS===", said), ("===QUERY===", "And cake."))
+    assert [(one.text, one.spans) for one in data.samples] == [("We had tea.", ()), ("And cake.", ())]
+
+
+def test_asq_tags_may_stand_in_a_list() -> None:
+    tags = '[{"identifier_type": "NAME", "value": "Ann"}, {"identifier_type": "NAME", "value": "Bo"}],'
+    assert marked(asq(("===QUERY===", "Ann, Bo", "===PHI_TAGS===", tags))) == [
+        [("Ann", "NAME"), ("Bo", "NAME")]
+    ]
+
+
 # --- columns ---
 
 
@@ -233,8 +246,8 @@ def test_comments_and_repeated_tokens_are_passed_over() -> None:
         "3\tAnn\tB-PER\t-",
     )
     assert conll(*rows).samples[0].text == "de el Ann"
-    assert conll("#\tO", "#tea\tO", "Ann\tB-PER").samples[0].text == "# #tea Ann"
-    assert conll("# # - O", "Ann NNP - B-PER").samples[0].text == "# Ann"
+    assert conll("#\tO", "#tea\tO", "Ann\tB-PER").samples[0].text == "##tea Ann"
+    assert conll("# # - O", "Ann NNP - B-PER").samples[0].text == "#Ann"
 
 
 def test_handles_are_no_names() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -82,6 +83,12 @@ def test_white_space_and_outer_punctuation_need_not_be_masked() -> None:
         "call +212 555!", [("+212 555!", "PHONE")], [("212", "PHONE_NUMBER"), ("555", "PHONE_NUMBER")]
     )
     assert report["entity"]["cover_recall"] == 1.0
+
+
+def test_a_title_before_a_name_need_not_be_masked() -> None:
+    for marked, cover in (("Mr. Lee", 1.0), ("Dr Lee", 1.0), ("Drew Lee", 0.0), ("Mr", 0.0)):
+        report = score(f"so {marked} Lee", [(marked, "PERSON")], [("Lee", "PERSON")])
+        assert report["entity"]["cover_recall"] == cover, marked
 
 
 def test_neighbours_of_one_address_count_as_one_for_iou() -> None:
@@ -264,14 +271,13 @@ def test_a_run_batches_watches_and_keeps() -> None:
     assert report["findings"] == 0
 
 
-FIGURES = {
-    "detector": "d-1", "model": None, "samples_sha256": "00",
-    "classes": {"PERSON": {"samples": 3, "recall": 0.5, "precision": 1.0, "character_recall": 0.6}},
-}  # fmt: skip
+CLASSES = {"PERSON": {"samples": 3, "recall": 0.5, "precision": 1.0, "character_recall": 0.6}}
+RECORD = {"version": "d-1", "model": None, "classes": CLASSES}
+FIGURES = figures.render("00", [RECORD])
 
 
 def test_figures_are_read_and_frozen() -> None:
-    read_back = figures.parse(json.dumps(FIGURES).encode())
+    (read_back,) = figures.parse(FIGURES)
     assert (read_back.version, read_back.recall("PERSON"), read_back.samples("PERSON")) == ("d-1", 0.5, 3)
     assert (read_back.recall("VIN"), read_back.samples("VIN"), read_back.precision("PERSON")) == (
         None,
@@ -284,15 +290,29 @@ def test_figures_are_read_and_frozen() -> None:
         read_back.classes["VIN"] = read_back.classes["PERSON"]  # type: ignore[index]
 
 
-@pytest.mark.parametrize("data", [b"", b"[]", b"{}", json.dumps({**FIGURES, "classes": {"A": {}}}).encode()])
+@pytest.mark.parametrize(
+    "data", [b"", b"[]", b"{}", figures.render("00", [{**RECORD, "classes": {"A": {}}}])]
+)
 def test_broken_figures_are_refused(data: bytes) -> None:
     with pytest.raises(ConfigError) as refused:
         figures.parse(data)
     assert refused.value.code == "detection.measured"
 
 
+def test_figures_are_found_by_version_and_folder(tmp_path: Path) -> None:
+    (tmp_path / figures.FILE).write_bytes(FIGURES)
+    found = figures.measured("d-1", tmp_path)
+    assert found is not None
+    assert found.recall("PERSON") == 0.5
+    assert figures.measured("d-1") is None
+    assert figures.measured("d-2", tmp_path) is None
+    (tmp_path / figures.FILE).write_bytes(b"{")
+    with pytest.raises(ConfigError):
+        figures.measured("d-1", tmp_path)
+
+
 def test_coverage_says_what_is_missing() -> None:
-    found = figures.parse(json.dumps(FIGURES).encode())
+    (found,) = figures.parse(FIGURES)
     by_id = {row["id"]: row for row in rows("hipaa", {"PERSON"}, found)}
     assert by_id["A"]["classes"] == [{"class": "PERSON", "samples": 3, "recall": 0.5, "precision": 1.0}]
     assert (by_id["G"]["covered"], by_id["Q"]["covered"]) == (False, False)

@@ -163,6 +163,10 @@ def test_the_cache_holds_no_text() -> None:
     assert all(isinstance(key, int) for key in index)
 
 
+def test_half_a_character_is_no_reason_to_fail() -> None:
+    assert [f.entity for f in MODEL.find(["\udc80 x\udc80y \ud800"])[0]] == []
+
+
 def test_more_words_than_the_cache_holds_are_read() -> None:
     text = " ".join(f"w{chr(97 + i % 26)}{i:x}q" for i in range(40_000))
 
@@ -222,7 +226,7 @@ def test_windows_of_a_long_text_meet_without_a_seam() -> None:
     ],
 )
 def test_the_case_of_a_text(counts: tuple[int, int, int], case: int) -> None:
-    assert Tally([*counts, 0, 0, 0]).case == case < TEXT_CASES
+    assert Tally([*counts, 0, 0, 0, 0]).case == case < TEXT_CASES
 
 
 @pytest.mark.parametrize(

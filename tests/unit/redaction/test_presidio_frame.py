@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 from pathlib import Path
 from typing import Any
@@ -324,3 +325,21 @@ def test_other_names_are_refused(name: str) -> None:
 def test_no_detector_is_refused() -> None:
     with pytest.raises(ConfigError):
         config(detectors=[])
+
+
+# --- the page ---
+
+
+def test_the_examples_of_the_page_are_true() -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs" / "presidio.md").read_text(encoding="utf-8")
+    first, second = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert [found.entity_type for found in last_value(first)] == ["EMAIL_ADDRESS"]
+    assert last_value(second) == second.rpartition("made.text  # ")[2].strip()
+
+
+def last_value(code: str) -> Any:
+    """What the last line of an example gives."""
+    *body, last = code.strip().splitlines()
+    names: dict[str, Any] = {}
+    exec("\n".join(body), names)  # noqa: S102  our own page
+    return eval(last, names)  # noqa: S307

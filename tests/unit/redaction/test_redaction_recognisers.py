@@ -8,6 +8,7 @@ from vault.redaction.detect import BuiltinDetector
 
 DETECTOR = BuiltinDetector(names=None)
 KEPT = frozenset({"DATE_TIME", "UUID"})
+UNREMARKABLE = KEPT | {"AGE"}  # any age is found, a pack decides which to mask
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U"
 PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIEow\nIBAAKC\n-----END RSA PRIVATE KEY-----"
 
@@ -100,6 +101,7 @@ def found(text: str, context: str | None = None) -> list[tuple[str, str]]:
         ("STREET_ADDRESS", "PO Box 123", "PO Box 123"),
         ("ZIP_CODE", "Springfield, IL 62704", "62704"),
         ("ZIP_CODE", "zip code is 62704-1234", "62704-1234"),
+        ("ZIP_CODE", "PIN code 560001 is in Bangalore", "560001"),
         # secrets
         ("PASSWORD", "password: hunter2!", "hunter2!"),
         ("PASSWORD", "my password is Tr0ub4dor", "Tr0ub4dor"),
@@ -133,7 +135,7 @@ def test_finds(entity: str, text: str, value: str | None) -> None:
         ("PASSWORD", "db_password", "hunter"),
         ("API_KEY", "accessToken", "abcdef"),
         ("PHONE_NUMBER", "phone", "555-0123"),
-        ("STREET_ADDRESS", "home_address", "Rosenweg 4"),
+        ("STREET_ADDRESS", "home_address", "Rosenhof, Haus B"),
         ("ZIP_CODE", "zip", "62704"),
         ("US_PASSPORT", "passport_no", "912803456"),
     ],
@@ -172,14 +174,13 @@ def test_other_keys_say_nothing(key: str, value: str) -> None:
         "pi is 3.14159265358979",
         "hello @everyone, meet @ 5",
         "meeting on 2023-05-06 at 14:00-15:30, 5/6/2023",
-        "PIN code 560001 is in Bangalore",
         "10@5 and x@1.2",
         "contact us 123456789 times",
         "the new claim 12 of 34",
     ],
 )
 def test_leaves_ordinary_text_alone(text: str) -> None:
-    assert found(text) == []
+    assert DETECTOR.detect(text, keep=UNREMARKABLE) == []
 
 
 def test_context_is_whole_words_within_six() -> None:

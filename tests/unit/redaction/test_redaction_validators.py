@@ -76,6 +76,8 @@ REFUTED = {
     ],
     "iban": ["GB82 WEST 1234 5698 7654 33", "ZZ82 0000", "DE8937040044053201300", "GB82"],
     "street": ["20 minutes drive", "15 mile road"],
+    "block": ["12 people came along", "3 Ab", "40 minutes Away"],
+    "random": ["extraordinarily-long-words-here", "aaaaaaaaaaaaaaaaaaaaaaaa1"],
 }
 PLAUSIBLE = {
     "us_ssn": ["536-90-4399", "536904399"],
@@ -85,6 +87,8 @@ PLAUSIBLE = {
     "uuid": ["550e8400-e29b-41d4-a716-446655440000"],
     "ip": ["10.0.0.1", "10.0.0.0/8", "2001:db8::1", "fe80::1%eth0"],
     "street": ["120 elm street"],
+    "block": ["12 Elm Corner", "9 rosengang 14"],
+    "random": ["wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY", "9e107d9d372bb6826bd81d3542a419d6"],
     "track": ["%B4111111111111112^DOE/JOHN^2512101?"],
 }
 

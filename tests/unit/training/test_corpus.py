@@ -10,8 +10,7 @@ import pytest
 
 pytest.importorskip("faker", reason="the generator needs Faker (a training-only dependency)")
 
-from training.corpus import generate, render, templates
-from training.corpus import lexicon
+from training.corpus import generate, lexicon, render, templates
 from training.corpus.engine import Piece
 from training.corpus.noise import disturb
 
@@ -83,7 +82,11 @@ def test_composed_names_keep_to_their_side() -> None:
 
 def test_noise_never_touches_an_identifier() -> None:
     for seed in range(200):
-        pieces = [Piece("pay with ", None), Piece("DE89 3704 0044 0532 0130 00", "IBAN_CODE"), Piece(" now", None)]
+        pieces = [
+            Piece("pay with ", None),
+            Piece("DE89 3704 0044 0532 0130 00", "IBAN_CODE"),
+            Piece(" now", None),
+        ]
         noisy = disturb(random.Random(seed), pieces, "chat")
         assert [one.text for one in noisy if one.entity] == ["DE89 3704 0044 0532 0130 00"]
 

@@ -34,7 +34,7 @@ _TAG: Final = "a tag on a statement about a person, by word list; the pack decid
 TABLES: Final[Mapping[str, Table]] = {
     "hipaa": Table("HIPAA Safe Harbor, 45 CFR 164.514(b)(2)(i)", (
         Row("A", "names", ("PERSON",)),
-        Row("B", "places smaller than a state", ("STREET_ADDRESS", "ZIP_CODE", "LOCATION"),
+        Row("B", "places smaller than a state", ("STREET_ADDRESS", "ZIP_CODE", "LOCATION", "GPS_COORDINATES"),
             "LOCATION does not tell a town from a state; states are masked too"),
         Row("C", "dates but the year, ages over 89", ("DATE_TIME", "DATE_OF_BIRTH", "AGE")),
         Row("D", "telephone numbers", ("PHONE_NUMBER",)),
@@ -45,7 +45,7 @@ TABLES: Final[Mapping[str, Table]] = {
         Row("I", "health plan numbers", ("US_HEALTH_INSURANCE_MEMBER_ID", "US_MBI")),
         Row("J", "account numbers", ("US_BANK_NUMBER", "IBAN_CODE", "CREDIT_CARD", "ABA_ROUTING_NUMBER")),
         Row("K", "certificate and licence numbers",
-            ("US_DRIVER_LICENSE", "MEDICAL_LICENSE", "US_NPI", "US_PASSPORT")),
+            ("US_DRIVER_LICENSE", "MEDICAL_LICENSE", "US_NPI", "US_PASSPORT", "LICENSE_NUMBER")),
         Row("L", "vehicles and their plates", ("VIN", "LICENSE_PLATE")),
         Row("M", "device identifiers and serial numbers", ("IMEI", "MAC_ADDRESS", "DEVICE_ID", "UUID")),
         Row("N", "web addresses", ("URL",)),
@@ -55,7 +55,7 @@ TABLES: Final[Mapping[str, Table]] = {
         Row("Q", "full-face photographs", (), "the vault holds text only"),
         Row("R", "any other unique number or code",
             ("UUID", "US_PRESCRIPTION_NUMBER", "US_CLAIM_NUMBER", "US_REFERRAL_NUMBER",
-             "US_PRIOR_AUTHORIZATION_NUMBER", "OTHER_ID"), _ANY_ID),
+             "US_PRIOR_AUTHORIZATION_NUMBER", "SOCIAL_HANDLE", "OTHER_ID"), _ANY_ID),
     )),
     "pci": Table("PCI DSS v4, requirement 3: account data", (
         Row("PAN", "primary account number", ("CREDIT_CARD",)),

@@ -1,15 +1,19 @@
-"""What the shipped detector reached on the shipped samples: measured.json, written by tools/measure_detector.py.
+"""What detectors reached on the shipped samples: measured.json beside this module, and in a vault's folder.
 
-Reading it needs the standard library only: a pack's gate asks for it at every start.
+The shipped file holds the built-in detector, and the same in strict mode; tools/measure_detector.py writes it. A
+vault with another detector has a file of its own; `memvault detect measure --write` writes that. Reading needs the
+standard library only: a pack's gate asks at every start.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -54,26 +58,55 @@ class Measured:
         return figures.samples if figures is not None else 0
 
 
+def measured(version: str | None = None, folder: Path | None = None) -> Measured | None:
+    """The figures of the detector of a version: the shipped ones, else those in the vault's `folder`; None if neither.
+
+    Without a version, those of the detector as it ships. Raises ConfigError for a broken file.
+    """
+    own = _read(folder / FILE) if folder is not None else ()
+    for found in (*_shipped(), *own):
+        if version in (None, found.version):
+            return found
+    return None
+
+
 @cache
-def measured() -> Measured | None:
-    """The shipped figures; None where the installation has none. Raises ConfigError for a broken file."""
+def _shipped() -> tuple[Measured, ...]:
+    return _read(resources.files(__package__).joinpath(FILE))
+
+
+def _read(place: Traversable | Path) -> tuple[Measured, ...]:
     try:
-        data = resources.files(__package__).joinpath(FILE).read_bytes()
+        data = place.read_bytes()
+    except FileNotFoundError:
+        return ()
     except OSError:
-        return None
+        raise ConfigError("detection.measured", "the file of measured figures cannot be read") from None
     return parse(data)
 
 
-def parse(data: bytes) -> Measured:
-    """The figures in a file's bytes; raises ConfigError `detection.measured` for a broken one."""
+def parse(data: bytes) -> tuple[Measured, ...]:
+    """The figures in a file's bytes, the detector as it ships first; raises ConfigError for a broken one."""
     try:
         document: dict[str, Any] = json.loads(data)
-        classes = {
-            name: ClassFigures(row["samples"], row["recall"], row["precision"], row["character_recall"])
-            for name, row in document["classes"].items()
-        }
-        return Measured(
-            document["detector"], document["model"], document["samples_sha256"], MappingProxyType(classes)
+        return tuple(
+            Measured(
+                one["version"], one["model"], document["samples_sha256"], MappingProxyType(_classes(one))
+            )
+            for one in document["detectors"]
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         raise ConfigError("detection.measured", "the file of measured figures is not valid") from None
+
+
+def _classes(one: Mapping[str, Any]) -> dict[str, ClassFigures]:
+    return {
+        name: ClassFigures(row["samples"], row["recall"], row["precision"], row["character_recall"])
+        for name, row in one["classes"].items()
+    }
+
+
+def render(samples_sha256: str, detectors: Sequence[Mapping[str, Any]]) -> bytes:
+    """The bytes of a file of figures."""
+    document = {"samples_sha256": samples_sha256, "detectors": list(detectors)}
+    return (json.dumps(document, indent=1) + "\n").encode("ascii")

@@ -25,6 +25,7 @@ _GZIP: Final = b"\x1f\x8b"
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _QUERY: Final = "===QUERY==="
 _TAGS: Final = "===PHI_TAGS==="
+_NO_TAGS: Final = frozenset({"", "[]", "{}", "none", "null", "n/a"})
 
 # How the same thing is called in the shapes that are known, first come, first served.
 _TEXT_KEYS: Final = ("full_text", "text", "sentence", "content")
@@ -259,11 +260,11 @@ def _read_asq(lines: Sequence[str]) -> DataSet:
     state, began = "", 0
     for number, line in enumerate([*lines, _QUERY], 1):
         mark = line.strip()
-        if mark == _QUERY:
+        if _mark(mark) == _QUERY:
             if state:
                 made.samples += _asq_sample(query, tags, began, made)
             query, tags, state, began = [], [], _QUERY, number
-        elif mark == _TAGS and state:
+        elif _mark(mark) == _TAGS and state:
             state = _TAGS
         elif state == _QUERY:
             query.append(line)
@@ -277,18 +278,26 @@ def _read_asq(lines: Sequence[str]) -> DataSet:
 def _asq_sample(query: list[str], tags: list[tuple[int, str]], began: int, made: DataSet) -> Iterator[Sample]:
     text = "\n".join(query).strip()
     finder = _Finder(text, made)
-    spans = [span for number, line in tags if line and (span := _asq_span(number, line, finder)) is not None]
+    found = [finder.find(value, label) for number, line in tags for label, value in _asq_tags(number, line)]
     if text:
-        yield Sample(text, _sorted(spans), began + 1, finder.repeats())
+        yield Sample(text, _sorted(span for span in found if span is not None), began + 1, finder.repeats())
 
 
-def _asq_span(number: int, line: str, finder: _Finder) -> Span | None:
-    record = _parsed(line)
-    label = _first(record, _LABEL_KEYS[3:] + _LABEL_KEYS[:3], str) if isinstance(record, dict) else None
-    value = record.get("value") if isinstance(record, dict) else None
-    if label is None or not isinstance(value, str | int | float):
-        raise InvalidInputError("data.asq", f"line {number}: not a tag with identifier_type and value")
-    return finder.find(str(value), label)
+def _mark(line: str) -> str:
+    return line.replace(" ", "").upper() if line.startswith("=") else ""
+
+
+def _asq_tags(number: int, line: str) -> Iterator[tuple[str, str]]:
+    """Label and value of the tags on a line: an object, or a list of them; a line may also say that there are none."""
+    if line.strip("-=_*` ").lower() in _NO_TAGS:
+        return
+    parsed = _parsed(line.rstrip(","))
+    for record in parsed if isinstance(parsed, list) else [parsed]:
+        label = _first(record, ("identifier_type", *_LABEL_KEYS), str) if isinstance(record, dict) else None
+        value = record.get("value") if isinstance(record, dict) else None
+        if label is None or not isinstance(value, str | int | float):
+            raise InvalidInputError("data.asq", f"line {number}: not a tag with identifier_type and value")
+        yield label, str(value)
 
 
 READERS: Final[Mapping[str, Callable[[Sequence[str]], DataSet]]] = {

@@ -14,8 +14,13 @@ from vault.redaction.taxonomy import LABELS
 ANYTHING: Final[frozenset[str]] = frozenset()  # the group's classes where any class will do
 NEUTRAL: Final = "-"  # group of labels that are neither personal nor a mistake to mask: titles, handles
 
-_PLACE: Final = frozenset({"LOCATION", "STREET_ADDRESS", "ZIP_CODE", "UK_POSTCODE"})
-_WEB: Final = frozenset({"URL"})
+
+def _labelled(*labels: str) -> frozenset[str]:
+    """The classes whose tokens bear one of these labels."""
+    return frozenset(entity for entity, label in LABELS.items() if label in labels)
+
+
+_PLACE: Final = _labelled("PLACE", "ADDRESS", "ZIP", "POSTCODE", "POSITION")
 
 # Group to classes; a class of ours that is not in any group is a group of its own.
 _GROUPS: Final[dict[str, frozenset[str]]] = {
@@ -25,12 +30,12 @@ _GROUPS: Final[dict[str, frozenset[str]]] = {
     "PLACE_OR_ORG": _PLACE | {"ORGANIZATION"},
     "DATE": frozenset({"DATE_TIME", "DATE_OF_BIRTH"}),
     "AGE": frozenset({"AGE"}),
-    "URL": _WEB,
-    "BANK_ACCOUNT": frozenset({"US_BANK_NUMBER", "IBAN_CODE"}),
-    "HEALTH_PLAN": frozenset({"US_HEALTH_INSURANCE_MEMBER_ID", "US_MBI"}),
-    "PASSPORT": frozenset({"US_PASSPORT", "UK_PASSPORT", "PASSPORT"}),
-    "DRIVING_LICENCE": frozenset({"US_DRIVER_LICENSE", "UK_DRIVING_LICENCE"}),
-    "TAX_ID": frozenset({"US_ITIN", "US_PROVIDER_TAX_ID", "US_SSN", "TAX_ID"}),
+    "BANK_ACCOUNT": _labelled("ACCOUNT", "IBAN"),
+    "HEALTH_PLAN": _labelled("INSURANCE_ID", "MEDICARE"),
+    "PASSPORT": _labelled("PASSPORT"),
+    "DRIVING_LICENCE": _labelled("LICENSE"),
+    "NATIONAL_ID": _labelled("NATIONAL_ID", "SOCIAL_ID", "SSN", "NINO", "SIN", "AADHAAR"),
+    "TAX_ID": _labelled("TAX_ID", "SSN"),
 }
 
 # Labels as they occur in public data, in capitals, and the group each stands for.
@@ -61,13 +66,17 @@ _LABELS: Final[dict[str, str]] = {
     "DRIVER_LICENSE_NUM": "DRIVING_LICENCE", "TAX_ID": "TAX_ID", "TAXID": "TAX_ID",
     "BANK_ACCOUNT": "BANK_ACCOUNT", "BANK_ACCOUNT_NUM": "BANK_ACCOUNT", "ACCOUNT": "BANK_ACCOUNT",
     "ACCOUNT_NUM": "BANK_ACCOUNT", "ACCOUNT_NUMBER": "BANK_ACCOUNT", "ROUTING_NUMBER": "ABA_ROUTING_NUMBER",
+    "ID_CARD": "NATIONAL_ID", "ID_NUMBER": "NATIONAL_ID", "OCCUPATION": "OCCUPATION", "JOB": "OCCUPATION",
+    "COORDINATE": "LOCATION", "USERNAME": "SOCIAL_HANDLE", "USER_NAME": "SOCIAL_HANDLE",
     "AADHAR": "IN_AADHAAR", "AADHAAR": "IN_AADHAAR", "CVV": "CARD_CVV", "CRYPTO_WALLET": "CRYPTO",
     # neither personal nor a mistake
     "TITLE": NEUTRAL, "PREFIX": NEUTRAL, "HANDLE": NEUTRAL,
 }  # fmt: skip
 
 # Where a format uses a word in a sense of its own: ASQ-PHI counts hospitals among places.
-_OF_FORMAT: Final[dict[str, dict[str, str]]] = {"asq": {"GEO": "PLACE_OR_ORG"}}
+_OF_FORMAT: Final[dict[str, dict[str, str]]] = {
+    "asq": dict.fromkeys(("GEO", "LOCATION", "GEOGRAPHIC_LOCATION", "ADDRESS"), "PLACE_OR_ORG")
+}
 
 _TAG: Final = "SENSITIVE_"
 _SEPARATORS: Final = re.compile(r"[^A-Z0-9]+")
@@ -84,7 +93,7 @@ def accepts(name: str) -> frozenset[str]:
     if name in _GROUPS:
         return _GROUPS[name]
     # Classes that share a token's label are one and the same to whoever reads the memory.
-    return frozenset(entity for entity, label in LABELS.items() if label == LABELS.get(name))
+    return _labelled(LABELS[name]) if name in LABELS else ANYTHING
 
 
 def is_tag(entity: str) -> bool:

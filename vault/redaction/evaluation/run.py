@@ -67,3 +67,13 @@ def by_class(report: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         }
         for name, row in report["labels"].items()
     }
+
+
+def record(report: Mapping[str, Any], model: str | None) -> dict[str, Any]:
+    """What a file of figures says of one detector, from its report on the shipped samples."""
+    return {
+        "version": report["detector"],
+        "model": model,
+        **{name: report[name] for name in ("texts", "character", "ordinary")},
+        "classes": by_class(report),
+    }

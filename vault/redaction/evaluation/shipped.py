@@ -33,3 +33,10 @@ def samples(most: int = 0) -> DataSet:
 def digest() -> str:
     """SHA-256 of the file of samples, in hex."""
     return hashlib.sha256(_bytes()).hexdigest()
+
+
+def model_version() -> str:
+    """The version of the names model that ships."""
+    from vault.redaction.ner import NameModel  # numpy
+
+    return NameModel.load().version

@@ -16,26 +16,21 @@ CLASSES: Final = tuple(tag[2:] for tag in TAGS[1::2])
 LOWEST_SCORE: Final = 0.4
 
 
-def pieces(logits: Floats, bias: float, barred: Sequence[int] = ()) -> list[Piece]:
-    """Runs of tokens whose best class beats "nothing" less `bias`, cut where a name begins.
+def leads(logits: Floats) -> Floats:
+    """By how much the best class of each token beats "nothing"."""
+    lead: Floats = logits[:, 1:].max(axis=1) - logits[:, 0]
+    return lead
 
-    `barred` tokens are in no run. A greater bias never takes a token out: each is decided by its own row.
-    """
-    lead = logits[:, 1:].max(axis=1) - logits[:, 0]
-    if barred:
-        lead[list(barred)] = -np.inf
-    hits = np.flatnonzero(lead > -bias).tolist()
-    if not hits:
-        return []
+
+def pieces(logits: Floats, lead: Floats, hits: Sequence[int]) -> list[Piece]:
+    """The tokens `hits` as runs, cut where a name begins."""
     found: list[Piece] = []
-    begin = last = hits[0]
-    for token in [*hits[1:], None]:
-        if token is not None and token == last + 1 and not _begins(logits, token):
-            last = token
+    start = 0
+    for place in range(1, len(hits) + 1):
+        if place < len(hits) and hits[place] == hits[place - 1] + 1 and not _begins(logits, hits[place]):
             continue
-        found.append(_piece(logits, lead, begin, last + 1))
-        if token is not None:
-            begin = last = token
+        found.append(_piece(logits, lead, hits[start], hits[place - 1] + 1))
+        start = place
     return found
 
 

@@ -37,20 +37,19 @@ _WINDOW: Final = 768
 _GROUP_ROWS: Final = 1_024
 
 # Columns of what is counted in a text.
-_COUNTS: Final = 6
-_ENGLISH, _FOREIGN, _OTHER_SCRIPT = 3, 4, 5
+_COUNTS: Final = 7
 
 
 class Tally:
     """What the words of a text say about it: its case, and votes for its language and script."""
 
-    __slots__ = ("case", "english", "foreign", "other_script", "words")
+    __slots__ = ("case", "english", "foreign", "latin", "other_script")
 
     def __init__(self, counts: Sequence[float]) -> None:
-        lower, title, upper, english, foreign, other = (int(c) for c in counts)
+        lower, title, upper, self.english, self.foreign, self.other_script, self.latin = (
+            int(c) for c in counts
+        )
         self.case = text_case(lower, title, upper)
-        self.words = lower + title + upper
-        self.english, self.foreign, self.other_script = english, foreign, other
 
 
 class _Cache:
@@ -243,5 +242,6 @@ def _inverse_norm(x: Floats) -> Floats:
 def _counts(form: str) -> list[float]:
     kind = case_kind(form)
     vote = language_vote(form.lower())
-    other = form[0].isalpha() and script(form[0]) != 0
-    return [kind == LOWER, kind == TITLE, kind == UPPER, vote > 0, vote < 0, other]
+    letter = form[0].isalpha()
+    latin = letter and script(form[0]) == 0
+    return [kind == LOWER, kind == TITLE, kind == UPPER, vote > 0, vote < 0, letter and not latin, latin]

@@ -11,7 +11,7 @@ import unicodedata
 from typing import Final
 from zlib import crc32
 
-FEATURES: Final = "1"
+FEATURES: Final = "2"
 
 # A run of line breaks, a web address, a handle, a word with inner apostrophes (O'Neill, don't), a possessive,
 # or one other character. Every alternative starts differently, so the scan is linear.
@@ -23,7 +23,7 @@ TAGS: Final = ("O", "B-PERSON", "I-PERSON", "B-LOCATION", "I-LOCATION", "B-ORGAN
 
 # The rows of the feature table: shapes, whole words, beginnings and ends, runs of three letters.
 SHAPE_ROWS: Final = 512
-WORD_ROWS: Final = 20_480
+WORD_ROWS: Final = 28_672
 AFFIX_ROWS: Final = 14_336
 GRAM_ROWS: Final = 20_480
 ROWS: Final = SHAPE_ROWS + WORD_ROWS + AFFIX_ROWS + GRAM_ROWS
@@ -94,7 +94,9 @@ def text_case(lower: int, title: int, upper: int) -> int:
 
 
 def _row(start: int, rows: int, kind: str, piece: str) -> int:
-    return start + ((crc32(f"{kind}{piece}".encode()) * _SPREAD & 0xFFFFFFFF) >> 8) % rows
+    return (
+        start + ((crc32(f"{kind}{piece}".encode(errors="surrogatepass")) * _SPREAD & 0xFFFFFFFF) >> 8) % rows
+    )
 
 
 def _shape_rows(token: str) -> list[int]:
