@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.children import environment
+from threadpoolctl import threadpool_info
 
 from vault.errors import DetectorError
-from vault.redaction.ner import NameModel
+from vault.redaction.ner import NameModel, network
 from vault.redaction.ner.model import PINNED
 from vault.redaction.ner.network import Tally
 from vault.redaction.ner.tokens import LOWER_TEXT, TEXT_CASES, TITLE_TEXT, TOKEN, UPPER_TEXT, USUAL_TEXT
@@ -253,3 +254,17 @@ def test_no_training_library_is_imported() -> None:
     """
 
     assert run(code) == "set()"
+
+
+def test_it_works_on_one_thread_and_puts_the_setting_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    def threads() -> set[int]:
+        return {one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"}
+
+    before, during = threads(), []
+    run = network.Network._run
+    monkeypatch.setattr(
+        network.Network, "_run", lambda self, *rows: during.append(threads()) or run(self, *rows)
+    )
+    NameModel.load().find(["Ana lives in Porto"])
+    assert during == [{1}]
+    assert threads() == before

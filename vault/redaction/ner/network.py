@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vault.redaction.ner.language import language_vote
+from vault.redaction.ner.threads import one_thread
 from vault.redaction.ner.tokens import (
     LOWER,
     ROWS,
@@ -100,6 +101,10 @@ class Network:
 
     def logits(self, texts: Sequence[Sequence[str]]) -> list[tuple[Floats, Tally]]:
         """For each list of tokens its logits (n, tags) and tally; no list may be empty."""
+        with one_thread():
+            return self._logits(texts)
+
+    def _logits(self, texts: Sequence[Sequence[str]]) -> list[tuple[Floats, Tally]]:
         out: list[tuple[Floats, Tally]] = []
         group: list[Sequence[str]] = []
         rows = 0
