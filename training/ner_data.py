@@ -56,127 +56,26 @@ _COMMON: Final = 3
 _SENTENCE_ENDS: Final = frozenset('.!?:\n"“')
 # Words that may have a capital and are no names, whatever the dialogues' authors did.
 _SURE: Final = frozenset(
-    [
-        "I",
-        "I'm",
-        "I've",
-        "I'll",
-        "I'd",
-        "OK",
-        "Okay",
-        "Ok",
-        "Guest",
-        "Doctor",
-        "Patient",
-        "Hello",
-        "Hi",
-        "Hey",
-        "Nope",
-        "Yep",
-        "Nah",
-        "Hm",
-        "Ah",
-        "Aw",
-        "Eh",
-        "Bye",
-        "God",
-        "Miss",
-        "Mister",
-        "Congratulations",
-        "It'll",
-        "How're",
-        "January",
-        "February",
-        "March",
-        "April",
-        "June",
-        "July",
-        "August",
-        "September",
-        "October",
-        "November",
-        "December",
-        "Monday",
-        "Tuesday",
-        "Wednesday",
-        "Thursday",
-        "Friday",
-        "Saturday",
-        "Sunday",
-        "Coumadin",
-        "Tylenol",
-        "Benadryl",
-        "Lexapro",
-        "Wellbutrin",
-        "Aspirin",
-        "Advil",
-        "Penicillin",
-        "Xanax",
-        "Advair",
-        "Vicodin",
-        "Lamisil",
-        "Cialis",
-        "Tramadol",
-        "Plavix",
-        "Lipitor",
-        "Zoloft",
-        "Prozac",
-        "American",
-        "Caucasian",
-    ]
+    word
+    for words in (
+        "I I'm I've I'll I'd It'll How're OK Okay Ok Hello Hi Hey Nope Yep Nah Hm Ah Aw Eh Bye Congratulations",
+        "Guest Doctor Patient Miss Mister God American Caucasian",
+        "January February March April June July August September October November December",
+        "Monday Tuesday Wednesday Thursday Friday Saturday Sunday",
+        "Coumadin Tylenol Benadryl Lexapro Wellbutrin Aspirin Advil Penicillin Xanax Advair Vicodin Lamisil Cialis",
+        "Tramadol Plavix Lipitor Zoloft Prozac",
+    )
+    for word in words.split()
 )
-_INTERJECTIONS: Final = [
-    "wow",
-    "cool",
-    "woah",
-    "whoa",
-    "gotcha",
-    "haha",
-    "hah",
-    "aww",
-    "oh",
-    "ooh",
-    "yikes",
-    "yay",
-    "hooray",
-    "bummer",
-    "ouch",
-    "oops",
-    "hmm",
-    "mmm",
-    "ugh",
-    "phew",
-    "sweet",
-    "nice",
-    "great",
-    "awesome",
-    "amazing",
-    "absolutely",
-    "definitely",
-    "totally",
-    "exactly",
-    "agreed",
-    "sure",
-    "yeah",
-    "yep",
-    "yup",
-    "nope",
-    "thanks",
-    "cheers",
-    "congrats",
-    "welcome",
-    "anytime",
-    "honestly",
-    "plus",
-    "also",
-    "anyway",
-    "besides",
-    "true",
-    "same",
-    "likewise",
-    "indeed",
-    "perfect",
-]
+_INTERJECTIONS: Final = tuple(
+    word
+    for words in (
+        "wow cool woah whoa gotcha haha hah aww oh ooh yikes yay hooray bummer ouch oops hmm mmm ugh phew sweet nice",
+        "great awesome amazing absolutely definitely totally exactly agreed sure yeah yep yup nope thanks cheers",
+        "congrats welcome anytime honestly plus also anyway besides true same likewise indeed perfect",
+    )
+    for word in words.split()
+)
 
 
 class Sample(NamedTuple):
@@ -377,10 +276,11 @@ class Names:
         # The square root lets the less common be seen too.
         common = {name: weight**0.5 for one in lists for name, weight in one.items()}
         self._common = sorted(common)
+        self._common_last = sorted(Provider.last_names)
         self._weights = list(accumulate(common[name] for name in self._common))
 
     def spoken(self, rng: random.Random) -> str:
-        """A forename as one is spoken to: mostly common in the United States, often of elsewhere, now and then short."""
+        """A forename as one is spoken to: common in the United States, or of elsewhere; now and then short."""
         name = (
             rng.choices(self._common, cum_weights=self._weights)[0]
             if rng.random() < 0.6
@@ -388,17 +288,21 @@ class Names:
         )
         return name[: rng.choice((2, 3, 3, 4))] if rng.random() < 0.06 and len(name) > 4 else name
 
+    def surname(self, rng: random.Random) -> str:
+        """A surname, common in the United States or of elsewhere."""
+        return rng.choice(self._common_last) if rng.random() < 0.4 else rng.choice(self._last)
+
     def person(self, like: str, rng: random.Random) -> str:
         """A name with as many words as `like`."""
         count = len(like.split())
         if count == 1:
-            return self.spoken(rng) if rng.random() < 0.6 else rng.choice(self._last)
+            return self.spoken(rng) if rng.random() < 0.6 else self.surname(rng)
         if count == 2:
             first = rng.choice(self._first) if rng.random() < 0.9 else f"{rng.choice(self._first)[0]}."
-            return f"{first} {rng.choice(self._last)}"
+            return f"{first} {self.surname(rng)}"
         if count == 3:
             middle = f"{rng.choice(self._first)[0]}." if rng.random() < 0.4 else rng.choice(self._first)
-            return f"{rng.choice(self._first)} {middle} {rng.choice(self._last)}"
+            return f"{rng.choice(self._first)} {middle} {self.surname(rng)}"
         return like
 
     def place(self, like: str, rng: random.Random) -> str:

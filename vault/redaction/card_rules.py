@@ -8,7 +8,10 @@ from typing import Final
 from vault.redaction.patterns import Rule, RuleSet
 
 _FILLER: Final = r"\W{0,3}(?:(?:code|number|num|no|is|was|of|for|the|my|card|on|back|value)\b\W{1,3}){0,5}"
-_CVV: Final = r"(?:cvv2?|cvc2?|cv2|cvn2?|csc|cid|card verification(?: value| code| number)?|(?:card )?security (?:code|number)|card code)"
+_CVV: Final = (
+    r"(?:cvv2?|cvc2?|cv2|cvn2?|csc|cid|card verification(?: value| code| number)?"
+    r"|(?:card )?security (?:code|number)|card code)"
+)
 _CARD_CUES: Final = (
     *(
         "card",
@@ -27,7 +30,8 @@ _CARD_CUES: Final = (
     *("cvv2", "csc", "cardholder", "pan", "valid thru", "payment"),
 )
 _EXPIRES: Final = (
-    r"(?:exp(?:\.|iry|iration|ires|iring|\b)(?: ?(?:date|dt|on|in|is|month))?(?: is)?|valid (?:thru|through|until|to|till)|good thru"
+    r"(?:exp(?:\.|iry|iration|ires|iring|\b)(?: ?(?:date|dt|on|in|is|month))?(?: is)?|valid (?:thru"
+    r"|through|until|to|till)|good thru"
     r"|expiry date|caduca|vencimiento|g\xfcltig bis|expire|scadenza|validade)"
 )
 _MONTH_YEAR: Final = r"(?:0?[1-9]|1[0-2]) ?[/-] ?(?:20[2-4]\d|[2-4]\d)"
@@ -53,7 +57,10 @@ CARD_RULES: Final[tuple[RuleSet, ...]] = (
             ),
             Rule(
                 name="after the expiry",  # "4111 1111 1111 1111 12/27 123"
-                regex=rf"\d{{4}}\W{{1,3}}(?:{_EXPIRES}\W{{0,2}})?{_MONTH_YEAR}[ ,;|]{{1,3}}(?P<value>\d{{3,4}})(?![\w/-]|[.,]\d)",
+                regex=(
+                    rf"\d{{4}}\W{{1,3}}(?:{_EXPIRES}\W{{0,2}})?{_MONTH_YEAR}"
+                    r"[ ,;|]{1,3}(?P<value>\d{3,4})(?![\w/-]|[.,]\d)"
+                ),
                 score=0.8,
                 digits=10,
             ),
@@ -79,7 +86,10 @@ CARD_RULES: Final[tuple[RuleSet, ...]] = (
             ),
             Rule(
                 name="label after",
-                regex=r"(?<![\w.,/-])(?P<value>\d{4})\W{1,3}(?:is|as) (?:the|my|her|his|their|your) (?:\w{1,10} )?pin\b",
+                regex=(
+                    r"(?<![\w.,/-])(?P<value>\d{4})\W{1,3}(?:is|as) (?:the|my|her|his|their|your)"
+                    r" (?:\w{1,10} )?pin\b"
+                ),
                 score=0.85,
                 digits=4,
                 hints=("pin",),
@@ -136,8 +146,10 @@ CARD_RULES: Final[tuple[RuleSet, ...]] = (
             Rule(
                 name="last four",
                 regex=(
-                    r"\b(?:card|visa|mastercard|amex|american express|discover|debit|credit)\b(?: (?:card|number|no\.?|that|is|was|which))"
-                    r"{0,3} ?\(?(?:ending|ends|ended|end|last (?:four|4)(?: digits)?|x{2,4}|\*{2,4})(?: (?:in|with|are|is|of))?"
+                    r"\b(?:card|visa|mastercard|amex|american express|discover|debit|credit)\b(?:"
+                    r" (?:card|number|no\.?|that|is|was|which))"
+                    r"{0,3} ?\(?(?:ending|ends|ended|end|last (?:four|4)(?: digits)?|x{2,4}|\*{2,4})(?:"
+                    r" (?:in|with|are|is|of))?"
                     r"[\s:*#x.-]{0,6}(?P<value>\d{4})(?![\w-])"
                 ),
                 score=0.6,
@@ -147,7 +159,8 @@ CARD_RULES: Final[tuple[RuleSet, ...]] = (
             Rule(
                 name="last four of",
                 regex=(
-                    r"\blast (?:four|4)(?: digits| numbers)?(?: of| on)?(?: (?:my|the|her|his|your|their))?(?: (?:credit|debit|bank))?"
+                    r"\blast (?:four|4)(?: digits| numbers)?(?: of| on)?(?: (?:my|the|her|his|your"
+                    r"|their))?(?: (?:credit|debit|bank))?"
                     r" card(?: number)?(?: are| is|:)? (?P<value>\d{4})(?![\w-])"
                 ),
                 score=0.6,
@@ -169,7 +182,8 @@ CARD_RULES: Final[tuple[RuleSet, ...]] = (
             Rule(
                 name="last four",
                 regex=(
-                    r"\b(?:last (?:four|4)(?: digits| numbers)?(?: of| on)?(?: (?:my|the|her|his|your|their))? (?:ssn|social(?: security)?)"
+                    r"\b(?:last (?:four|4)(?: digits| numbers)?(?: of| on)?(?: (?:my|the|her|his|your"
+                    r"|their))? (?:ssn|social(?: security)?)"
                     r"(?: number)?|(?:ssn|social(?: security)?)(?: number)? ?(?:is )?(?:ending|ends)(?: in| with)?)"
                     r"(?: are| is|:)? ?(?P<value>\d{4})(?![\w-])"
                 ),

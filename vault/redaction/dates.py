@@ -16,26 +16,116 @@ from vault.redaction.patterns import Rule, RuleSet
 from vault.types import Finding
 
 # Names that are seldom anything but a month, in any case.
-_SURE_MONTHS: Final = (
-    "january february april june july august september october november december "
-    "enero febrero marzo abril mayo junio julio agosto septiembre setiembre octubre noviembre diciembre "
-    "januar j\u00e4nner februar feber m\u00e4rz maerz juni juli oktober dezember "
-    "janvier f\u00e9vrier fevrier avril juin juillet ao\u00fbt aout septembre octobre novembre d\u00e9cembre decembre "
-    "gennaio febbraio aprile maggio giugno luglio settembre ottobre dicembre "
-    "janeiro fevereiro mar\u00e7o maio junho julho setembro outubro novembro dezembro "
-    "januari februari maart augustus marts maj augusti "
-    "jan feb apr jun jul aug sept oct nov"
-).split()
+_SURE_MONTHS: Final = [
+    "january",
+    "february",
+    "april",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+    "enero",
+    "febrero",
+    "marzo",
+    "abril",
+    "mayo",
+    "junio",
+    "julio",
+    "agosto",
+    "septiembre",
+    "setiembre",
+    "octubre",
+    "noviembre",
+    "diciembre",
+    "januar",
+    "jänner",
+    "februar",
+    "feber",
+    "märz",
+    "maerz",
+    "juni",
+    "juli",
+    "oktober",
+    "dezember",
+    "janvier",
+    "février",
+    "fevrier",
+    "avril",
+    "juin",
+    "juillet",
+    "août",
+    "aout",
+    "septembre",
+    "octobre",
+    "novembre",
+    "décembre",
+    "decembre",
+    "gennaio",
+    "febbraio",
+    "aprile",
+    "maggio",
+    "giugno",
+    "luglio",
+    "settembre",
+    "ottobre",
+    "dicembre",
+    "janeiro",
+    "fevereiro",
+    "março",
+    "maio",
+    "junho",
+    "julho",
+    "setembro",
+    "outubro",
+    "novembro",
+    "dezembro",
+    "januari",
+    "februari",
+    "maart",
+    "augustus",
+    "marts",
+    "maj",
+    "augusti",
+    "jan",
+    "feb",
+    "apr",
+    "jun",
+    "jul",
+    "aug",
+    "sept",
+    "oct",
+    "nov",
+]
 # Names that are also other words: in lower case a year must follow.
-_UNSURE_MONTHS: Final = (
-    "march may mai mei mars mar sep dec ene abr ago dic okt dez mrz janv f\u00e9vr juil set out".split()
-)
+_UNSURE_MONTHS: Final = [
+    "march",
+    "may",
+    "mai",
+    "mei",
+    "mars",
+    "mar",
+    "sep",
+    "dec",
+    "ene",
+    "abr",
+    "ago",
+    "dic",
+    "okt",
+    "dez",
+    "mrz",
+    "janv",
+    "févr",
+    "juil",
+]
 
 _MONTH_WORDS: Final = frozenset((*_SURE_MONTHS, *_UNSURE_MONTHS))
 
 
 def _either(words: list[str]) -> str:
-    return "|".join(sorted(words, key=len, reverse=True))
+    return "|".join(sorted(words, key=lambda word: (-len(word), word)))
 
 
 _ANY_MONTH: Final = rf"(?:{_either([*_SURE_MONTHS, *_UNSURE_MONTHS])})\b\.?"
@@ -58,7 +148,7 @@ _CLOCK: Final = (
     r"(?:[01]?\d|2[0-4])(?::[0-5]\d){1,2}(?:\.\d{1,6})?(?: ?[ap]\.?m\b\.?)?|(?:1[0-2]|[1-9]) ?[ap]\.?m\b\.?"
 )
 _TIME: Final = rf"(?:,? (?:at |um |\xe0 |a las |@ ?)?(?:{_CLOCK})(?: ?(?:UTC|GMT|[ECMP][SD]T|CET|CEST)\b)?)?"
-_WEEKDAYS: Final = "monday tuesday wednesday thursday friday saturday sunday".split()
+_WEEKDAYS: Final = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 _END: Final = r"(?![\w])"
 
 _DAY_MONTH_YEAR: Final = (
@@ -69,12 +159,34 @@ _MONTH_YEAR: Final = rf"\b{_ANY_MONTH}(?:,? (?:of |de[l]? )?|[-/]){_YEAR}{_END}"
 _MONTH_DAY: Final = rf"\b{_CASED_MONTH} (?:the )?{_DAYS}(?![\w%]|[.,:/]\d|-\d{{3}}){_TIME}"
 _DAY_MONTH: Final = rf"\b{_DAYS}{_JOIN}{_CASED_MONTH}(?!\w){_TIME}"
 
-_ORDINALS: Final = (
-    "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth "
-    "sixteenth seventeenth eighteenth nineteenth twentieth thirtieth"
-).split()
+_ORDINALS: Final = [
+    "first",
+    "second",
+    "third",
+    "fourth",
+    "fifth",
+    "sixth",
+    "seventh",
+    "eighth",
+    "ninth",
+    "tenth",
+    "eleventh",
+    "twelfth",
+    "thirteenth",
+    "fourteenth",
+    "fifteenth",
+    "sixteenth",
+    "seventeenth",
+    "eighteenth",
+    "nineteenth",
+    "twentieth",
+    "thirtieth",
+]
 _ORDINAL: Final = rf"(?:(?:twenty|thirty)[- ])?(?:{_either(_ORDINALS)})"
-_TENS: Final = "(?:ten|eleven|twelve|(?:thir|four|fif|six|seven|eigh|nine)teen|(?:twen|thir|for|fif|six|seven|eigh|nine)ty)"
+_TENS: Final = (
+    "(?:ten|eleven|twelve|(?:thir|four|fif|six|seven|eigh|nine)teen"
+    "|(?:twen|thir|for|fif|six|seven|eigh|nine)ty)"
+)
 _ONES: Final = "(?:one|two|three|four|five|six|seven|eight|nine)"
 _YEAR_WORDS: Final = (
     rf"(?:(?:nineteen|twenty|eighteen)[- ](?:hundred(?: and)? )?(?:oh[- ]{_ONES}|{_TENS}(?:[- ]{_ONES})?)"
@@ -91,7 +203,7 @@ _FIGURE_YEAR_WORDS: Final = (
 _D: Final = r"(?:0?[1-9]|[12]\d|3[01])"
 _M: Final = r"(?:0?[1-9]|1[0-2])"
 _NUMERIC: Final = (
-    r"(?<![\w/.-])(?:"
+    r"(?<![\w/.-])(?<!ersion )(?<!elease )(?:"
     rf"(?:1[6-9]|20)\d\d(?P<a>[-/.]){_M}(?P=a){_D}(?:[T ](?:[01]\d|2[0-4]):?[0-5]\d(?::?[0-5]\d(?:\.\d{{1,9}})?)?"
     r"(?:Z|[+-][01]\d:?\d\d)?)?"
     rf"|(?:{_D}(?P<b>[-/.]){_M}|{_M}(?P<c>[-/.]){_D})(?:(?P=b)|(?P=c))(?:(?:1[6-9]|20)\d\d|'?\d\d)"
@@ -99,7 +211,10 @@ _NUMERIC: Final = (
     r")(?![\w/-])"
 )
 _SPACED: Final = rf"(?<![\w/.-])(?:{_D} ?[-/. ] ?{_D} ?[-/. ] ?(?:(?:18|19|20)\d\d|\d\d))(?![\w/-]|\.\d)"
-_COMPACT: Final = rf"(?<![\w/.-])(?:(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])|(?:0[1-9]|[12]\d|3[01])(?:0[1-9]|1[0-2])(?:19|20)\d\d)(?![\w/-])"
+_COMPACT: Final = (
+    r"(?<![\w/.-])(?:(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
+    r"|(?:0[1-9]|[12]\d|3[01])(?:0[1-9]|1[0-2])(?:19|20)\d\d)(?![\w/-])"
+)
 
 _BIRTH: Final = 0.97  # more than any context can make of a mere date
 
@@ -215,7 +330,8 @@ DATE_RULES: Final[tuple[RuleSet, ...]] = (
             Rule(
                 name="month",
                 regex=(
-                    r"\b(?:[Ii]n|[Ss]ince|[Ll]ast|[Tt]his|[Nn]ext|[Ee]arly|[Ll]ate|[Mm]id|[Uu]ntil|[Bb]y|[Ff]rom|[Oo]f"
+                    r"\b(?:[Ii]n|[Ss]ince|[Ll]ast|[Tt]his|[Nn]ext|[Ee]arly|[Ll]ate|[Mm]id|[Uu]ntil|[Bb]y"
+                    r"|[Ff]rom|[Oo]f"
                     rf"|[Dd]uring)[ -](?:(?:early|late|mid)[ -])?(?P<value>{_CAPITAL_MONTH})(?! [A-Z\d])"
                 ),
                 score=0.45,
@@ -231,7 +347,8 @@ DATE_RULES: Final[tuple[RuleSet, ...]] = (
             Rule(
                 name="relative",
                 regex=(
-                    r"\b(?:(?:last|next|previous|this past) (?:week|weekend|month|year|spring|summer|autumn|fall|winter)"
+                    r"\b(?:(?:last|next|previous|this past) (?:week|weekend|month|year|spring|summer"
+                    r"|autumn|fall|winter)"
                     r"|(?:the )?(?:day|week|month|year) before last|the day before yesterday)\b"
                 ),
                 score=0.4,
@@ -287,7 +404,8 @@ DATE_RULES: Final[tuple[RuleSet, ...]] = (
             Rule(
                 name="day and month",
                 regex=(
-                    r"\b(?:on|since|dated?|until|till|by|from|seen|admitted|discharged|visit|due|before|after|am|den|el|le"
+                    r"\b(?:on|since|dated?|until|till|by|from|seen|admitted|discharged|visit|due|before"
+                    r"|after|am|den|el|le"
                     rf"|il|op)[ :]{{1,2}}(?P<value>(?:{_M}[/-]{_D}|{_D}[/-]{_M}|{_D}\.{_M}\.)"
                     rf"(?: ?(?:-|to|through|until) ?{_M}/{_D})?)(?![\w/%-]|[.]\d| ?(?:of|mg|ml|strength|pain))"
                 ),
@@ -303,7 +421,10 @@ DATE_RULES: Final[tuple[RuleSet, ...]] = (
         rules=(
             Rule(
                 name="glued",
-                regex=rf"(?<![\w-])(?:0?[1-9]|[12]\d|3[01])(?:{_either([word for word in _MONTH_WORDS if len(word) == 3])}){_SHORT_YEAR}{_END}",
+                regex=(
+                    r"(?<![\w-])(?:0?[1-9]|[12]\d|3[01])"
+                    rf"(?:{_either([word for word in _MONTH_WORDS if len(word) == 3])}){_SHORT_YEAR}{_END}"
+                ),
                 score=0.6,
                 digits=3,
             ),
@@ -346,20 +467,28 @@ DATE_RULES: Final[tuple[RuleSet, ...]] = (
 
 # Words before and after four figures that make them anything but a year.
 _NO_YEAR_BEFORE: Final = (
-    "room|rm|apt|apartment|suite|ste|unit|box|no|number|num|nr|page|pages|pp|flat|model|version|order|invoice|error|code|port"
-    "|ext|extension|id|building|pin|cvv|ending|last four|digits|gate|flight|bus|line|lot|plot|article|section|paragraph|law"
-    "|rule|form|highway|route|interstate|about|approximately|approx|over|under|up to|than|only|weighs?|total|least|most|almost"
+    "room|rm|apt|apartment|suite|ste|unit|box|no|number|num|nr|page|pages|pp|flat|model|version|order"
+    "|invoice|error|code|port"
+    "|ext|extension|id|building|pin|cvv|ending|last four|digits|gate|flight|bus|line|lot|plot|article"
+    "|section|paragraph|law"
+    "|rule|form|highway|route|interstate|about|approximately|approx|over|under|up to|than|only|weighs?"
+    "|total|least|most|almost"
     "|nearly|cost|costs|paid|usd|eur|gbp|rs|inr|count|size|id|#"
 )
 _NO_YEAR_AFTER: Final = (
-    "mgs?|mcg|ml|g|kg|km|m|mm|cm|ft|feet|foot|miles?|mi|people|units?|iu|kcal|calories|steps|words|hours?|hrs?|minutes?|mins?"
-    "|seconds?|rpm|usd|eur|gbp|dollars|euros|pounds|rupees|points?|votes|employees|patients|cases|mah|mb|gb|tb|kb|hp|bytes"
-    "|lines|times|met(?:er|re)s?|copies|square|sq|students|seats|tons?|tonnes|w|watts|v|volts|hz|mhz|ghz|members|followers"
-    "|users|items|pieces|pages|tokens|rows|records|requests|dpi|psi|k|lbs?|days|weeks|months|years|children|participants"
+    "ms|ns|mgs?|mcg|ml|g|kg|km|m|mm|cm|ft|feet|foot|miles?|mi|people|units?|iu|kcal|calories|steps"
+    "|words|hours?|hrs?|minutes?|mins?"
+    "|seconds?|rpm|usd|eur|gbp|dollars|euros|pounds|rupees|points?|votes|employees|patients|cases|mah"
+    "|mb|gb|tb|kb|hp|bytes"
+    "|lines|times|met(?:er|re)s?|copies|square|sq|students|seats|tons?|tonnes|w|watts|v|volts|hz|mhz"
+    "|ghz|members|followers"
+    "|users|items|pieces|pages|tokens|rows|records|requests|dpi|psi|k|lbs?|days|weeks|months|years"
+    "|children|participants"
     "|soldiers|residents|inhabitants|cells|ng|pg|cc|percent|degrees"
 )
 _AFTER_TIME: Final = re.compile(
-    r"(?:\b(?:in|since|until|till|by|of|from|during|before|after|around|circa|between|year|class|spring|early|late|mid)"
+    r"(?:\b(?:in|since|until|till|by|of|from|during|before|after|around|circa|between|year|class|spring"
+    r"|early|late|mid)"
     r"(?: the)?(?: years?)?|[(])[ -]?$",
     re.IGNORECASE,
 )

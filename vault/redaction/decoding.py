@@ -46,7 +46,7 @@ _ENTITY: Final = re.compile(
 _SLASH: Final = r"(?<!\\)\\+"
 _CODE_POINT: Final = re.compile(
     rf"{_SLASH}u(?:([0-9A-Fa-f]{{4}})|\{{([0-9A-Fa-f]{{1,6}})\}})|{_SLASH}U([0-9A-Fa-f]{{8}})"
-    r"|U\+([0-9A-Fa-f]{4,6})(?![0-9A-Za-z])"
+    r"|U\+(1[0-9A-Fa-f]{4}(?![0-9A-Fa-f])|[0-9A-Fa-f]{4})"
 )
 _BYTE_RUN: Final = re.compile(rf"{_SLASH}x[0-9A-Fa-f]{{2}}(?:\\+x[0-9A-Fa-f]{{2}})*")
 _BYTE: Final = re.compile(rf"{_SLASH}x([0-9A-Fa-f]{{2}})")

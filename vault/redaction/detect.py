@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from vault.redaction.accounts import CardRecogniser, IbanRecogniser
 from vault.redaction.contact import EmailRecogniser, UrlRecogniser
+from vault.redaction.context import NEAR_WORDS
 from vault.redaction.fields import FieldRecogniser
 from vault.redaction.interface import DEFAULT_THRESHOLD, Guard, Recogniser
 from vault.redaction.joins import joins
@@ -54,6 +55,10 @@ _APART: Final = frozenset(
         *("models.py", "presidio.py", "presidio_engines.py", "presidio_frame.py", "presidio_operators.py"),
     )
 )
+
+
+# In a reading that is a guess a checksum may fit by chance: alone it convinces only where it is long.
+_LONG_CHECKS: Final = frozenset(("CREDIT_CARD", "IBAN_CODE"))
 
 
 class Names(Protocol):
@@ -215,7 +220,7 @@ class BuiltinDetector:
         ):
             for one in resolve(join.text, crossing):
                 for number, part in join.parts(one):
-                    found[number].append(part)
+                    found[number] += _whole(texts[number], part)
         further = propagated(texts, found)
         return [
             resolve_all(text, [*one, *more]) for text, one, more in zip(texts, found, further, strict=True)
@@ -248,7 +253,10 @@ class BuiltinDetector:
         return case
 
     def _rules(self, case: _Case, view: View, keep: frozenset[str], guard: Guard) -> None:
-        case.add(view, self._find(view, keep, guard, self._recognisers))
+        found = self._find(view, keep, guard, self._recognisers)
+        if isinstance(view, Reading) and view.floor:
+            found = [one for one in found if self._convincing(view, one)]
+        case.add(view, found)
         spaced = unjoined(view)
         if spaced is not None:
             case.add(spaced, self._find(spaced, keep, guard, self._recognisers))
@@ -257,6 +265,13 @@ class BuiltinDetector:
             near = not self._key_cues.isdisjoint(value.key_words)
             found = self._find(value, keep, guard, self._recognisers if near else self._keyed)
             case.add(value, found)
+
+    def _convincing(self, view: View, found: Finding) -> bool:
+        """Whether a finding in a guessed reading is more than a checksum that fits: some rule's cue is near."""
+        if found.score < PROVEN or found.entity in _LONG_CHECKS:
+            return True
+        before, after = view.near(found.start, found.end, NEAR_WORDS)
+        return not self._key_cues.isdisjoint((*before, *after, *view.key_words))
 
     def _wanted(self, key: str) -> bool:
         """Whether a value under this key is examined with the key as context."""
@@ -303,6 +318,15 @@ class BuiltinDetector:
 def resolve_all(text: str, findings: Sequence[Finding]) -> list[Finding]:
     """Findings apart and in order, the parts of one name or address joined."""
     return joined(text, resolve(text, findings))
+
+
+def _whole(text: str, found: Finding) -> list[Finding]:
+    """A finding grown to whole graphemes; nothing if it holds invisible characters alone."""
+    view = View(text)
+    start, end = view.derived(found.start, found.end)
+    if start >= end:
+        return []
+    return [Finding(found.entity, *view.original(start, end), found.score, found.recogniser)]
 
 
 def _only_near(recogniser: Recogniser) -> frozenset[str] | None:

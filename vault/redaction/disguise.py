@@ -134,7 +134,8 @@ _PLAIN_TOPS: Final = frozenset(
         "ru",
     )
 )
-_WORDS_TOO: Final = frozenset("on in at is it to so no my me be us an as by do go he if or up we of am one now".split())
+_ALSO_WORDS: Final = "on in at is it to so no my me be us an as by do go he if or up we of am one now"
+_WORDS_TOO: Final = frozenset(_ALSO_WORDS.split())
 _MAIL_WORDS: Final = frozenset(
     ("email", "mail", "e", "reach", "write", "contact", "address", "mailbox", "inbox")
 )
@@ -204,7 +205,7 @@ def _domain_end(text: str, at: re.Match[str], right: re.Match[str]) -> int:
         top = label.group().lower()
         if _is_top(top, loose=loose) and (top not in _WORDS_TOO or labels[0].group().lower() in _PROVIDERS):
             return label.end()
-    bracketed = at["sure"] is not None and not at["sure"].strip(" @").isalpha() and at["sure"].strip() != "@"
+    bracketed = at["sure"] is not None and at["sure"].strip()[:1] in ("[", "(", "{", "<")
     return labels[0].end() if labels and bracketed else 0
 
 

@@ -7,7 +7,8 @@ from typing import Final
 from vault.redaction.patterns import Rule, RuleSet
 
 _NETWORKS: Final = (
-    "twitter|instagram|insta|ig|tiktok|snapchat|snap|telegram|discord|github|gitlab|reddit|linkedin|facebook|fb|threads|mastodon"
+    "twitter|instagram|insta|ig|tiktok|snapchat|snap|telegram|discord|github|gitlab|reddit|linkedin"
+    "|facebook|fb|threads|mastodon"
     "|bluesky|skype|twitch|youtube|steam|gamertag|psn|xbox|kik|wechat|line|venmo|cashapp|paypal|slack|signal"
 )
 _WORDS: Final = frozenset(
@@ -43,7 +44,8 @@ HANDLE_RULES: Final[tuple[RuleSet, ...]] = (
             Rule(
                 name="labelled",
                 regex=(
-                    rf"\b(?:(?:{_NETWORKS}) (?:handle|username|user ?name|user|id|account|name|nick(?:name)?|profile|tag)"
+                    rf"\b(?:(?:{_NETWORKS}) (?:handle|username|user ?name|user|id|account|name"
+                    rf"|nick(?:name)?|profile|tag)"
                     r"|username|user name|user ?id|screen name|gamertag|login name|nickname|handle)"
                     r"(?: is|:| =|=)[ :]{0,2}[\"']?(?P<value>@?(?=[\w.#-]{0,30}[\d_.#-]|@)[\w.#-]{2,38}\w)(?![\w@])"
                 ),

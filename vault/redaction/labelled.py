@@ -13,7 +13,10 @@ from typing import Final
 from vault.redaction.patterns import Rule, RuleSet
 
 _NUMBER_WORD: Final = r"(?:\s{1,2}(?:numbers?|num|nr|no|nbr|id|identifier|code)\b\.?|\s?[#\u2116])?"
-_LINK: Final = r"[\"']?[\s:=#.,(\-\u2116]{0,4}(?:(?:is|was|are|reads?|ending(?: in)?|being|of)\b[\s:=#]{1,3})?[\"'#(]{0,2}"
+_LINK: Final = (
+    r"[\"']?[\s:=#.,(\-\u2116]{0,4}(?:(?:is|was|are|reads?|ending(?: in)?|being|of)\b[\s:=#]{1,3})?"
+    r"[\"'#(]{0,2}"
+)
 # One token of letters and digits joined by - / . or _, at least `digits` of it digits.
 _JOINED: Final = r"[A-Z0-9](?:[A-Z0-9]|[-/._](?=[A-Z0-9])){1,30}"
 _TAIL: Final = r"(?!\w|[-/._]\w)"
@@ -24,7 +27,10 @@ def _token(digits: int) -> str:
 
 
 # What stands after a label that wants no number of its own: a year, a month, a date.
-_NO_DATE: Final = r"(?!(?:19|20)\d\d(?![\w/-]|\.\w)|(?:19|20)\d\d[-/]\d{1,2}(?!\d)|\d{1,2}(?P<sep>[/.-])\d{1,2}(?P=sep)\d{2,4}(?!\w))"
+_NO_DATE: Final = (
+    r"(?!(?:19|20)\d\d(?![\w/-]|\.\w)|(?:19|20)\d\d[-/]\d{1,2}(?!\d)"
+    r"|\d{1,2}(?P<sep>[/.-])\d{1,2}(?P=sep)\d{2,4}(?!\w))"
+)
 # A label ends with a word or a sign, never inside a word.
 _ENDS: Final = r"(?:\b|(?<=\W))"
 _SUFFIXES: Final = ("", "number", "num", "no", "nr", "nbr", "id", "identifier", "numbers", "s")
@@ -73,94 +79,137 @@ _NUM: Final = r"(?:numbers?\b|num\b|no\b|nr\b|nbr\b|id\b|identifier\b|#)\.?"
 
 _MRN_LABEL: Final = (
     r"(?:e?mrn|m\.r\.n\.|mr ?(?:no|num|number|#)|med(?:ical)?\.? ?rec(?:ord)?s?\.?|mr ?id|mrno"
-    r"|hospital (?:number|no|id)|hosp\.? ?(?:no|num|number|id|#)|unit record|uhid|nhc|historia cl\xednica|patientennummer|ipp)"
+    r"|hospital (?:number|no|id)|hosp\.? ?(?:no|num|number|id|#)|unit record|uhid|nhc|historia"
+    r" cl\xednica|patientennummer|ipp)"
 )
-_MRN_WORDS: Final = "mrn emrn m mr med medical mrno mrid rec record medrec medicalrec medicalrecord medrecord records hospital hosp unit uhid nhc historia patientennummer ipp"
+_MRN_WORDS: Final = (
+    "mrn emrn m mr med medical mrno mrid rec record medrec medicalrec medicalrecord medrecord "
+    "records hospital hosp unit uhid nhc historia patientennummer ipp"
+)
 _CHART_LABEL: Final = (
-    rf"(?:patient|chart|pt|clinic|inpatient|outpatient|encounter|visit|admission|episode|specimen|accession|lab|sample|donor"
-    rf"|radiology|pathology|study|health record|health|dossier|fallnummer|csn|fin) ?(?:{_NUM})|accession|fallnummer|uhid|csn"
+    rf"(?:patient|chart|pt|clinic|inpatient|outpatient|encounter|visit|admission|episode|specimen"
+    rf"|accession|lab|sample|donor"
+    rf"|radiology|pathology|study|health record|health|dossier|fallnummer|csn|fin) ?(?:{_NUM})|accession"
+    rf"|fallnummer|uhid|csn"
 )
 _CHART_WORDS: Final = (
-    "patient chart pt clinic inpatient outpatient encounter visit admission episode specimen accession lab sample donor "
+    "patient chart pt clinic inpatient outpatient encounter visit admission episode specimen accession"
+    " lab sample donor "
     "radiology pathology study health dossier fallnummer uhid csn fin"
 )
 _PLAN_LABEL: Final = (
-    rf"(?:health ?plan|healthplan|plan|beneficiary|bene|member|membership|subscriber|policy|group|insurance|insured|medicaid"
-    rf"|medicare|hmo|ppo|payer|coverage|enrollee|hic|carrier|benefits?|certificate of coverage)(?: (?:card|policy|member"
+    rf"(?:health ?plan|healthplan|plan|beneficiary|bene|member|membership|subscriber|policy|group"
+    rf"|insurance|insured|medicaid"
+    rf"|medicare|hmo|ppo|payer|coverage|enrollee|hic|carrier|benefits?|certificate of coverage)(?:"
+    rf" (?:card|policy|member"
     rf"|beneficiary|subscriber|plan|group))? ?(?:{_NUM}(?: (?:number|no|#))?)"
     r"|hpbn|hicn|hicns|mbi|member id|memberid|medicaid|medicare|policy|health plan beneficiary"
 )
 _PLAN_WORDS: Final = (
-    "health healthplan plan beneficiary bene member memberid membership subscriber policy group insurance insured medicaid "
+    "health healthplan plan beneficiary bene member memberid membership subscriber policy group"
+    " insurance insured medicaid "
     "medicare hmo ppo payer coverage enrollee hic carrier benefit benefits hpbn hicn hicns mbi certificate"
 )
 _ACCOUNT_LABEL: Final = (
-    rf"(?:(?:bank|checking|savings?|chequing|current|deposit|patient|billing|customer|client|guarantor|loan|mortgage|brokerage|utility"
-    rf"|hospital|financial|insurance|user|member) )?(?:account|acct|a/c|acc)\.? ?(?:{_NUM})?|(?:konto(?:nummer|nr)?|cuenta|compte|conta|conto"
-    rf"|rekening(?:nummer)?)(?: ?(?:{_NUM}|n\xfamero|num\xe9ro|bancaria|corrente|bancaire))?|customer ?(?:{_NUM})|client ?(?:{_NUM})"
+    rf"(?:(?:bank|checking|savings?|chequing|current|deposit|patient|billing|customer|client|guarantor"
+    rf"|loan|mortgage|brokerage|utility"
+    rf"|hospital|financial|insurance|user|member) )?(?:account|acct|a/c|acc)\.? ?(?:{_NUM})?"
+    rf"|(?:konto(?:nummer|nr)?|cuenta|compte|conta|conto"
+    rf"|rekening(?:nummer)?)(?: ?(?:{_NUM}|n\xfamero|num\xe9ro|bancaria|corrente|bancaire))?|customer"
+    rf" ?(?:{_NUM})|client ?(?:{_NUM})"
     r"|kundennummer|clabe|sort code|routing number|bsb"
 )
 _ACCOUNT_WORDS: Final = (
-    "account acct a c acc konto kontonummer kontonr cuenta compte conta conto rekening rekeningnummer customer client kundennummer "
+    "account acct a c acc konto kontonummer kontonr cuenta compte conta conto rekening rekeningnummer"
+    " customer client kundennummer "
     "clabe sort routing bsb"
 )
 _LICENCE_LABEL: Final = (
-    rf"(?:(?:medical|nursing|nurse|rn|pharmacy|pharmacist|dental|physician|professional|pilot|pilot's|teaching|law|bar|state|business|board|real"
-    rf" estate|marriage|birth|death|fishing|hunting|firearm|gun|concealed carry|driver'?s?|driving|dr|operator'?s?|cdl|contractor"
-    rf"|practitioner|gmc|nmc|hcpc) )?(?:licen[cs]e|lic|certificate|certification|cert|registration|permit|credential)\.? ?(?:{_NUM})?"
+    rf"(?:(?:medical|nursing|nurse|rn|pharmacy|pharmacist|dental|physician|professional|pilot|pilot's"
+    rf"|teaching|law|bar|state|business|board|real"
+    rf" estate|marriage|birth|death|fishing|hunting|firearm|gun|concealed carry|driver'?s?|driving|dr"
+    rf"|operator'?s?|cdl|contractor"
+    rf"|practitioner|gmc|nmc|hcpc) )?(?:licen[cs]e|lic|certificate|certification|cert|registration|permit"
+    rf"|credential)\.? ?(?:{_NUM})?"
     rf"|dea ?(?:{_NUM})|gmc ?(?:{_NUM})?|nmc pin|dl ?(?:{_NUM})|f\xfchrerschein(?:nummer)?|permis de conduire"
     r"|permiso de conducir|patente di guida|rijbewijs(?:nummer)?|cnh|lanr|bsnr"
 )
 _LICENCE_WORDS: Final = (
-    "license licence lic certificate certification cert registration permit credential dea gmc nmc dl f\xfchrerschein "
+    "license licence lic certificate certification cert registration permit credential dea gmc nmc dl"
+    " f\xfchrerschein "
     "f\xfchrerscheinnummer permis permiso patente rijbewijs rijbewijsnummer cnh lanr bsnr"
 )
 _PASSPORT_LABEL: Final = (
-    rf"(?:passport|pasaporte|passeport|passaporto|passaporte|reisepass(?:nummer)?|paspoort(?:nummer)?|visa|green card|alien registration"
+    rf"(?:passport|pasaporte|passeport|passaporto|passaporte|reisepass(?:nummer)?|paspoort(?:nummer)?"
+    rf"|visa|green card|alien registration"
     rf"|a-number|uscis)(?: (?:book|card|n\xfamero|num\xe9ro|numero))? ?(?:{_NUM})?"
 )
-_PASSPORT_WORDS: Final = "passport pasaporte passeport passaporto passaporte reisepass reisepassnummer paspoort paspoortnummer visa green alien a uscis"
+_PASSPORT_WORDS: Final = (
+    "passport pasaporte passeport passaporto passaporte reisepass reisepassnummer paspoort "
+    "paspoortnummer visa green alien a uscis"
+)
 _DEVICE_LABEL: Final = (
-    rf"(?:(?:device|pacemaker|implant|pump|defibrillator|icd|stent|cgm|sensor|meter|monitor|prosthesis|hearing aid|machine|equipment|unit"
+    rf"(?:(?:device|pacemaker|implant|pump|defibrillator|icd|stent|cgm|sensor|meter|monitor|prosthesis"
+    rf"|hearing aid|machine|equipment|unit"
     rf"|laptop|phone|iphone|ipad|tablet|product|transmitter|valve|lead|generator|ventilator|cpap|glucometer) )?"
     rf"(?:serial|s/n|ser\.? ?no|sn|seriennummer|android id|advertising id|idfa|gaid|udid)\.? ?(?:{_NUM})?"
-    rf"|(?:device|pacemaker|implant|udi|implantable|equipment|hardware|asset|meid|esn|imsi|iccid|sim|imei)(?: card)? ?(?:{_NUM})"
+    rf"|(?:device|pacemaker|implant|udi|implantable|equipment|hardware|asset|meid|esn|imsi|iccid|sim"
+    rf"|imei)(?: card)? ?(?:{_NUM})"
     r"|udi(?:-di)?|meid|esn|imsi|iccid"
 )
 _DEVICE_WORDS: Final = (
-    "serial s sn ser seriennummer android advertising idfa gaid udid device pacemaker implant udi implantable equipment hardware asset meid esn "
+    "serial s sn ser seriennummer android advertising idfa gaid udid device pacemaker implant udi"
+    " implantable equipment hardware asset meid esn "
     "imsi iccid sim imei"
 )
 _BIOMETRIC_LABEL: Final = (
-    rf"(?:biometric|fingerprint|finger print|voiceprint|voice print|retina(?:l)?|iris|face ?id|facial|palm|dna|genetic|handprint)"
+    rf"(?:biometric|fingerprint|finger print|voiceprint|voice print|retina(?:l)?|iris|face ?id|facial"
+    rf"|palm|dna|genetic|handprint)"
     rf"(?: (?:scan|template|sample|record|profile|hash|recognition|signature|image|file|identifier|data|print))?"
     rf"(?: ?(?:{_NUM}))?"
 )
-_BIOMETRIC_WORDS: Final = "biometric fingerprint finger voiceprint voice retina retinal iris face faceid facial palm dna genetic handprint"
+_BIOMETRIC_WORDS: Final = (
+    "biometric fingerprint finger voiceprint voice retina retinal iris face faceid facial palm "
+    "dna genetic handprint"
+)
 _FILE_LABEL: Final = (
-    rf"(?:employee|staff|personnel|payroll|worker|badge|student|pupil|matriculation|enrol?lment|applicant|application|candidate|case"
-    rf"|docket|claimant|claim|inmate|prisoner|booking|offender|user|participant|subject|enrollee|trial|protocol|research"
-    rf"|referral|voter|ration card|library card|loyalty|rewards?|frequent flyer|membership|military|service|veteran|va|unique|person"
+    rf"(?:employee|staff|personnel|payroll|worker|badge|student|pupil|matriculation|enrol?lment|applicant"
+    rf"|application|candidate|case"
+    rf"|docket|claimant|claim|inmate|prisoner|booking|offender|user|participant|subject|enrollee|trial"
+    rf"|protocol|research"
+    rf"|referral|voter|ration card|library card|loyalty|rewards?|frequent flyer|membership|military"
+    rf"|service|veteran|va|unique|person"
     rf"|personal|national|identity|identification|individual|resident|citizen|tax|file|driver"
     rf"|caller|contact|record)(?: card)? ?(?:{_NUM})"
-    r"|matrikelnummer|personalnummer|aktenzeichen|expediente|num\xe9ro d'\xe9tudiant|application no|case no|unique identifier"
+    r"|matrikelnummer|personalnummer|aktenzeichen|expediente|num\xe9ro d'\xe9tudiant|application no|case"
+    r" no|unique identifier"
     r"|identification number"
 )
 _FILE_WORDS: Final = (
-    "employee staff personnel payroll worker badge student pupil matriculation enrollment enrolment applicant application candidate case "
-    "docket claimant claim inmate prisoner booking offender user participant subject enrollee trial protocol research referral "
-    "voter ration library loyalty reward rewards frequent membership military service veteran va unique person personal national identity "
+    "employee staff personnel payroll worker badge student pupil matriculation enrollment enrolment"
+    " applicant application candidate case "
+    "docket claimant claim inmate prisoner booking offender user participant subject enrollee trial"
+    " protocol research referral "
+    "voter ration library loyalty reward rewards frequent membership military service veteran va unique"
+    " person personal national identity "
     "identification individual resident citizen tax file driver caller contact record matrikelnummer "
     "personalnummer aktenzeichen expediente num\xe9ro"
 )
 # A plate: letters and figures in two or three short groups, both of them present.
-_PLATE_FORM: Final = r"(?=[A-Z]{0,4}(?:[ -]?[A-Z]{1,4})?[ -]?\d)(?=\d{0,4}(?:[ -]?\d{1,4})?[ -]?[A-Z])[A-Z0-9]{1,4}(?:[ -]?[A-Z0-9]{1,4}){1,3}"
+_PLATE_FORM: Final = (
+    r"(?=[A-Z]{0,4}(?:[ -]?[A-Z]{1,4})?[ -]?\d)(?=\d{0,4}(?:[ -]?\d{1,4})?[ -]?[A-Z])"
+    r"[A-Z0-9]{1,4}(?:[ -]?[A-Z0-9]{1,4}){1,3}"
+)
 _PLATE_LABEL: Final = (
     r"(?:[Ll]icen[cs]e|[Nn]umber|[Rr]egistration|[Cc]ar|[Vv]ehicle|[Aa]uto)\.? (?:[Pp]lates?|tags?)"
     r"|[Rr]eg(?:istration)?\.? (?:no|number|mark)|[Vv]ehicle (?:[Rr]eg(?:istration)?|no|number)"
-    r"|[Pp]lates?|[Kk]ennzeichen|[Mm]atr\xedcula|[Ii]mmatriculation|[Pp]laque|[Tt]arga|[Kk]enteken|[Pp]laca|VRN|[Tt]ag"
+    r"|[Pp]lates?|[Kk]ennzeichen|[Mm]atr\xedcula|[Ii]mmatriculation|[Pp]laque|[Tt]arga|[Kk]enteken"
+    r"|[Pp]laca|VRN|[Tt]ag"
 )
-_PLATE_WORDS: Final = "plate plates license licence number registration car vehicle reg kennzeichen matr\xedcula immatriculation plaque targa kenteken placa vrn auto tag tags"
+_PLATE_WORDS: Final = (
+    "plate plates license licence number registration car vehicle reg kennzeichen matr\xedcula "
+    "immatriculation plaque targa kenteken placa vrn auto tag tags"
+)
 
 LABELLED_RULES: Final[tuple[RuleSet, ...]] = (
     RuleSet(
@@ -224,6 +273,39 @@ LABELLED_RULES: Final[tuple[RuleSet, ...]] = (
         name="rules.file",
         entity="OTHER_ID",
         rules=(_labelled(_FILE_LABEL, 4, _FILE_WORDS, score=0.5),),
+    ),
+    RuleSet(
+        name="rules.file.list",
+        entity="OTHER_ID",
+        cues=(
+            *(
+                "application",
+                "no",
+                "nos",
+                "case",
+                "file",
+                "complaint",
+                "docket",
+                "reference",
+                "proceedings",
+                "judgment",
+                "decision",
+            ),
+            *("dossier", "aktenzeichen", "az", "asunto", "affaire"),
+        ),
+        rules=(
+            Rule(  # file numbers of courts and offices, one or a list: "nos. 28045/02 and 8374/03"
+                name="number and year",
+                regex=(
+                    r"(?<![\w/.-])\d{3,6}/(?:(?:19|20)\d{2}|\d{2})(?![\w/])"
+                    r"(?:(?:,|;|,? and|,? or) \d{3,6}/(?:(?:19|20)\d{2}|\d{2})(?![\w/])){0,30}"
+                ),
+                score=0.0,
+                near=0.5,
+                digits=5,
+                chars="/",
+            ),
+        ),
     ),
     RuleSet(
         name="rules.imei",

@@ -60,7 +60,11 @@ _ODD_GAP: Final = re.compile(r"\D+")
 _PLAIN_GAPS: Final = frozenset((" ", "-", ".", "_"))  # the recognisers know these
 _LONGEST: Final = 48
 _FEWEST_DIGITS: Final = 7
-_DATE: Final = re.compile(r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}")
+# Dates, times, network addresses and amounts have their separators for a reason.
+_MEANT: Final = re.compile(
+    r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}(?:[ ,]{1,2}\d{1,2}:\d\d(?::\d\d)?)?|\d{1,3}(?:\.\d{1,3}){3}(?:[:/]\d{1,5})?"
+    r"|\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d{1,3}(?:\.\d{3})+(?:,\d+)?|\d+[.,]\d+|\d{1,2}:\d\d(?:\s?-\s?\d{1,2}:\d\d)?"
+)
 
 
 def grouped(text: str) -> list[Edit]:
@@ -78,7 +82,7 @@ def squeezed(text: str) -> list[Edit]:
     """Edits that take every separator between digits out, in runs of a length that one identifier may have."""
     edits: list[Edit] = []
     for match in _ODD_RUN.finditer(text):
-        if match.end() - match.start() > _LONGEST or _DATE.fullmatch(match.group()):
+        if match.end() - match.start() > _LONGEST or _MEANT.fullmatch(match.group()):
             continue
         edits += (Edit(*gap.span(), "") for gap in _ODD_GAP.finditer(text, *match.span()))
     return edits
@@ -87,19 +91,9 @@ def squeezed(text: str) -> list[Edit]:
 _REVERSING: Final = re.compile(
     "[\u202e\u202b\u2067]([^\u202c\u2069\u202d\u202a\n]{3,})[\u202c\u2069\u202d\u202a\n]?"
 )
-BACKWARDS: Final = frozenset(
-    (
-        "reversed",
-        "reverse",
-        "backwards",
-        "backward",
-        "mirrored",
-        "mirror",
-        "flipped",
-        "r\xfcckw\xe4rts",
-        "inverso",
-    )
-)
+BACKWARDS: Final = frozenset(("reversed", "backwards", "backward", "mirrored", "r\xfcckw\xe4rts", "inverso"))
+_BACKWARD_WORD: Final = re.compile(rf"\b(?:{'|'.join(sorted(BACKWARDS))})\b", re.IGNORECASE)
+_BACKWARD_REACH: Final = 80  # characters on either side of the word that says so
 _BACKWARD_DOMAIN: Final = re.compile(
     r"(?<![\w.])(?:moc|gro|ten|ude|vog|oi|ku\.oc|ed|rf)\.[\w.-]{1,64}@[\w.+-]{1,64}"
 )
@@ -113,17 +107,23 @@ def overridden(source: str) -> Iterator[tuple[int, int]]:
 
 
 def backwards(text: str, words: frozenset[str]) -> list[Edit]:
-    """Edits that turn tokens round: all, where a word says so; else addresses that end like a domain."""
-    if words.isdisjoint(BACKWARDS):
-        return [
-            Edit(*match.span(), match.group()[::-1], reversed=True)
-            for match in _BACKWARD_DOMAIN.finditer(text)
-        ]
-    return [
-        Edit(*match.span(), match.group()[::-1], reversed=True)
-        for match in _BACKWARD_UNIT.finditer(text)
-        if match.end() - match.start() > 2
-    ]
+    """Edits that turn tokens round: addresses that end like a domain; numbers and names where a word says so."""
+    edits = [_turned(match) for match in _BACKWARD_DOMAIN.finditer(text)]
+    if not words.isdisjoint(BACKWARDS):
+        for word in _BACKWARD_WORD.finditer(text):
+            start, end = max(0, word.start() - _BACKWARD_REACH), word.end() + _BACKWARD_REACH
+            edits += map(_turned, filter(_worth_turning, _BACKWARD_UNIT.finditer(text, start, end)))
+    return apart(edits)
+
+
+def _turned(match: re.Match[str]) -> Edit:
+    return Edit(*match.span(), match.group()[::-1], reversed=True)
+
+
+def _worth_turning(match: re.Match[str]) -> bool:
+    """Whether a token is a number or an address, or ends with the capital letter of a name."""
+    unit = match.group()
+    return len(unit) > 2 and (unit[0].isdigit() or "@" in unit or unit.rstrip(".,;!?")[-1:].isupper())
 
 
 _URL: Final = re.compile(

@@ -125,17 +125,25 @@ def _digit_word(part: str) -> bool:
 
 _LEET: Final = str.maketrans("013457869@$!|+", "oieastbgg" + "asilt")
 _LEET_WORD: Final = re.compile(
-    r"(?<![\w@.$/-])(?=[\w@$!|+]{0,30}[A-Za-z])(?=[\w@$!|+]{0,30}[013457@$!|])[\w@$!|+]{2,30}(?![\w@/-])"
+    r"(?<![\w@.$/%-])(?=[\w@$!|+]{0,30}[A-Za-z])(?=[\w@$!|+]{0,30}[013457@$!|])[\w@$!|+]{2,30}(?![\w@/-])"
 )
 
 
+_BETWEEN_LETTERS: Final = re.compile(r"[A-Za-z]+(?:[013457@$!|][A-Za-z]+)+")
+
+
 def leet(text: str) -> list[Edit]:
-    """Edits that read digits and signs inside words as the letters they imitate: `J0hn`, `p@ssw0rd`, `55n`."""
+    """Edits that read digits and signs inside words as the letters they imitate: `p@ssw0rd`, `55n`."""
     edits: list[Edit] = []
     for match in _LEET_WORD.finditer(text):
         word = match.group().rstrip("!|+")
         letters = sum(map(str.isalpha, word))
-        if letters == len(word) or (letters * 2 < len(word) and len(word) > 3):
+        if word[0] == "@" or letters == len(word) or (letters * 2 < len(word) and len(word) > 3):
             continue
         edits.append(Edit(match.start(), match.start() + len(word), word.translate(_LEET)))
     return edits
+
+
+def leet_names(edits: list[Edit], text: str) -> list[Edit]:
+    """Those of the edits that may be names, with the digit between letters: `J0hn`, not `10am`."""
+    return [edit for edit in edits if _BETWEEN_LETTERS.fullmatch(text, edit.start, edit.end)]

@@ -97,7 +97,8 @@ _IDS: Final = (
         r"[A-Z] ?\d{9}",
         9,
         "de_health",
-        "krankenversichertennummer,krankenversicherung,krankenkasse,versichertennummer,kvnr,kv nummer,gesundheitskarte,"
+        "krankenversichertennummer,krankenversicherung,krankenkasse,versichertennummer,kvnr,kv"
+        " nummer,gesundheitskarte,"
         "health insurance",
     ),
     _Id("DE_VAT", r"DE ?\d{3} ?\d{3} ?\d{3}", 9, "de_vat", "ust id,ust idnr,ustid,umsatzsteuer,vat"),
@@ -121,7 +122,8 @@ _IDS: Final = (
         r"[1-478][ .-]?\d{2}[ .-]?\d{2}[ .-]?(?:\d{2}|2[AB])[ .-]?\d{3}[ .-]?\d{3}[ .-]?\d{2}",
         14,
         "fr_nir",
-        "nir,insee,s\u00e9curit\u00e9 sociale,securite sociale,num\u00e9ro de s\u00e9cu,s\u00e9cu,social security,carte vitale",
+        "nir,insee,s\u00e9curit\u00e9 sociale,securite sociale,num\u00e9ro de"
+        " s\u00e9cu,s\u00e9cu,social security,carte vitale",
     ),
     _Id("FR_SIREN", _spaced(3, 3, 3), 9, "fr_siren", "siren"),
     _Id("FR_SIRET", _spaced(3, 3, 3, 5), 14, "fr_siret", "siret"),
@@ -145,7 +147,8 @@ _IDS: Final = (
         _spaced(2, 2, 2, 3, 2),
         11,
         "be_national",
-        "rijksregisternummer,rijksregister,registre national,num\u00e9ro national,insz,niss,national register,nrn,national number",
+        "rijksregisternummer,rijksregister,registre national,num\u00e9ro national,insz,niss,national"
+        " register,nrn,national number",
     ),
     _Id(
         "NL_BSN",

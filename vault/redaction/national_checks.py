@@ -66,7 +66,11 @@ def us_ein(text: str) -> bool:
     return (
         len(digits) == 9
         and _varied(digits)
-        and digits[:2] not in {*"07 08 09 17 18 19 28 29 49 69 70 78 79 89 96 97".split(), "00"}
+        and digits[:2]
+        not in {
+            *["07", "08", "09", "17", "18", "19", "28", "29", "49", "69", "70", "78", "79", "89", "96", "97"],
+            "00",
+        }
     )
 
 

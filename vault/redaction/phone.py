@@ -30,6 +30,8 @@ CUES: Final = (
         "whatsapp",
         "sms",
         "dial",
+        "answering",
+        "office",
         "reach",
         "ring",
         "text",

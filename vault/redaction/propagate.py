@@ -8,6 +8,7 @@ another part of a name.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -61,10 +62,31 @@ _COMMON: Final = (
 )
 _NOT_NAMES: Final = frozenset(_TITLES.split()) | frozenset(_PARTICLES.split())
 # Names that are too seldom anything else to need a capital letter.
-_RARELY_WORDS: Final = frozenset(
-    ["john", "mike", "nancy", "peter", "harry", "tom", "bob", "dan", "sam", "max", "ben", "ken", "ron", "ted", "tim", "jimmy", "jerry", "carol"]
+_RARELY: Final = "john mike nancy peter harry tom bob dan sam max ben ken ron ted tim jimmy jerry carol"
+_WORDS: Final = frozenset(_COMMON.split()) - frozenset(_RARELY.split())
+# Words that hold sentences together: a model that takes one for a name errs, and must not err everywhere.
+_GLUE: Final = (
+    "the and for are but not you all any can had her was one our out day get has him his how man new now old see two "
+    "way who boy did its let put say she too use this that with have from they know want been good much some time "
+    "very when come here just like long make many more only over such take than them well were what your about after "
+    "again also back because before being below between both could does doing down during each even ever every few "
+    "first found gave give going gone great group hello help high home house into keep kind knew last late later left "
+    "less life little look made maybe mean might minute miss month morning most move must name near need never next "
+    "night nothing often okay once other ours own part people person place please point quite rather really right "
+    "said same second seem seen several should show side since small someone something soon start still stop such sure "
+    "tell thank thanks their then there these thing things think those though thought three through today together "
+    "told tomorrow tonight took toward tried true try under until upon used user usually wait want wants watch week "
+    "weeks well went where which while whole whom whose why wife husband mother father sister brother son daughter "
+    "friend friends doctor nurse patient work working world would wrong year years yes yesterday yet office school "
+    "family evening afternoon monday tuesday wednesday thursday friday saturday sunday january february march april "
+    "june july august september october november december party doing always around another asked away big called "
+    "child children city class client company country customer days door end enough eyes face fact feel felt four five "
+    "full girl guy half hand happy hard head hear heard hey hour hours idea job kids late law line list live lot love "
+    "mom dad baby money names number off open order page phone play post question read ready room run set sister six "
+    "state story student talk team thing top town turn water woman women word words"
 )
-_WORDS: Final = frozenset(_COMMON.split()) - _RARELY_WORDS
+_NEVER: Final = _NOT_NAMES | (frozenset(_GLUE.split()) - _WORDS)
+_CREDIBLE: Final = 0.6  # a name in lower case must be found with so much certainty to be looked for elsewhere
 
 
 @dataclass(slots=True)
@@ -81,7 +103,11 @@ class Known:
             value = text[found.start : found.end]
             if found.entity == "PERSON":
                 for part in _WORD.findall(View(value).text):
-                    if len(part) >= _FEWEST_LETTERS and part.lower() not in _NOT_NAMES:
+                    if (
+                        len(part) >= _FEWEST_LETTERS
+                        and part.lower() not in _NEVER
+                        and (part[0].isupper() or found.score >= _CREDIBLE)
+                    ):
                         self.names.setdefault(part.lower(), found.entity)
             elif found.entity == "EMAIL_ADDRESS":
                 self._learn_address(View(value).text.lower())
@@ -125,17 +151,21 @@ class Known:
         found: list[Finding] = []
         held: tuple[int, int] | None = None  # a common word that counts if a name follows
         last = -2
-        for match in _WORD.finditer(view.text):
+        mentioned = [match for match in _WORD.finditer(view.text) if match.group().lower() in self.names]
+        # What stands in lower case more often than not is a word that also is a name.
+        small = Counter(match.group().lower() for match in mentioned if match.group()[0].islower())
+        large = Counter(match.group().lower() for match in mentioned if not match.group()[0].islower())
+        common = _WORDS | {word for word, count in small.items() if large[word] and count > 2 * large[word]}
+        for match in mentioned:
             word = match.group()
             start, end = match.span()
-            if word.lower() not in self.names:
+            if held is not None and held[1] != start - 1:
                 held = None
-                continue
             beside = last == start - 1
-            if word.lower() in _WORDS and not word[0].isupper() and not beside:
+            if word.lower() in common and not word[0].isupper() and not beside:
                 held = start, end
                 continue
-            if held is not None and held[1] == start - 1:
+            if held is not None:
                 start = held[0]
             held = None
             if beside and found:

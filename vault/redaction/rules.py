@@ -16,6 +16,7 @@ from vault.redaction.interface import DEFAULT_THRESHOLD, Recogniser
 from vault.redaction.labelled import LABELLED_RULES
 from vault.redaction.national import NATIONAL_RULES, ShapeRecogniser
 from vault.redaction.normalise import View
+from vault.redaction.occupations import OCCUPATION_RULES
 from vault.redaction.patterns import PatternRecogniser, Rule, RuleBook, RuleSet
 from vault.redaction.sensitive import SensitiveRecogniser
 from vault.types import Finding
@@ -48,6 +49,7 @@ OWN_RULES: Final[tuple[RuleSet, ...]] = (
     _VEHICLE,
     _PHONE,
     *HANDLE_RULES,
+    *OCCUPATION_RULES,
     *NATIONAL_RULES,
 )
 

@@ -14,8 +14,9 @@ from vault.redaction.patterns import Rule, RuleSet
 
 _ASSIGN: Final = r"[\"']?\s{0,3}(?::|=>?)\s{0,3}[\"']?"
 _IS: Final = r"\s{1,3}(?:is|was|to|as|=|es|ist|est|\xe9|e'?)\s{1,3}[\"']?"
-_PASSWORD: Final = (  # a regex
-    r"(?:passwords?|passwd|passphrase|pass[ _-]?code|pass ?word|pwd|contrase\xf1a|passwort|kennwort|mot de passe"  # noqa: S105
+_PASSWORD: Final = (
+    r"(?:passwords?|passwd|passphrase|pass[ _-]?code|pass ?word|pwd|contrase\xf1a|passwort|kennwort"  # noqa: S105  a regex
+    r"|mot de passe"
     r"|senha|wachtwoord|parola d'ordine)"
 )
 _PASSWORD_HINTS: Final = (
@@ -35,7 +36,8 @@ _PASSWORD_HINTS: Final = (
     *("senha", "wachtwoord", "parola"),
 )
 _KEY: Final = (
-    r"(?:(?:api|access|secret|private|auth|client|encryption|signing|service|refresh|session|account|bearer|webhook|shared"
+    r"(?:(?:api|access|secret|private|auth|client|encryption|signing|service|refresh|session|account"
+    r"|bearer|webhook|shared"
     r"|deploy|license|master|id|security|personal access|bot|app|ssh|hmac|jwt)[ _-]?(?:access[ _-]?)?"
     r"(?:key|token|secret|signature)(?:[ _-]?(?:id|key))?|secret|credentials?|apikey|sas[ _-]token)"
 )
@@ -54,23 +56,29 @@ _PREFIXED: Final = (
     r"SG\.[\w-]{16,32}\.[\w-]{16,64}|key-[0-9a-f]{32}|[0-9a-f]{32}-us\d{1,2}",  # SendGrid, Mailgun, Mailchimp
     r"(?:AC|SK)[0-9a-f]{32}",  # Twilio
     r"shp(?:at|ca|pa|ss)_[A-Fa-f0-9]{32}|sq0[a-z]{3}-[\w-]{22,43}|EAAA[\w-]{56,64}",  # Shopify, Square
-    r"do[opr]_v1_[a-f0-9]{64}|dop_v1_[a-f0-9]{60,64}|dapi[a-f0-9]{32}|HRKU-[\w-]{30,64}",  # DigitalOcean, Databricks, Heroku
-    r"lin_api_\w{32,64}|ntn_\w{30,64}|figd_[\w-]{30,64}|pat[A-Za-z0-9]{14}\.[a-f0-9]{64}",  # Linear, Notion, Figma, Airtable
+    r"do[opr]_v1_[a-f0-9]{64}|dop_v1_[a-f0-9]{60,64}|dapi[a-f0-9]{32}|HRKU-[\w-]{30,64}",  # DigitalOcean and others
+    r"lin_api_\w{32,64}|ntn_\w{30,64}|figd_[\w-]{30,64}|pat[A-Za-z0-9]{14}\.[a-f0-9]{64}",  # Linear and others
     r"gl(?:sa|c)_\w{32,200}|NRAK-[A-Z0-9]{20,40}|sntry[su]_[\w=]{40,200}|pscale_(?:tkn|pw|oauth)_[\w.-]{30,64}",
-    r"hv[sbr]\.[\w-]{20,200}|[A-Za-z0-9]{14}\.atlasv1\.[\w-]{60,70}|PMAK-[a-f0-9]{24}-[a-f0-9]{34}",  # Vault, Terraform, Postman
+    r"hv[sbr]\.[\w-]{20,200}|[A-Za-z0-9]{14}\.atlasv1\.[\w-]{60,70}|PMAK-[a-f0-9]{24}-[a-f0-9]{34}",  # Vault and others
     r"r8_[A-Za-z0-9]{30,50}|pplx-[A-Za-z0-9]{40,60}|gsk_[A-Za-z0-9]{40,60}|xai-[A-Za-z0-9]{60,90}|lsv2_\w{30,90}",
-    r"CCIPAT_\w{30,80}|AGE-SECRET-KEY-1[A-Z0-9]{58}|tskey-[\w-]{20,80}|sbp_[a-f0-9]{40}|dp\.[a-z]{2,5}\.[A-Za-z0-9]{40,44}",
+    r"CCIPAT_\w{30,80}|AGE-SECRET-KEY-1[A-Z0-9]{58}|tskey-[\w-]{20,80}|sbp_[a-f0-9]{40}",
+    r"dp\.[a-z]{2,5}\.[A-Za-z0-9]{40,44}",
     r"[\w.~-]{3}8Q~[\w.~-]{31,34}",  # Azure client secret
     r"\d{8,10}:[A-Za-z0-9_-]{35}",  # Telegram bot
     r"[MNO][\w-]{23,27}\.[\w-]{6}\.[\w-]{27,38}",  # Discord bot
 )
 # Words that follow "my password is" without being one.
 _NO_PASSWORD: Final = (
-    r"(?!(?:not|no|too|very|still|also|now|only|never|always|required|needed|wrong|incorrect|correct|expired|expiring|weak|strong"
-    r"|safe|secure|secret|lost|forgotten|stolen|the|a|an|my|our|his|her|their|your|in|on|at|for|from|being|been|what|that|this|it"
-    r"|changed|reset|saved|stored|hidden|encrypted|hashed|invalid|valid|long|short|easy|hard|different|same|unique|protected|set"
-    r"|shared|known|written|case|important|good|bad|old|new|going|about|there|here|when|where|because|so|really|probably|used"
-    r"|working|kept|leaked|compromised|blank|empty|missing|random|complicated|simple|hacked|asked|sent|updated|managed)\b)"
+    r"(?!(?:not|no|too|very|still|also|now|only|never|always|required|needed|wrong|incorrect|correct"  # noqa: S105  a regex
+    r"|expired|expiring|weak|strong"
+    r"|safe|secure|secret|lost|forgotten|stolen|the|a|an|my|our|his|her|their|your|in|on|at|for|from"
+    r"|being|been|what|that|this|it"
+    r"|changed|reset|saved|stored|hidden|encrypted|hashed|invalid|valid|long|short|easy|hard|different"
+    r"|same|unique|protected|set"
+    r"|shared|known|written|case|important|good|bad|old|new|going|about|there|here|when|where|because|so"
+    r"|really|probably|used"
+    r"|working|kept|leaked|compromised|blank|empty|missing|random|complicated|simple|hacked|asked|sent"
+    r"|updated|managed)\b)"
 )
 
 _SECRETS: Final = (
@@ -100,8 +108,10 @@ _SECRETS: Final = (
             Rule(
                 name="seed phrase",  # BIP 39: 12 to 24 words of three to eight letters
                 regex=(
-                    r"\b(?:seed|recovery|mnemonic|backup|wallet|secret)(?: recovery)? (?:phrase|words|seed)\W{1,4}(?:is|are|was)?"
-                    r"\W{0,3}(?P<value>(?:(?:\d{1,2}[.)] ?)?[a-z]{3,8}[ ,\n]{1,2}){11,23}(?:\d{1,2}[.)] ?)?[a-z]{3,8})\b"
+                    r"\b(?:seed|recovery|mnemonic|backup|wallet|secret)(?: recovery)? (?:phrase|words"
+                    r"|seed)\W{1,4}(?:is|are|was)?"
+                    r"\W{0,3}(?P<value>(?:(?:\d{1,2}[.)] ?)?[a-z]{3,8}[ ,\n]{1,2}){11,23}(?:\d{1,2}[.)]"
+                    r" ?)?[a-z]{3,8})\b"
                 ),
                 score=0.95,
                 hints=("phrase", "words", "seed"),
@@ -111,6 +121,7 @@ _SECRETS: Final = (
     RuleSet(
         name="secrets.provider",
         entity="API_KEY",
+        unstructured=True,
         gate=r"\S{18}",
         rules=(
             Rule(
@@ -154,7 +165,10 @@ _SECRETS: Final = (
             ),
             Rule(
                 name="bearer",
-                regex=r"\b(?:bearer|authorization: ?(?:basic|token|digest|apikey))\s{1,3}(?P<value>[A-Za-z0-9._~+/=-]{16,2000})",
+                regex=(
+                    r"\b(?:bearer|authorization: ?(?:basic|token|digest"
+                    r"|apikey))\s{1,3}(?P<value>[A-Za-z0-9._~+/=-]{16,2000})"
+                ),
                 score=0.85,
                 hints=("bearer", "authorization"),
                 whole=True,
@@ -232,7 +246,8 @@ _SECRETS: Final = (
             Rule(
                 name="owned",  # "my password is hunter": whose it is, and no word that only describes one
                 regex=(
-                    rf"\b(?:my|his|her|our|their|your|user(?:'s)?|the) (?:[\w-]{{1,15}} ){{0,2}}{_PASSWORD}{_IS}{_NO_PASSWORD}"
+                    rf"\b(?:my|his|her|our|their|your|user(?:'s)?|the) (?:[\w-]{{1,15}}"
+                    rf" ){{0,2}}{_PASSWORD}{_IS}{_NO_PASSWORD}"
                     r"(?P<value>[^\s\"',;.!?)]{4,64})(?=[\"']?(?:[.,;!?)]|\s*$|\s(?:and|but|please|for|thanks)\b))"
                 ),
                 score=0.7,
@@ -253,7 +268,10 @@ _SECRETS: Final = (
             ),
             Rule(
                 name="pass code",
-                regex=r"\b(?:pass|entry|door|gate|alarm|access|unlock|garage|security gate)[ _-]?code[\s:=#]{1,3}(?:is |was )?(?P<value>\d{4,8}#?)(?![\w-])",
+                regex=(
+                    r"\b(?:pass|entry|door|gate|alarm|access|unlock|garage|security"
+                    r" gate)[ _-]?code[\s:=#]{1,3}(?:is |was )?(?P<value>\d{4,8}#?)(?![\w-])"
+                ),
                 score=0.75,
                 digits=4,
                 hints=("code",),
@@ -267,7 +285,8 @@ _SECRETS: Final = (
             Rule(
                 name="login pair",
                 regex=(
-                    r"\b(?:log-?in|credentials?|creds|sign-?in)(?: (?:is|are|details|info))?\W{1,3}(?:[\w.@+-]{2,40}) ?[/|:] ?"
+                    r"\b(?:log-?in|credentials?|creds|sign-?in)(?: (?:is|are|details"
+                    r"|info))?\W{1,3}(?:[\w.@+-]{2,40}) ?[/|:] ?"
                     r"(?P<value>(?=[^\s/]{0,40}[\d!@#$%^&*])[^\s/]{4,64}[^\s,;.)/])"
                 ),
                 score=0.75,

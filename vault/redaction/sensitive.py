@@ -22,52 +22,80 @@ _CLOSE: Final = 20  # how far a verb of being may stand before a word that says 
 
 _LEXICON: Final[dict[str, str]] = {
     "SENSITIVE_HEALTH": (
-        "hiv positive|hiv|aids|cancer|tumor|tumour|leukemia|leukaemia|lymphoma|melanoma|diabetes|diabetic|epilepsy|epileptic"
-        "|depression|bipolar disorder|bipolar|schizophrenia|anxiety disorder|panic attacks|ptsd|adhd|autism|autistic|dementia"
-        "|alzheimer's|alzheimers|parkinson's|parkinsons|multiple sclerosis|als|asthma|copd|hepatitis|hepatitis b|hepatitis c"
-        "|tuberculosis|syphilis|gonorrhea|chlamydia|herpes|hypertension|stroke|heart attack|heart failure|heart disease"
-        "|kidney failure|dialysis|cirrhosis|arthritis|lupus|crohn's|celiac|coeliac|endometriosis|pcos|miscarriage|abortion"
-        "|pregnant|infertility|ivf|anorexia|bulimia|eating disorder|alcoholic|alcoholism|addiction|addicted|overdose|rehab"
-        "|suicidal|suicide attempt|self-harm|chemotherapy|chemo|radiotherapy|insulin|antidepressants|antidepressant|methadone"
-        "|antiretrovirals|migraine|migraines|fibromyalgia|psoriasis|disabled|disability|wheelchair|paraplegic|blind|deaf"
-        "|covid|long covid|pneumonia|sclerosis|down syndrome|sickle cell|cystic fibrosis|thyroid disease|hypothyroidism"
-        "|allergic to|diagnosed with|suffers from|panic disorder|ocd|insomnia|sleep apnea|obese|obesity|transplant|amputee"
+        "hiv positive|hiv|aids|cancer|tumor|tumour|leukemia|leukaemia|lymphoma|melanoma|diabetes"
+        "|diabetic|epilepsy|epileptic"
+        "|depression|bipolar disorder|bipolar|schizophrenia|anxiety disorder|panic attacks|ptsd|adhd"
+        "|autism|autistic|dementia"
+        "|alzheimer's|alzheimers|parkinson's|parkinsons|multiple sclerosis|als|asthma|copd|hepatitis"
+        "|hepatitis b|hepatitis c"
+        "|tuberculosis|syphilis|gonorrhea|chlamydia|herpes|hypertension|stroke|heart attack|heart"
+        " failure|heart disease"
+        "|kidney failure|dialysis|cirrhosis|arthritis|lupus|crohn's|celiac|coeliac|endometriosis|pcos"
+        "|miscarriage|abortion"
+        "|pregnant|infertility|ivf|anorexia|bulimia|eating disorder|alcoholic|alcoholism|addiction"
+        "|addicted|overdose|rehab"
+        "|suicidal|suicide attempt|self-harm|chemotherapy|chemo|radiotherapy|insulin|antidepressants"
+        "|antidepressant|methadone"
+        "|antiretrovirals|migraine|migraines|fibromyalgia|psoriasis|disabled|disability|wheelchair"
+        "|paraplegic|blind|deaf"
+        "|covid|long covid|pneumonia|sclerosis|down syndrome|sickle cell|cystic fibrosis|thyroid"
+        " disease|hypothyroidism"
+        "|allergic to|diagnosed with|suffers from|panic disorder|ocd|insomnia|sleep apnea|obese|obesity"
+        "|transplant|amputee"
     ),
     "SENSITIVE_RELIGION": (
-        "muslim|christian|catholic|protestant|jewish|jew|hindu|buddhist|sikh|atheist|agnostic|mormon|jehovah's witness|baptist"
-        "|methodist|lutheran|orthodox christian|evangelical|anglican|shia|sunni|quaker|jain|pagan|wiccan|scientologist|bahai"
-        "|converted to islam|converted to christianity|converted to judaism|goes to church|attends church|attends mosque|mosque"
+        "muslim|christian|catholic|protestant|jewish|jew|hindu|buddhist|sikh|atheist|agnostic|mormon"
+        "|jehovah's witness|baptist"
+        "|methodist|lutheran|orthodox christian|evangelical|anglican|shia|sunni|quaker|jain|pagan"
+        "|wiccan|scientologist|bahai"
+        "|converted to islam|converted to christianity|converted to judaism|goes to church|attends"
+        " church|attends mosque|mosque"
         "|synagogue|temple|church|prays|bible study|ramadan|shabbat|kosher|halal|islam|judaism|christianity"
     ),
     "SENSITIVE_POLITICS": (
-        "republican|democrat|communist|socialist|marxist|anarchist|libertarian|tory|labour voter|labour party|green party"
-        "|conservative party|conservative voter|voted for|votes for|votes republican|votes democrat|voted republican"
-        "|voted democrat|party member|member of the party|liberal democrat|nationalist|fascist|far-right|far-left|left-wing"
-        "|right-wing|social democrat|political party|donated to the campaign|trump supporter|political beliefs|political views"
+        "republican|democrat|communist|socialist|marxist|anarchist|libertarian|tory|labour voter|labour"
+        " party|green party"
+        "|conservative party|conservative voter|voted for|votes for|votes republican|votes democrat"
+        "|voted republican"
+        "|voted democrat|party member|member of the party|liberal democrat|nationalist|fascist"
+        "|far-right|far-left|left-wing"
+        "|right-wing|social democrat|political party|donated to the campaign|trump supporter|political"
+        " beliefs|political views"
     ),
     "SENSITIVE_UNION": (
-        "trade union|trade unionist|union member|union rep|union representative|shop steward|labor union|labour union"
-        "|union membership|member of the union|unionised|unionized|joined the union|union dues|works council|teamsters"
+        "trade union|trade unionist|union member|union rep|union representative|shop steward|labor"
+        " union|labour union"
+        "|union membership|member of the union|unionised|unionized|joined the union|union dues|works"
+        " council|teamsters"
         "|union organizer|union organiser"
     ),
     "SENSITIVE_ETHNICITY": (
-        "african american|african-american|caucasian|hispanic|latino|latina|latinx|asian american|native american|indigenous"
-        "|aboriginal|roma|romani|gypsy|mixed race|mixed-race|biracial|black man|black woman|white man|white woman|jewish descent"
-        "|african descent|asian descent|indian descent|chinese descent|ethnic minority|ethnicity|arab descent|kurdish|uyghur"
+        "african american|african-american|caucasian|hispanic|latino|latina|latinx|asian american"
+        "|native american|indigenous"
+        "|aboriginal|roma|romani|gypsy|mixed race|mixed-race|biracial|black man|black woman|white man"
+        "|white woman|jewish descent"
+        "|african descent|asian descent|indian descent|chinese descent|ethnic minority|ethnicity|arab"
+        " descent|kurdish|uyghur"
         "|pacific islander|of colour|of color|inuit|maori"
     ),
     "SENSITIVE_SEXUALITY": (
-        "gay|lesbian|bisexual|homosexual|heterosexual|queer|transgender|trans man|trans woman|transsexual|nonbinary|non-binary"
-        "|asexual|pansexual|sexual orientation|sex life|sexually active|one-night stand|sex worker|same-sex|came out as"
-        "|gender dysphoria|extramarital|having an affair|libido|erectile dysfunction|polyamorous|his boyfriend and he"
+        "gay|lesbian|bisexual|homosexual|heterosexual|queer|transgender|trans man|trans woman"
+        "|transsexual|nonbinary|non-binary"
+        "|asexual|pansexual|sexual orientation|sex life|sexually active|one-night stand|sex worker"
+        "|same-sex|came out as"
+        "|gender dysphoria|extramarital|having an affair|libido|erectile dysfunction|polyamorous|his"
+        " boyfriend and he"
     ),
     "SENSITIVE_GENETIC": (
-        "brca1|brca2|brca|genetic test|genetic testing|genetic mutation|gene mutation|genetic disorder|huntington's|huntingtons"
-        "|lynch syndrome|carrier of|carrier for|dna test|genome|whole genome|hereditary|genetic predisposition|karyotype"
+        "brca1|brca2|brca|genetic test|genetic testing|genetic mutation|gene mutation|genetic disorder"
+        "|huntington's|huntingtons"
+        "|lynch syndrome|carrier of|carrier for|dna test|genome|whole genome|hereditary|genetic"
+        " predisposition|karyotype"
         "|factor v leiden|apoe4|tay-sachs"
     ),
     "SENSITIVE_BIOMETRIC": (
-        "fingerprint|fingerprints|retina scan|retinal scan|iris scan|face scan|facial recognition|voiceprint|voice print"
+        "fingerprint|fingerprints|retina scan|retinal scan|iris scan|face scan|facial recognition"
+        "|voiceprint|voice print"
         "|palm print|face id|biometric|biometrics|dna sample|gait analysis|faceprint"
     ),
 }
@@ -114,29 +142,44 @@ _WEAK: Final = frozenset(
 )
 
 _NRP: Final = (
-    "afghan|albanian|algerian|american|angolan|argentine|argentinian|armenian|australian|austrian|azerbaijani|bangladeshi"
-    "|basque|belarusian|belgian|bolivian|bosnian|brazilian|british|bulgarian|burmese|cambodian|cameroonian|canadian|catalan"
-    "|chechen|chilean|chinese|colombian|congolese|croat|croatian|cuban|cypriot|czech|dane|danish|dominican|dutch|ecuadorian"
-    "|egyptian|english|eritrean|estonian|ethiopian|european|filipino|filipina|finn|finnish|french|georgian|german|ghanaian"
-    "|greek|guatemalan|haitian|honduran|hungarian|icelandic|indian|indonesian|iranian|iraqi|irish|israeli|italian|jamaican"
-    "|japanese|jordanian|kazakh|kenyan|korean|kosovar|kurd|kurdish|kuwaiti|latvian|lebanese|liberian|libyan|lithuanian"
-    "|macedonian|malaysian|maltese|mexican|moldovan|mongolian|moroccan|mozambican|namibian|nepalese|nepali|nicaraguan|nigerian"
-    "|norwegian|pakistani|palestinian|panamanian|paraguayan|persian|peruvian|pole|polish|portuguese|puerto rican|romanian"
-    "|russian|rwandan|salvadoran|saudi|scot|scottish|senegalese|serb|serbian|singaporean|slovak|slovakian|slovene|slovenian"
-    "|somali|south african|spaniard|spanish|sri lankan|sudanese|swede|swedish|swiss|syrian|taiwanese|tanzanian|thai|tunisian"
-    "|turk|turkish|turkmen|ugandan|ukrainian|uruguayan|uzbek|venezuelan|vietnamese|welsh|yemeni|zambian|zimbabwean|roma|romani"
+    "afghan|albanian|algerian|american|angolan|argentine|argentinian|armenian|australian|austrian"
+    "|azerbaijani|bangladeshi"
+    "|basque|belarusian|belgian|bolivian|bosnian|brazilian|british|bulgarian|burmese|cambodian"
+    "|cameroonian|canadian|catalan"
+    "|chechen|chilean|chinese|colombian|congolese|croat|croatian|cuban|cypriot|czech|dane|danish"
+    "|dominican|dutch|ecuadorian"
+    "|egyptian|english|eritrean|estonian|ethiopian|european|filipino|filipina|finn|finnish|french"
+    "|georgian|german|ghanaian"
+    "|greek|guatemalan|haitian|honduran|hungarian|icelandic|indian|indonesian|iranian|iraqi|irish"
+    "|israeli|italian|jamaican"
+    "|japanese|jordanian|kazakh|kenyan|korean|kosovar|kurd|kurdish|kuwaiti|latvian|lebanese|liberian"
+    "|libyan|lithuanian"
+    "|macedonian|malaysian|maltese|mexican|moldovan|mongolian|moroccan|mozambican|namibian|nepalese"
+    "|nepali|nicaraguan|nigerian"
+    "|norwegian|pakistani|palestinian|panamanian|paraguayan|persian|peruvian|pole|polish|portuguese"
+    "|puerto rican|romanian"
+    "|russian|rwandan|salvadoran|saudi|scot|scottish|senegalese|serb|serbian|singaporean|slovak"
+    "|slovakian|slovene|slovenian"
+    "|somali|south african|spaniard|spanish|sri lankan|sudanese|swede|swedish|swiss|syrian|taiwanese"
+    "|tanzanian|thai|tunisian"
+    "|turk|turkish|turkmen|ugandan|ukrainian|uruguayan|uzbek|venezuelan|vietnamese|welsh|yemeni|zambian"
+    "|zimbabwean|roma|romani"
     "|muslim|christian|catholic|protestant|jewish|jew|hindu|buddhist|sikh|mormon|sunni|shiite|republican|democrat"
 )
 # Kinds of food, language and the like are no group of people.
 _NO_GROUP: Final = (
-    r"(?!'?s?[ -](?:food|cuisine|restaurant|dish|dishes|toast|fries|class|classes|lesson|lessons|dressing|wine|beer|bread|cheese"
+    r"(?!'?s?[ -](?:food|cuisine|restaurant|dish|dishes|toast|fries|class|classes|lesson|lessons"
+    r"|dressing|wine|beer|bread|cheese"
     r"|coffee|music|movie|movies|film|language|express|airlines|cup|open|shepherd|bulldog|dollar|pound)s?\b)"
 )
 
 _PERSON: Final = re.compile(
-    r"\b(?:I|I'm|I've|me|my|mine|he|she|him|her|hers|his|they|them|their|we|our|us|you|your|user|user's|patient|patient's|client"
-    r"|customer|wife|husband|son|daughter|mother|father|mom|mum|dad|brother|sister|parents?|friend|partner|girlfriend|boyfriend"
-    r"|uncle|aunt|cousin|grandmother|grandfather|grandma|grandpa|colleague|coworker|employee|boss|neighbou?r|man|woman|boy|girl"
+    r"\b(?:I|I'm|I've|me|my|mine|he|she|him|her|hers|his|they|them|their|we|our|us|you|your|user|user's"
+    r"|patient|patient's|client"
+    r"|customer|wife|husband|son|daughter|mother|father|mom|mum|dad|brother|sister|parents?|friend"
+    r"|partner|girlfriend|boyfriend"
+    r"|uncle|aunt|cousin|grandmother|grandfather|grandma|grandpa|colleague|coworker|employee|boss"
+    r"|neighbou?r|man|woman|boy|girl"
     r"|male|female|child|mr|mrs|ms|dr|applicant|defendant|plaintiff|candidate)\b",
     re.IGNORECASE,
 )
@@ -144,8 +187,10 @@ _NAMED: Final = re.compile(
     r"\b[A-Z][a-z]{1,20}(?:'s)? (?:is|was|has|had|lives|suffers|identifies|came|voted|joined|became|got)\b"
 )
 _BEING: Final = re.compile(
-    r"\b(?:am|is|was|are|were|be|been|being|'m|'s|'re|has|have|had|'ve|with|diagnosed|suffer(?:s|ed|ing)?|identif(?:y|ies|ied)"
-    r"|as|takes?|taking|on|got|attends?|goes|go|converted|became|joined|member|belongs?|raised|using|uses?|voted|votes?"
+    r"\b(?:am|is|was|are|were|be|been|being|'m|'s|'re|has|have|had|'ve|with|diagnosed|suffer(?:s|ed"
+    r"|ing)?|identif(?:y|ies|ied)"
+    r"|as|takes?|taking|on|got|attends?|goes|go|converted|became|joined|member|belongs?|raised|using"
+    r"|uses?|voted|votes?"
     r"|supports?|needs?|tested|my|his|her|their)\b"
 )
 _STOP: Final = re.compile(r"[.;!?\n]")

@@ -11,53 +11,25 @@ from typing import Final
 
 from vault.redaction.edits import Edit
 
+# The ten digits in seven languages.
 _UNITS: Final = (
-    *(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"],),
-    *(["null", "eins", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun"],),
-    *(["zéro", "un", "deux", "trois", "quatre", "cinq", "six", "sept", "huit", "neuf"],),
-    *(["cero", "uno", "dos", "tres", "cuatro", "cinco", "seis", "siete", "ocho", "nueve"],),
-    *(["zero", "uno", "due", "tre", "quattro", "cinque", "sei", "sette", "otto", "nove"],),
-    *(["nul", "een", "twee", "drie", "vier", "vijf", "zes", "zeven", "acht", "negen"],),
-    *(["zero", "um", "dois", "três", "quatro", "cinco", "seis", "sete", "oito", "nove"],),
+    "zero one two three four five six seven eight nine",
+    "null eins zwei drei vier f\xfcnf sechs sieben acht neun",
+    "z\xe9ro un deux trois quatre cinq six sept huit neuf",
+    "cero uno dos tres cuatro cinco seis siete ocho nueve",
+    "zero uno due tre quattro cinque sei sette otto nove",
+    "nul een twee drie vier vijf zes zeven acht negen",
+    "zero um dois tr\xeas quatro cinco seis sete oito nove",
 )
-_TEENS: Final = [
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
-]
-_TENS: Final = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
-_ORDINALS: Final = [
-    "first",
-    "second",
-    "third",
-    "fourth",
-    "fifth",
-    "sixth",
-    "seventh",
-    "eighth",
-    "ninth",
-    "tenth",
-    "eleventh",
-    "twelfth",
-    "thirteenth",
-    "fourteenth",
-    "fifteenth",
-    "sixteenth",
-    "seventeenth",
-    "eighteenth",
-    "nineteenth",
-    "twentieth",
-]
+_TEENS: Final = "ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
+_TENS: Final = "twenty thirty forty fifty sixty seventy eighty ninety"
+_ORDINALS: Final = (
+    "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth "
+    "fifteenth sixteenth seventeenth eighteenth nineteenth twentieth"
+)
 
 _ONES: Final[dict[str, int]] = {
-    **{word: value for language in reversed(_UNITS) for value, word in enumerate(language)},
+    **{word: value for language in reversed(_UNITS) for value, word in enumerate(language.split())},
     "oh": 0,
     "o": 0,
     "nought": 0,
@@ -67,9 +39,9 @@ _ONES: Final[dict[str, int]] = {
     "fuenf": 5,
     "meia": 6,
 }
-_TEEN: Final = {word: 10 + at for at, word in enumerate(_TEENS)}
-_TEN: Final = {word: 20 + 10 * at for at, word in enumerate(_TENS)} | {"fourty": 40}
-_ORDINAL: Final = {word: at + 1 for at, word in enumerate(_ORDINALS)} | {"thirtieth": 30}
+_TEEN: Final = {word: 10 + at for at, word in enumerate(_TEENS.split())}
+_TEN: Final = {word: 20 + 10 * at for at, word in enumerate(_TENS.split())} | {"fourty": 40}
+_ORDINAL: Final = {word: at + 1 for at, word in enumerate(_ORDINALS.split())} | {"thirtieth": 30}
 _TIMES: Final = {"double": 2, "twice": 2, "triple": 3, "treble": 3, "quadruple": 4}
 _SIGNS: Final = {
     "dash": "-",
@@ -88,40 +60,11 @@ WORDS: Final = (frozenset(_ONES) | frozenset(_TEEN) | frozenset(_TEN) | frozense
 } | {"six", "null", "acht"}
 
 # What must stand in the text for a single number word to be told apart.
-_TELLING: Final = frozenset(
-    [
-        "january",
-        "february",
-        "march",
-        "april",
-        "may",
-        "june",
-        "july",
-        "august",
-        "september",
-        "october",
-        "november",
-        "december",
-        "jan",
-        "feb",
-        "jun",
-        "jul",
-        "aug",
-        "sep",
-        "sept",
-        "oct",
-        "nov",
-        "dec",
-        "year",
-        "years",
-        "yr",
-        "yrs",
-        "yo",
-    ]
+_TELLING: Final = (
+    "january february march april may june july august september october november december "
+    "jan feb jun jul aug sep sept oct nov dec year years yr yrs yo and o oh"
 )
-_BESIDE: Final = (
-    _TELLING | frozenset(_SIGNS) | frozenset(_SCALES) | frozenset(_TIMES) | frozenset(("and", "o", "oh"))
-)
+_BESIDE: Final = frozenset((*_TELLING.split(), *_SIGNS, *_SCALES, *_TIMES))
 _NUMERIC: Final = frozenset(_ONES) | frozenset(_TEEN) | frozenset(_TEN) | frozenset(_ORDINAL)
 _WORD: Final = re.compile(r"[^\W\d_]+|\d+")
 _JOINT: Final = re.compile(r"[\s,;.:/()\-\u2026]{1,3}|\s{0,2}-{1,2}\s{0,2}")

@@ -248,8 +248,9 @@ def readings(view: View) -> Iterator[Reading]:
     """
     if _nothing_odd(view):
         return
-    for start, end in layout.overridden(view.source):
-        yield from _overridden(view, start, end)
+    edits = _overridden(view)
+    if edits:
+        yield Reading(view, edits, touching=True, narrow=True)
     level = view
     yield from _rewritten(level, view.source)
     for depth in range(MAX_DEPTH + 1):
@@ -283,10 +284,12 @@ def _decoded(text: str) -> list[Edit]:
     return apart((*decoding.escapes(text), *decoding.tokens(text)))
 
 
-def _overridden(view: View, start: int, end: int) -> Iterator[Reading]:
-    first, last = view.derived(start, end)
-    if last - first > 2:
-        yield Reading(view, [Edit(first, last, view.text[first:last][::-1], reversed=True)], touching=True)
+def _overridden(view: View) -> list[Edit]:
+    """Edits that turn round what an override character shows from right to left."""
+    spans = [view.derived(start, end) for start, end in layout.overridden(view.source)]
+    return apart(
+        Edit(start, end, view.text[start:end][::-1], reversed=True) for start, end in spans if end - start > 2
+    )
 
 
 def _rewritten(level: View, source: str) -> Iterator[Reading]:
@@ -350,7 +353,10 @@ def _guessed(view: View) -> Iterator[Reading]:
     if _LEET_CUE.search(view.text):
         edits = lookalikes.leet(view.text)
         if edits:
-            yield Reading(view, edits, floor=GUESS, narrow=True)
+            yield Reading(view, edits, floor=GUESS, names=False, narrow=True)
+            edits = lookalikes.leet_names(edits, view.text)
+            if edits:
+                yield Reading(view, edits, rules=False, narrow=True)
     if view.digits < _FEWEST_DIGITS:
         return
     edits = lookalikes.digits(view.text)

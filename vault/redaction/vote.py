@@ -30,7 +30,8 @@ _SAID: Final = (
     r"(?:name(?:'s| is| was|:)|called|named|known as|goes by|call me|I am|I'm|this is|signed,?|regards,|dear|hi|hello"
     r"|hey|contact|patient:|client:|from:|to:|attn:?|c/o|met with|spoke (?:to|with)|talked (?:to|with)|married)"
 )
-_NAME: Final = r"(?P<value>[A-Z][\w'\u2019-]{1,30}(?:[ ]+(?:(?:van|von|de|del|da|al|bin)[ ]+)?[A-Z][\w'\u2019-]{1,30}){0,3})"
+_CAPITALISED: Final = r"[A-Z][\w'\u2019-]{1,30}"
+_NAME: Final = rf"(?P<value>{_CAPITALISED}(?: (?:(?:van|von|de|del|da|al|bin) )?{_CAPITALISED}){{0,3}})"
 _PATTERNS: Final = (
     re.compile(rf"\b{_TITLE}[ ]{{1,2}}{_NAME}"),
     re.compile(rf"\b(?i:{_KIN})(?:,|'s name is| is| was|)?[ ]{{1,2}}{_NAME}"),

@@ -30,7 +30,7 @@ PROBES: dict[str, list[Probe]] = {
         "mail ⟦ana.lopez\uff20example\uff0eorg⟧",
         "ssn ⟦\U0001d7d3\U0001d7d1\U0001d7d4-\U0001d7d7\U0001d7ce-\U0001d7d2\U0001d7d1\U0001d7d7\U0001d7d7⟧",
         "ssn ⟦\u2464\u2462\u2465-\u2468\u24ea-\u2463\u2462\u2468\u2468⟧",
-        "mail ⟦\U0001d41a\U0001d427\U0001d41a@\U0001d41e\U0001d431\U0001d41a\U0001d426\U0001d429\U0001d425\U0001d41e.org⟧",
+        "mail ⟦\U0001d41a\U0001d427\U0001d41a@\U0001d426\U0001d41a\U0001d422\U0001d425.org⟧",
         "card ⟦\U0001d7f0\U0001d7ed\U0001d7ed\U0001d7ed-1111-1111-\U0001d7ed\U0001d7ed\U0001d7ed\U0001d7ed⟧",
         "phone ⟦\uff08212\uff09736\uff0d5000⟧",
         "mail ⟦\u24d0\u24dd\u24d0@\u24d4\u24e7\u24d0\u24dc\u24df\u24db\u24d4.org⟧",

@@ -48,7 +48,7 @@ PROBES: dict[str, list[Probe]] = {
     ],
     "state identifiers": [
         "NI number ⟦AB123456C⟧",
-        "nino ⟦QQ 12 34 56 C⟧",
+        "nino ⟦AB 12 34 56 C⟧",
         "Aadhaar ⟦2341 2341 2346⟧",
         "passport no. ⟦533380006⟧",
         "postcode ⟦SW1A 1AA⟧",

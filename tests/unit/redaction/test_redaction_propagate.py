@@ -87,3 +87,9 @@ def test_a_long_message_gives_its_borders_only() -> None:
     assert all(len(join.text) < 2000 for join in joins(texts))
     found = BuiltinDetector(names=None).detect_group(texts)
     assert [len(some) for some in found] == [1, 1]
+
+
+def test_the_parts_of_a_split_value_are_whole_graphemes() -> None:
+    texts = ("card 4111 1111 11111\u0301", "111\u0301")
+    found = BuiltinDetector(names=None).detect_group(texts)
+    assert [(one.start, one.end) for some in found for one in some] == [(5, 21), (0, 4)]
