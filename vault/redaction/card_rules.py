@@ -169,7 +169,7 @@ CARD_RULES: Final[tuple[RuleSet, ...]] = (
             ),
             Rule(
                 name="masked",
-                regex=r"(?<![\w*])(?:[*xX\u2022]{4}[ -]?){3}(?P<value>\d{4})(?![\w-])",
+                regex=r"(?<![\w*])(?:[*xX\u2022]{4}[ -]?){3}\d{4}(?![\w-])",
                 score=0.6,
                 digits=4,
             ),
@@ -193,7 +193,7 @@ CARD_RULES: Final[tuple[RuleSet, ...]] = (
             ),
             Rule(
                 name="masked",
-                regex=r"(?<![\w*])(?:[*xX\u2022]{3}-[*xX\u2022]{2}-)(?P<value>\d{4})(?![\w-])",
+                regex=r"(?<![\w*])(?:[*xX\u2022]{3}-[*xX\u2022]{2}-)\d{4}(?![\w-])",
                 score=0.7,
                 digits=4,
                 chars="--",

@@ -7,13 +7,10 @@ German, French, Italian, Portuguese, Dutch, Danish and Swedish.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from typing import Final
 
-from vault.redaction.interface import DEFAULT_THRESHOLD
-from vault.redaction.normalise import View
 from vault.redaction.patterns import Rule, RuleSet
-from vault.types import Finding
+from vault.redaction.tries import either
 
 # Names that are seldom anything but a month, in any case.
 _SURE_MONTHS: Final = [
@@ -124,15 +121,11 @@ _UNSURE_MONTHS: Final = [
 _MONTH_WORDS: Final = frozenset((*_SURE_MONTHS, *_UNSURE_MONTHS))
 
 
-def _either(words: list[str]) -> str:
-    return "|".join(sorted(words, key=lambda word: (-len(word), word)))
-
-
-_ANY_MONTH: Final = rf"(?:{_either([*_SURE_MONTHS, *_UNSURE_MONTHS])})\b\.?"
+_ANY_MONTH: Final = rf"(?:{either([*_SURE_MONTHS, *_UNSURE_MONTHS])})\b\.?"
 # For rules that tell case: capitalised, in capitals, or sure in lower case.
 _CASED_MONTH: Final = (
     "(?:"
-    + _either(
+    + either(
         [form for word in (*_SURE_MONTHS, *_UNSURE_MONTHS) for form in (word.capitalize(), word.upper())]
         + [word for word in _SURE_MONTHS if len(word) > 3]
     )
@@ -182,7 +175,7 @@ _ORDINALS: Final = [
     "twentieth",
     "thirtieth",
 ]
-_ORDINAL: Final = rf"(?:(?:twenty|thirty)[- ])?(?:{_either(_ORDINALS)})"
+_ORDINAL: Final = rf"(?:(?:twenty|thirty)[- ])?(?:{either(_ORDINALS)})"
 _TENS: Final = (
     "(?:ten|eleven|twelve|(?:thir|four|fif|six|seven|eigh|nine)teen"
     "|(?:twen|thir|for|fif|six|seven|eigh|nine)ty)"
@@ -305,7 +298,7 @@ _SEASON: Final = (
     "(?:spring|summer|autumn|fall|winter|christmas|easter|thanksgiving|new year's(?: day| eve)?|ramadan)"
 )
 _CAPITAL_MONTH: Final = (
-    "(?:" + _either([word.capitalize() for word in (*_SURE_MONTHS, "march", "may")]) + r")\b"
+    "(?:" + either([word.capitalize() for word in (*_SURE_MONTHS, "march", "may")]) + r")\b"
 )
 
 DATE_RULES: Final[tuple[RuleSet, ...]] = (
@@ -340,7 +333,7 @@ DATE_RULES: Final[tuple[RuleSet, ...]] = (
             ),
             Rule(
                 name="weekday",
-                regex=rf"\b(?:{_either(_WEEKDAYS)})(?: (?:morning|afternoon|evening|night))?\b",
+                regex=rf"\b(?:{either(_WEEKDAYS)})(?: (?:morning|afternoon|evening|night))?\b",
                 score=0.4,
                 words=frozenset(_WEEKDAYS),
             ),
@@ -423,7 +416,7 @@ DATE_RULES: Final[tuple[RuleSet, ...]] = (
                 name="glued",
                 regex=(
                     r"(?<![\w-])(?:0?[1-9]|[12]\d|3[01])"
-                    rf"(?:{_either([word for word in _MONTH_WORDS if len(word) == 3])}){_SHORT_YEAR}{_END}"
+                    rf"(?:{either([word for word in _MONTH_WORDS if len(word) == 3])}){_SHORT_YEAR}{_END}"
                 ),
                 score=0.6,
                 digits=3,
@@ -464,71 +457,6 @@ DATE_RULES: Final[tuple[RuleSet, ...]] = (
         ),
     ),
 )
-
-# Words before and after four figures that make them anything but a year.
-_NO_YEAR_BEFORE: Final = (
-    "room|rm|apt|apartment|suite|ste|unit|box|no|number|num|nr|page|pages|pp|flat|model|version|order"
-    "|invoice|error|code|port"
-    "|ext|extension|id|building|pin|cvv|ending|last four|digits|gate|flight|bus|line|lot|plot|article"
-    "|section|paragraph|law"
-    "|rule|form|highway|route|interstate|about|approximately|approx|over|under|up to|than|only|weighs?"
-    "|total|least|most|almost"
-    "|nearly|cost|costs|paid|usd|eur|gbp|rs|inr|count|size|id|#"
-)
-_NO_YEAR_AFTER: Final = (
-    "ms|ns|mgs?|mcg|ml|g|kg|km|m|mm|cm|ft|feet|foot|miles?|mi|people|units?|iu|kcal|calories|steps"
-    "|words|hours?|hrs?|minutes?|mins?"
-    "|seconds?|rpm|usd|eur|gbp|dollars|euros|pounds|rupees|points?|votes|employees|patients|cases|mah"
-    "|mb|gb|tb|kb|hp|bytes"
-    "|lines|times|met(?:er|re)s?|copies|square|sq|students|seats|tons?|tonnes|w|watts|v|volts|hz|mhz"
-    "|ghz|members|followers"
-    "|users|items|pieces|pages|tokens|rows|records|requests|dpi|psi|k|lbs?|days|weeks|months|years"
-    "|children|participants"
-    "|soldiers|residents|inhabitants|cells|ng|pg|cc|percent|degrees"
-)
-_AFTER_TIME: Final = re.compile(
-    r"(?:\b(?:in|since|until|till|by|of|from|during|before|after|around|circa|between|year|class|spring"
-    r"|early|late|mid)"
-    r"(?: the)?(?: years?)?|[(])[ -]?$",
-    re.IGNORECASE,
-)
-_NO_YEAR: Final = re.compile(rf"\b(?:{_NO_YEAR_BEFORE})[\s.:#]{{1,3}}$", re.IGNORECASE)
-_BARE_YEAR: Final = re.compile(
-    r"(?:1[6-9]\d\d|20\d\d)(?:(?:-|/| ?- ?)(?:(?:19|20)\d\d|\d\d)(?![\w/-]))?(?:'?s\b)?"
-    rf"(?![\w%$\u20ac]|[.,:]\d|[-/]\w|\s?(?:{_NO_YEAR_AFTER})\b)",
-    re.IGNORECASE,
-)
-_BEFORE_YEAR: Final = frozenset("$\u20ac\xa3\u20b9#./:+@=-_")
-_LOOK_BACK: Final = 24
-
-
-class YearRecogniser:
-    """Bare years and decades: four figures that no word before or unit after makes an amount or a number."""
-
-    name = "rules.year"
-    entities = frozenset(("DATE_TIME",))
-    digits = 4
-
-    def __init__(self, *, threshold: float = DEFAULT_THRESHOLD) -> None:
-        self._threshold = threshold
-
-    def find(self, view: View) -> Iterable[Finding]:
-        text = view.text
-        found = []
-        for match in _BARE_YEAR.finditer(text):
-            start = match.start()
-            if start and (text[start - 1].isalnum() or text[start - 1] in _BEFORE_YEAR):
-                continue
-            before = text[max(0, start - _LOOK_BACK) : start]
-            told = _AFTER_TIME.search(before) is not None
-            year = int(text[start : start + 4])
-            if not told and (not 1900 <= year < 2050 or _NO_YEAR.search(before)):
-                continue
-            score = 0.5 if told else 0.41
-            if score >= self._threshold:
-                found.append(Finding("DATE_TIME", start, match.end(), score, self.name))
-        return found
-
 
 SHORT_YEAR_RULES: Final = RuleSet(
     name="rules.date.short",

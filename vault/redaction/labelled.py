@@ -14,7 +14,7 @@ from vault.redaction.patterns import Rule, RuleSet
 
 _NUMBER_WORD: Final = r"(?:\s{1,2}(?:numbers?|num|nr|no|nbr|id|identifier|code)\b\.?|\s?[#\u2116])?"
 _LINK: Final = (
-    r"[\"']?[\s:=#.,(\-\u2116]{0,4}(?:(?:is|was|are|reads?|ending(?: in)?|being|of)\b[\s:=#]{1,3})?"
+    r"[\"']?[\s:=#.,(\-\u2116]{0,4}(?:(?:is|was|are|reads?|ending(?: in| with)?|being|of)\b[\s:=#]{1,3})?"
     r"[\"'#(]{0,2}"
 )
 # One token of letters and digits joined by - / . or _, at least `digits` of it digits.
@@ -22,8 +22,12 @@ _JOINED: Final = r"[A-Z0-9](?:[A-Z0-9]|[-/._](?=[A-Z0-9])){1,30}"
 _TAIL: Final = r"(?!\w|[-/._]\w)"
 
 
+_STEP: Final = r"(?:[A-Z]|[-/._](?=[A-Z0-9]))"
+
+
 def _token(digits: int) -> str:
-    return rf"(?=(?:[-/._]?[A-Z]){{0,8}}[-/._]?\d)(?=(?:(?:[A-Z]|[-/._](?=[A-Z0-9])){{0,4}}\d){{{digits}}}){_JOINED}"
+    first, others = rf"{_STEP}{{0,8}}\d", rf"(?:{_STEP}{{0,4}}\d){{{digits - 1}}}"
+    return rf"(?={first}{others}){_JOINED}"
 
 
 # What stands after a label that wants no number of its own: a year, a month, a date.
@@ -42,8 +46,9 @@ def _words(words: str) -> frozenset[str]:
 
 def _value(digits: int) -> str:
     """A token, or figures in groups of three or more, or a short prefix and figures apart."""
-    groups = r"(?:[A-Z]{1,4} )?\d{2,6}(?:[ -]\d{3,6}){1,5}(?![\w/.-]\w| ?(?:mg|ml|kg|years?|days?|am|pm)\b)"
-    return rf"(?P<value>{groups}|(?:[A-Z]{{1,4}} )?{_token(digits)}){_TAIL}"
+    prefix = r"(?:(?!(?:id|no|nr|num|is|was|of)\b)[A-Z]{1,4} )?"
+    groups = prefix + r"\d{2,6}(?:[ -]\d{3,6}){1,5}(?![\w/.-]\w| ?(?:mg|ml|kg|years?|days?|am|pm)\b)"
+    return rf"(?P<value>{groups}|{prefix}{_token(digits)}){_TAIL}"
 
 
 def _labelled(
@@ -115,7 +120,7 @@ _ACCOUNT_LABEL: Final = (
     rf"|loan|mortgage|brokerage|utility"
     rf"|hospital|financial|insurance|user|member) )?(?:account|acct|a/c|acc)\.? ?(?:{_NUM})?"
     rf"|(?:konto(?:nummer|nr)?|cuenta|compte|conta|conto"
-    rf"|rekening(?:nummer)?)(?: ?(?:{_NUM}|n\xfamero|num\xe9ro|bancaria|corrente|bancaire))?|customer"
+    rf"|rekening(?:nummer)?)(?: (?:{_NUM}|n\xfamero|num\xe9ro|bancaria|corrente|bancaire))?|customer"
     rf" ?(?:{_NUM})|client ?(?:{_NUM})"
     r"|kundennummer|clabe|sort code|routing number|bsb"
 )
@@ -131,7 +136,7 @@ _LICENCE_LABEL: Final = (
     rf"|operator'?s?|cdl|contractor"
     rf"|practitioner|gmc|nmc|hcpc) )?(?:licen[cs]e|lic|certificate|certification|cert|registration|permit"
     rf"|credential)\.? ?(?:{_NUM})?"
-    rf"|dea ?(?:{_NUM})|gmc ?(?:{_NUM})?|nmc pin|dl ?(?:{_NUM})|f\xfchrerschein(?:nummer)?|permis de conduire"
+    rf"|dea ?(?:{_NUM})|gmc ?(?:{_NUM})?|nmc pin|dl(?:n|:| ?(?:{_NUM}))|f\xfchrerschein(?:nummer)?|permis de conduire"
     r"|permiso de conducir|patente di guida|rijbewijs(?:nummer)?|cnh|lanr|bsnr"
 )
 _LICENCE_WORDS: Final = (
@@ -183,7 +188,7 @@ _FILE_LABEL: Final = (
     rf"|caller|contact|record)(?: card)? ?(?:{_NUM})"
     r"|matrikelnummer|personalnummer|aktenzeichen|expediente|num\xe9ro d'\xe9tudiant|application no|case"
     r" no|unique identifier"
-    r"|identification number"
+    rf"|identification number|id (?:number|num|no|#)|policy ?holder ?(?:{_NUM})|cust(?:omer)? ?ref"
 )
 _FILE_WORDS: Final = (
     "employee staff personnel payroll worker badge student pupil matriculation enrollment enrolment"
@@ -193,7 +198,7 @@ _FILE_WORDS: Final = (
     "voter ration library loyalty reward rewards frequent membership military service veteran va unique"
     " person personal national identity "
     "identification individual resident citizen tax file driver caller contact record matrikelnummer "
-    "personalnummer aktenzeichen expediente num\xe9ro"
+    "personalnummer aktenzeichen expediente num\xe9ro id policy policyholder cust customer"
 )
 # A plate: letters and figures in two or three short groups, both of them present.
 _PLATE_FORM: Final = (
@@ -238,7 +243,7 @@ LABELLED_RULES: Final[tuple[RuleSet, ...]] = (
     RuleSet(
         name="rules.account",
         entity="US_BANK_NUMBER",
-        rules=(_labelled(_ACCOUNT_LABEL, 5, _ACCOUNT_WORDS, score=0.8),),
+        rules=(_labelled(_ACCOUNT_LABEL, 4, _ACCOUNT_WORDS, score=0.8),),
     ),
     RuleSet(
         name="rules.licence",
@@ -268,6 +273,67 @@ LABELLED_RULES: Final[tuple[RuleSet, ...]] = (
         name="rules.biometric",
         entity="BIOMETRIC_ID",
         rules=(_labelled(_BIOMETRIC_LABEL, 4, _BIOMETRIC_WORDS, score=0.82),),
+    ),
+    RuleSet(
+        name="rules.labelled.ssn",
+        entity="US_SSN",
+        rules=(
+            Rule(  # whatever the agency would never issue: who writes "SSN" before it means one
+                name="labelled",
+                regex=(
+                    rf"\b(?:ssn?|ss#|social(?: security)?(?: card)?)(?: ?(?:{_NUM}))?{_ENDS}{_LINK}"
+                    r"(?P<value>(?:\d[ .-]?){8}\d|[\dxX*]{3}[ .-][\dxX*]{2}[ .-][\dxX*]{3,4})(?![\w-])"
+                ),
+                score=0.8,
+                words=_words("ssn ss social"),
+            ),
+        ),
+    ),
+    RuleSet(
+        name="rules.labelled.card",
+        entity="CREDIT_CARD",
+        rules=(
+            Rule(  # with a digit mistyped or some of them masked
+                name="labelled",
+                regex=(
+                    rf"\b(?:(?:credit|debit|payment|bank|visa|mastercard|amex) card|card|visa|mastercard|amex)"
+                    rf"(?: ?(?:{_NUM}))?{_ENDS}{_LINK}(?P<value>(?:[\dxX*][ .-]?){{12,18}}\d)(?![\w-])"
+                ),
+                score=0.7,
+                digits=1,
+                words=_words("card visa mastercard amex"),
+            ),
+        ),
+    ),
+    RuleSet(
+        name="rules.labelled.iban",
+        entity="IBAN_CODE",
+        rules=(
+            Rule(
+                name="labelled",
+                regex=rf"\biban(?: ?(?:{_NUM}))?{_ENDS}{_LINK}(?P<value>[A-Z]{{2}}\d{{2}}(?: ?[A-Z0-9]){{8,30}})(?!\w)",
+                score=0.7,
+                digits=2,
+                words=_words("iban"),
+            ),
+        ),
+    ),
+    RuleSet(
+        name="rules.labelled.national",
+        entity="OTHER_ID",
+        rules=(
+            _labelled(
+                r"(?:aadha?ar|pan|voter(?: id)?|epic|gstin|ifsc|micr|uan|nino|ni|nhs|sin|tfn|bsn|cpf|rut|nric"
+                r"|cnic|nin|nif|dni"
+                r"|nie|steuer-?id|personalausweis|curp|rfc|tax id|tin|itin|ein|vat|siret|siren|abn|swift|bic)"
+                rf"(?: card)? ?(?:{_NUM})",
+                4,
+                "aadhaar aadhar pan voter voterid epic gstin ifsc micr uan nino ni nhs sin tfn bsn cpf rut nric"
+                " cnic nin nif "
+                "dni nie steuer steuerid personalausweis curp rfc tax taxid tin itin ein vat siret siren abn swift bic",
+                score=0.45,
+            ),
+        ),
     ),
     RuleSet(
         name="rules.file",

@@ -1,10 +1,15 @@
-"""Rules for what somebody does for a living: a word for an occupation where a sentence gives it to a person."""
+"""What somebody does for a living: a word for an occupation where a sentence gives it to a person."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+from functools import cache
 from typing import Final
 
-from vault.redaction.patterns import Rule, RuleSet
+from vault.redaction.interface import DEFAULT_THRESHOLD
+from vault.redaction.normalise import View
+from vault.types import Finding
 
 _HEADS: Final = (
     "accountant|actor|actress|adviser|advisor|analyst|architect|artist|assistant|attendant|attorney"
@@ -33,36 +38,47 @@ _HEADS: Final = (
     "|stockbroker|student"
     "|superintendent|supervisor|surgeon|surveyor|tailor|teacher|technician|teller|therapist|trader"
     "|trainer|translator"
-    "|treasurer|truck driver|tutor|typist|undertaker|vet|veterinarian|waiter|waitress|watchmaker|weaver"
+    "|treasurer|tutor|typist|undertaker|vet|veterinarian|waiter|waitress|watchmaker|weaver"
     "|welder|writer|zookeeper"
 )
-_WORDS: Final = frozenset(
-    form for head in _HEADS.split("|") for word in (head.split()[-1],) for form in (word, word + "s")
+_HEAD_WORDS: Final = frozenset(_HEADS.split("|"))
+# What gives the occupation that follows to somebody, and the words that may stand between.
+_GIVEN: Final = re.compile(
+    r"(?:\b(?:(?:work(?:s|ed|ing)?|employed|trained|serv(?:es|ed|ing)|job|career|position|profession|occupation)"
+    r" (?:is |was )?(?:currently )?(?:as )?(?:an? |the )?|(?:I am|I'm|he's|she's|(?:he|she|who|wife|husband"
+    r"|mother|father|mom|dad|son|daughter|brother|sister|applicant|patient|user|partner|friend) (?:is|was))"
+    r" (?:now |still |currently |also )?(?:an? |the )(?:former |retired )?|(?:became|becoming|become) an? |retired )"
+    r"|[a-z], an? )"
+    r"(?P<title>(?:(?!(?:very|really|good|great|bad|big|huge|little)\b)[a-z][a-z-]{2,15} ){0,2})$"
 )
+_LOOK_BACK: Final = 80
+SCORE: Final = 0.5
 
-OCCUPATION_RULES: Final[tuple[RuleSet, ...]] = (
-    RuleSet(
-        name="rules.occupation",
-        entity="OCCUPATION",
-        unstructured=True,
-        rules=(
-            Rule(
-                name="given to a person",
-                regex=(
-                    r"\b(?:(?:work(?:s|ed|ing)?|employed|trained|serv(?:es|ed|ing)|job|career|position"
-                    r"|profession|occupation)"
-                    r" (?:is |was )?(?:currently )?(?:as )?(?:an? |the )?|(?:I am|I'm|he's|she's|(?:he"
-                    r"|she|who|wife|husband|mother|father"
-                    r"|mom|dad|son|daughter|brother|sister|applicant|patient|user|partner|friend) (?:is|was))"
-                    r" (?:now |still |currently |also )?(?:an? |the )(?:former |retired )?|(?:became"
-                    r"|becoming|become) (?:an? )"
-                    r"|[a-z], (?:an? )|retired )"
-                    rf"(?P<value>(?:(?!(?:very|really|good|great|bad|big|huge"
-                    rf"|little)\b)[a-z][a-z-]{{2,15}} ){{0,2}}(?:{_HEADS}))\b"
-                ),
-                score=0.5,
-                words=_WORDS,
-            ),
-        ),
-    ),
-)
+
+@cache
+def _pattern(head: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<!\w){head}(?!\w)")
+
+
+class OccupationRecogniser:
+    """Words for occupations where the words before give them to a person."""
+
+    name = "rules.occupation"
+    entities = frozenset(("OCCUPATION",))
+    digits = -1
+
+    def __init__(self, *, threshold: float = DEFAULT_THRESHOLD) -> None:
+        self._threshold = threshold
+
+    def find(self, view: View) -> Iterable[Finding]:
+        if self._threshold > SCORE:
+            return ()
+        found = []
+        for head in _HEAD_WORDS & view.words:
+            for match in _pattern(head).finditer(view.text):
+                start = match.start()
+                given = _GIVEN.search(view.text[max(0, start - _LOOK_BACK) : start])
+                if given:
+                    begin = start - len(given["title"])
+                    found.append(Finding("OCCUPATION", begin, match.end(), SCORE, self.name))
+        return found

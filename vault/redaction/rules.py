@@ -8,17 +8,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from vault.redaction.addresses import ADDRESS_RULES, postal_codes
+from vault.redaction.addresses import ADDRESS_RULES
 from vault.redaction.ages import AGE_RULES
-from vault.redaction.dates import DATE_RULES, SHORT_YEAR_RULES, YearRecogniser
+from vault.redaction.dates import DATE_RULES, SHORT_YEAR_RULES
 from vault.redaction.handles import HANDLE_RULES
 from vault.redaction.interface import DEFAULT_THRESHOLD, Recogniser
 from vault.redaction.labelled import LABELLED_RULES
 from vault.redaction.national import NATIONAL_RULES, ShapeRecogniser
 from vault.redaction.normalise import View
-from vault.redaction.occupations import OCCUPATION_RULES
+from vault.redaction.occupations import OccupationRecogniser
 from vault.redaction.patterns import PatternRecogniser, Rule, RuleBook, RuleSet
+from vault.redaction.postal import POSTAL_RULES, postal_codes
 from vault.redaction.sensitive import SensitiveRecogniser
+from vault.redaction.years import YearRecogniser
 from vault.types import Finding
 
 _VEHICLE: Final = RuleSet(
@@ -46,10 +48,10 @@ OWN_RULES: Final[tuple[RuleSet, ...]] = (
     *AGE_RULES,
     *LABELLED_RULES,
     *ADDRESS_RULES,
+    *POSTAL_RULES,
     _VEHICLE,
     _PHONE,
     *HANDLE_RULES,
-    *OCCUPATION_RULES,
     *NATIONAL_RULES,
 )
 
@@ -91,4 +93,5 @@ def own_recognisers(threshold: float = DEFAULT_THRESHOLD) -> list[Recogniser]:
         YearRecogniser(threshold=threshold),
         *(PatternRecogniser(rules, threshold=threshold) for rules in others),
         SensitiveRecogniser(threshold=threshold),
+        OccupationRecogniser(threshold=threshold),
     ]

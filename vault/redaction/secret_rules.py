@@ -255,7 +255,7 @@ _SECRETS: Final = (
             ),
             Rule(
                 name="quoted",
-                regex=rf"{_PASSWORD}(?:\s{{1,3}}(?:is|was|to|as|=))?\s{{1,3}}[\"'](?P<value>[^\s\"']{{3,64}})[\"']",
+                regex=rf"{_PASSWORD}(?:\s{{1,3}}(?:is|was|to|as|=))?\s{{1,3}}[\"'](?P<value>[^\"'\n]{{3,64}})[\"']",
                 score=0.8,
                 hints=_PASSWORD_HINTS,
             ),
@@ -281,6 +281,15 @@ _SECRETS: Final = (
                 regex=r"(?<![\w.-])(?:pw|pass|psw|p/w|creds?)[\"']?\s?[:=]\s{0,2}[\"']?(?P<value>[^\s\"',;]{3,64}[^\s\"',;.)])",
                 score=0.8,
                 hints=("pw", "pass", "psw", "p/w", "cred"),
+            ),
+            Rule(
+                name="after an address",
+                regex=(
+                    r"[\w.+-]{1,64}@[\w.-]{2,64} ?(?:/|\||:) ?"
+                    r"(?P<value>(?=[^\s/]{0,40}[\d!@#$%^&*])[^\s/]{4,64}[^\s,;.)/'\"])"
+                ),
+                score=0.7,
+                hints=("@",),
             ),
             Rule(
                 name="login pair",

@@ -133,11 +133,10 @@ class Network:
         sums = np.add.reduceat(counts, starts, axis=0).tolist()
         tallies = [Tally(row) for row in sums]
         ends = [start + len(tokens) for start, tokens in zip(starts, texts, strict=True)]
-        keep = np.zeros((len(flat), 1), dtype=np.float32)
         for start, end, tally in zip(starts, ends, tallies, strict=True):
             x[start:end] += self._cases[tally.case]
-            keep[start:end] = 1.0
-        found = self._run(x, keep)
+        gaps = [row for end in (0, *ends) for row in range(end, end + self._pad)]
+        found = self._run(x, gaps)
         return [(found[start:end], tally) for start, end, tally in zip(starts, ends, tallies, strict=True)]
 
     def _long(self, tokens: Sequence[str]) -> tuple[Floats, Tally]:
@@ -151,30 +150,33 @@ class Network:
             x, counts = self._look_up([*pad, *inner, *pad])
             if tally is None:
                 tally = Tally(counts.sum(axis=0).tolist())
-            keep = np.ones((len(x), 1), dtype=np.float32)
-            keep[: self._pad] = keep[-self._pad :] = 0.0
-            x += self._cases[tally.case] * keep
+            gaps = [*range(self._pad), *range(len(x) - self._pad, len(x))]
+            x += self._cases[tally.case]
+            x[gaps] = 0.0
             first = self._pad + start - left
-            parts.append(self._run(x, keep)[first : first + min(_WINDOW, len(tokens) - start)])
+            parts.append(self._run(x, gaps)[first : first + min(_WINDOW, len(tokens) - start)])
         assert tally is not None  # noqa: S101 - there is at least one window
         return np.concatenate(parts), tally
 
-    def _run(self, x: Floats, keep: Floats) -> Floats:
-        """The convolutions over rows `x`; rows where `keep` is 0 stay zero."""
+    def _run(self, x: Floats, gaps: list[int]) -> Floats:
+        """The convolutions over rows `x`; the rows `gaps` stay zero."""
         n, width, pad = len(x), self._width, self._pad
+        zero = np.array(gaps, dtype=np.intp)
         wide = np.zeros((n + 2 * pad, width), dtype=np.float32)
+        inner = wide[pad : pad + n]
         windows = np.empty((n, 3 * width), dtype=np.float32)
+        both = np.empty((n, 2 * width), dtype=np.float32)
+        left, right = both[:, :width], both[:, width:]
         for dilation, kernel, bias in self._blocks:
-            inner = wide[pad : pad + n]
             np.multiply(x, _inverse_norm(x), out=inner)
             windows[:, :width] = wide[pad - dilation : pad - dilation + n]
             windows[:, width : 2 * width] = inner
             windows[:, 2 * width :] = wide[pad + dilation : pad + dilation + n]
-            both = windows @ kernel
+            np.matmul(windows, kernel, out=both)
             both += bias
-            best: Floats = np.maximum(both[:, :width], both[:, width:])
-            best *= keep
-            x += best
+            np.maximum(left, right, out=left)
+            x += left
+            x[zero] = 0.0
         x *= _inverse_norm(x)
         out: Floats = np.matmul(x, self._out)
         out += self._out_bias
