@@ -136,6 +136,8 @@ class Reading(View):
 
     def _moved(self, position: int) -> int:
         """Where a position of the parent's text is in `source`."""
+        if not self._kinds:
+            return 0  # the parent rewrote everything away
         segment = max(bisect_right(self._from, position) - 1, 0)
         if self._kinds[segment] != _COPIED:
             return self._at[segment] + (self._length(segment) if position >= self._to[segment] else 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from vault.redaction import decoding, disguise, keyed, layout, lookalikes, spelled
+from vault.redaction.detect import BuiltinDetector
 from vault.redaction.edits import Edit, apart
 from vault.redaction.normalise import View
 from vault.redaction.views import Reading, readings
@@ -182,3 +183,8 @@ def test_look_alikes() -> None:
 def test_values_under_keys(text: str, found: list[tuple[str, str]]) -> None:
     spans = keyed.fields(text, lambda key: key.endswith("ssn"))
     assert sorted({(key, text[start:end]) for key, start, end in spans}) == found
+
+
+@pytest.mark.parametrize("text", ["_" * 65, "**", "_ _ _ _ _ _", "~~~~~~~~", "````", "<b></b>", "\u200b" * 9])
+def test_a_text_of_nothing_but_marks_is_examined(text: str) -> None:
+    assert BuiltinDetector(names=None).detect(text) == []
