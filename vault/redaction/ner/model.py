@@ -64,7 +64,7 @@ class NameModel:
         self._network.clear()
 
     def find(self, texts: Sequence[str], *, recall: float = 0.0) -> list[list[Finding]]:
-        """The findings of each text, in order and apart; `recall` (in logits, to 6) finds more and errs more.
+        """The findings of each text, in order, apart but for a span of two classes; `recall` (in logits, to 6) finds more and errs more.
 
         More recall never masks fewer words. Any string is accepted.
         """
