@@ -29,12 +29,12 @@ _STREET_KINDS: Final = (
     "|Ranch|Rapids|Rest|River"
     "|Route|Spur|Stream|Throughway|Trace|Track|Trafficway|Tunnel|Underpass|Union|Viaduct|Wall"
 )
-_STREET: Final = either(_STREET_KINDS.split("|"))
+_STREET: Final = either([*_STREET_KINDS.split("|"), *_STREET_KINDS.upper().split("|")])
 _STREET_WORDS: Final = frozenset(_STREET_KINDS.lower().split("|"))
 _PLAIN_KINDS: Final = (
     "street|st|avenue|ave|av|road|rd|boulevard|blvd|lane|ln|drive|dr|court|ct|place|pl|terrace|way"
     "|circle|cir|square|sq|parkway"
-    "|pkwy|highway|hwy|crescent|close|grove|gardens"
+    "|pkwy|highway|hwy|crescent|close|grove|gardens|trail|trl|terrace|alley|mews|plaza|loop|row"
 )
 _PLAIN_WORDS: Final = frozenset(_PLAIN_KINDS.split("|"))
 _UNIT_KINDS: Final = (

@@ -127,6 +127,15 @@ AGE_RULES: Final[tuple[RuleSet, ...]] = (
         entity="AGE",
         rules=(
             Rule(
+                name="after a name",
+                regex=(
+                    r"(?<=[a-z]), (?P<value>[1-9]\d)(?=,? ?(?:[.;)]|, (?:of|from|who|was|is|has)\b)\s?(?:[A-Z]|$|\w))"
+                    r"(?!\.\d)"
+                ),
+                score=0.3,
+                digits=2,
+            ),
+            Rule(
                 name="with a sex",
                 regex=(
                     r"(?<![\w.,/$-])(?P<value>\d{2}|1[01]\d)[ -]?(?:y\.?|yrs?|years?)? ?"

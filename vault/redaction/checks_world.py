@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from vault.redaction.check_digits import compact, dated, luhn_of, mod_11_2, varied, weighted
 from vault.redaction.validators import digits_of, luhn_sum
@@ -10,18 +11,16 @@ from vault.redaction.validators import digits_of, luhn_sum
 # --- North America
 
 
-def us_ein(text: str) -> bool:
-    """A prefix that a campus or the internet assigns (IRS, valid EIN prefixes)."""
+_NO_EIN: Final = frozenset(
+    ("00", "07", "08", "09", "17", "18", "19", "28", "29", "49", "69", "70", "78", "79", "89", "96", "97")
+)
+
+
+def us_ein(text: str) -> bool | None:
+    """A prefix that a campus or the internet assigns (IRS, valid EIN prefixes); that refutes, but proves nothing."""
     digits = digits_of(text)
-    return (
-        len(digits) == 9
-        and varied(digits)
-        and digits[:2]
-        not in {
-            *["07", "08", "09", "17", "18", "19", "28", "29", "49", "69", "70", "78", "79", "89", "96", "97"],
-            "00",
-        }
-    )
+    plausible = len(digits) == 9 and varied(digits) and digits[:2] not in _NO_EIN
+    return None if plausible else False
 
 
 def ca_health(text: str) -> bool:

@@ -274,6 +274,16 @@ _WORDED_RULES: Final = (
     ),
     Rule(name="month day", regex=_MONTH_DAY, score=0.55, digits=1, words=_MONTH_WORDS, flags=re.NOFLAG),
     Rule(name="day month", regex=_DAY_MONTH, score=0.55, digits=1, words=_MONTH_WORDS, flags=re.NOFLAG),
+    Rule(
+        name="on a day",
+        regex=(
+            r"\b(?:on|by|since|until|from) (?:the )?"
+            rf"(?P<value>{_DAY}{_JOIN}{_ANY_MONTH}|{_ANY_MONTH} {_DAY}(?!\d))(?!\w)"
+        ),
+        score=0.5,
+        digits=1,
+        words=_MONTH_WORDS,
+    ),
 )
 
 

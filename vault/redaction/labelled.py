@@ -140,7 +140,7 @@ _LICENCE_LABEL: Final = (
     r"|permiso de conducir|patente di guida|rijbewijs(?:nummer)?|cnh|lanr|bsnr"
 )
 _LICENCE_WORDS: Final = (
-    "license licence lic certificate certification cert registration permit credential dea gmc nmc dl"
+    "license licence lic certificate certification cert registration permit credential dea gmc nmc dl dln"
     " f\xfchrerschein "
     "f\xfchrerscheinnummer permis permiso patente rijbewijs rijbewijsnummer cnh lanr bsnr"
 )
@@ -180,9 +180,9 @@ _BIOMETRIC_WORDS: Final = (
 _FILE_LABEL: Final = (
     rf"(?:employee|staff|personnel|payroll|worker|badge|student|pupil|matriculation|enrol?lment|applicant"
     rf"|application|candidate|case"
-    rf"|docket|claimant|claim|inmate|prisoner|booking|offender|user|participant|subject|enrollee|trial"
+    rf"|docket|claimant|inmate|prisoner|booking|offender|user|participant|subject|enrollee|trial"
     rf"|protocol|research"
-    rf"|referral|voter|ration card|library card|loyalty|rewards?|frequent flyer|membership|military"
+    rf"|voter|ration card|library card|loyalty|rewards?|frequent flyer|membership|military"
     rf"|service|veteran|va|unique|person"
     rf"|personal|national|identity|identification|individual|resident|citizen|tax|file|driver"
     rf"|caller|contact|record)(?: card)? ?(?:{_NUM})"
@@ -193,8 +193,8 @@ _FILE_LABEL: Final = (
 _FILE_WORDS: Final = (
     "employee staff personnel payroll worker badge student pupil matriculation enrollment enrolment"
     " applicant application candidate case "
-    "docket claimant claim inmate prisoner booking offender user participant subject enrollee trial"
-    " protocol research referral "
+    "docket claimant inmate prisoner booking offender user participant subject enrollee trial"
+    " protocol research "
     "voter ration library loyalty reward rewards frequent membership military service veteran va unique"
     " person personal national identity "
     "identification individual resident citizen tax file driver caller contact record matrikelnummer "
@@ -207,7 +207,8 @@ _PLATE_FORM: Final = (
 )
 _PLATE_LABEL: Final = (
     r"(?:[Ll]icen[cs]e|[Nn]umber|[Rr]egistration|[Cc]ar|[Vv]ehicle|[Aa]uto)\.? (?:[Pp]lates?|tags?)"
-    r"|[Rr]eg(?:istration)?\.? (?:no|number|mark)|[Vv]ehicle (?:[Rr]eg(?:istration)?|no|number)"
+    r"|[Rr]eg(?:istration)?\.? (?:no|number|mark)"
+    r"|(?:[Vv]ehicle|[Cc]ar|[Vv]an|[Tt]ruck)(?:'s)? (?:[Rr]eg(?:istration)?|no|number)"
     r"|[Pp]lates?|[Kk]ennzeichen|[Mm]atr\xedcula|[Ii]mmatriculation|[Pp]laque|[Tt]arga|[Kk]enteken"
     r"|[Pp]laca|VRN|[Tt]ag"
 )
@@ -259,7 +260,7 @@ LABELLED_RULES: Final[tuple[RuleSet, ...]] = (
         name="rules.device",
         entity="DEVICE_ID",
         rules=(
-            _labelled(_DEVICE_LABEL, 4, _DEVICE_WORDS, score=0.82),
+            _labelled(_DEVICE_LABEL, 2, _DEVICE_WORDS, score=0.82),
             Rule(  # GS1: application identifiers 01 (device), then 11, 17, 10, 21
                 name="UDI",
                 regex=r"\(01\)\d{14}(?:\((?:1[017]|21)\)[A-Z0-9-]{1,20}){0,4}",
@@ -332,6 +333,75 @@ LABELLED_RULES: Final[tuple[RuleSet, ...]] = (
                 " cnic nin nif "
                 "dni nie steuer steuerid personalausweis curp rfc tax taxid tin itin ein vat siret siren abn swift bic",
                 score=0.45,
+            ),
+        ),
+    ),
+    RuleSet(
+        name="rules.claim",
+        entity="US_CLAIM_NUMBER",
+        rules=(_labelled(rf"(?:insurance )?claim(?: ?(?:{_NUM}))?", 5, "claim claims insurance", score=0.8),),
+    ),
+    RuleSet(
+        name="rules.referral",
+        entity="US_REFERRAL_NUMBER",
+        rules=(_labelled(rf"referral ?(?:{_NUM})", 4, "referral", score=0.6),),
+    ),
+    RuleSet(
+        name="rules.authorization",
+        entity="US_PRIOR_AUTHORIZATION_NUMBER",
+        rules=(
+            _labelled(
+                rf"(?:prior |pre-?)?auth(?:ori[sz]ation)?(?: ?(?:{_NUM}))?",
+                4,
+                "auth authorization authorisation prior pre preauth preauthorization",
+                score=0.6,
+            ),
+        ),
+    ),
+    RuleSet(
+        name="rules.passport.uk",
+        entity="UK_PASSPORT",
+        cues=("british", "uk", "hmpo", "great britain", "united kingdom"),
+        rules=(
+            Rule(
+                name="british",
+                regex=r"\bpassport\b[^.\n\d]{0,40}(?P<value>\d{9})(?!\w)",
+                score=0.0,
+                near=0.6,
+                digits=9,
+                words=frozenset(("passport",)),
+            ),
+        ),
+    ),
+    RuleSet(
+        name="rules.provider.tax",
+        entity="US_PROVIDER_TAX_ID",
+        cues=("provider", "billing", "clinic", "practice", "npi", "rendering", "physician", "hospital"),
+        rules=(
+            Rule(
+                name="labelled",
+                regex=rf"\b(?:tax id|tin|ein|fein)(?: ?(?:{_NUM}))?{_ENDS}{_LINK}(?P<value>\d{{2}}-?\d{{7}})(?![\w-])",
+                score=0.0,
+                near=0.9,
+                digits=9,
+                words=_words("tax tin ein fein"),
+            ),
+        ),
+    ),
+    RuleSet(
+        name="rules.mbi",
+        entity="US_MBI",
+        cues=("medicare", "mbi", "beneficiary"),
+        rules=(
+            Rule(  # CMS: positions 2, 5, 8 and 9 are letters without S L O I B Z
+                name="form",
+                regex=(
+                    r"(?<![\w-])[1-9][AC-HJKMNP-RT-Y][AC-HJKMNP-RT-Y\d]\d-?[AC-HJKMNP-RT-Y][AC-HJKMNP-RT-Y\d]\d-?"
+                    r"[AC-HJKMNP-RT-Y]{2}\d{2}(?![\w-])"
+                ),
+                score=0.0,
+                near=0.9,
+                digits=5,
             ),
         ),
     ),

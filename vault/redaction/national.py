@@ -483,7 +483,7 @@ class ShapeRecogniser:
 
     def __init__(self, *, threshold: float = DEFAULT_THRESHOLD) -> None:
         self._threshold = threshold
-        self._shapes: dict[str, list[tuple[str, Callable[[str], bool]]]] = {}
+        self._shapes: dict[str, list[tuple[str, Callable[[str], bool | None]]]] = {}
         for pattern, entity, check in _SHAPES:
             for shape in _either(pattern):
                 self._shapes.setdefault(shape, []).append((entity, NATIONAL_CHECKS[check]))

@@ -93,7 +93,7 @@ from vault.redaction.checks_world import (
     za_identity,
 )
 
-NATIONAL_CHECKS: Final[dict[str, Callable[[str], bool]]] = {
+NATIONAL_CHECKS: Final[dict[str, Callable[[str], bool | None]]] = {
     check.__name__: check
     for check in (
         *(us_ein, ca_health, uk_utr, gb_vat, ie_pps),

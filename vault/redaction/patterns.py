@@ -22,7 +22,8 @@ from vault.redaction.normalise import View
 from vault.redaction.validators import PROVING, VALIDATORS
 from vault.types import Finding
 
-PROVEN: Final = 1.0  # the score of a finding whose checksum fits
+PROVEN: Final = 0.99  # the score of a finding whose checksum fits
+TOLD: Final = 1.0  # its checksum fits, and a word beside it says what it is
 WINDOW: Final = 8192  # characters a regex sees at once, beside the overlap
 OVERLAP: Final = 256  # no windowed pattern matches anything longer
 CHECKS: Final[Mapping[str, Callable[[str], bool | None]]] = {**VALIDATORS, **NATIONAL_CHECKS}
@@ -34,8 +35,8 @@ class Rule:
     """One regex and what a match of it is worth.
 
     `score` is a match's worth alone, `near` its worth with a cue near it (by default Presidio's boost).
-    `check` names a validator: refuted matches are dropped, proven ones score 1.0, with `check_needs_cue` only
-    where a cue is near. A group `value` narrows the finding. `digits` and `chars` are what every match holds
+    `check` names a validator: refuted matches are dropped, proven ones score PROVEN, with a cue near TOLD; with
+    `check_needs_cue` they count only there. A group `value` narrows the finding. `digits` and `chars` are what every match holds
     (a character as often as it is named); `hints` are strings in lower case, `words` whole words, of which
     the text must hold one.
     """
@@ -181,8 +182,8 @@ class PatternRecogniser:
                 if verdict is False or first == last:
                     continue
                 score = PROVEN if verdict and not rule.check_needs_cue else rule.score
-                if score < PROVEN and cued and self._cues.near(view, first, last):
-                    score = PROVEN if verdict else boosted(score) if rule.near is None else rule.near
+                if score < TOLD and cued and self._cues.near(view, first, last):
+                    score = TOLD if verdict else boosted(score) if rule.near is None else rule.near
                 if score >= self._threshold and score > 0:
                     found.append(Finding(self._set.entity, first, last, score, self._set.name))
 

@@ -24,6 +24,55 @@ _STATE_NAMES: Final = (
     " Virginia|Wisconsin|Wyoming"
 )
 
+_LABEL_WORDS: Final = frozenset(
+    (
+        *(
+            "zip",
+            "zipcode",
+            "zips",
+            "zipcodes",
+            "zip4",
+            "postal",
+            "post",
+            "postcode",
+            "postcodes",
+            "postalcode",
+            "postalcodes",
+        ),
+        *(
+            "plz",
+            "cap",
+            "c",
+            "cp",
+            "cep",
+            "c\xf3digo",
+            "code",
+            "postleitzahl",
+            "codice",
+            "pin",
+            "pincode",
+            "pincodes",
+        ),
+    )
+)
+
+
+def _labelled(form: str, name: str = "labelled") -> Rule:
+    """A code of this form after one of the words for it."""
+    return Rule(
+        name=name,
+        regex=(
+            r"\b(?:zip(?:[ -]?code)?s?|post(?:al)?[ -]?codes?|postcode|plz|cap|c\.p\.|cp|cep|c\xf3digo postal"
+            r"|code postal"
+            r"|postleitzahl|codice postale|pin[ -]?code|pincode|zip4?)[\s:=#.,]{1,3}(?:(?:is|are|of|was)[\s:]{1,2})?"
+            rf"(?P<value>{form})(?![\w-])"
+        ),
+        score=0.8,
+        digits=2,
+        words=_LABEL_WORDS,
+    )
+
+
 POSTAL_RULES: Final[tuple[RuleSet, ...]] = (
     RuleSet(
         name="rules.zip",
@@ -41,52 +90,21 @@ POSTAL_RULES: Final[tuple[RuleSet, ...]] = (
     RuleSet(
         name="rules.zip.labelled",
         entity="ZIP_CODE",
+        rules=(_labelled(r"\d{5}(?:-\d{4})?"), _labelled(r"\d{3} ?\d{3}|\d{5}-\d{3}", name="six or eight")),
+    ),
+    RuleSet(
+        name="rules.postal.labelled",
+        entity="POSTAL_CODE",
         rules=(
-            Rule(
-                name="labelled",
-                regex=(
-                    r"\b(?:zip(?:[ -]?code)?s?|post(?:al)?[ -]?codes?|postcode|plz|cap|c\.p\.|cp|cep"
-                    r"|c\xf3digo postal|code postal"
-                    r"|postleitzahl|codice postale|pin[ -]?code|pincode|zip4?)[\s:=#.,]{1,3}(?:(?:is|are"
-                    r"|of|was)[\s:]{1,2})?"
-                    r"(?P<value>\d{5}-\d{3,4}|\d{3} ?\d{3}|\d{4} ?[A-Z]{2}\b|\d{3} ?\d{2}\b|\d{4,5}"
-                    r"|[A-Z]\d[A-Z] ?\d[A-Z]\d"
-                    r"|[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2})(?![\w-])"
-                ),
-                score=0.8,
-                digits=2,
-                words=frozenset(
-                    (
-                        *(
-                            "zip",
-                            "zipcode",
-                            "zips",
-                            "zipcodes",
-                            "postal",
-                            "post",
-                            "postcode",
-                            "postcodes",
-                            "plz",
-                            "cap",
-                            "c",
-                        ),
-                        *(
-                            "cp",
-                            "cep",
-                            "c\xf3digo",
-                            "code",
-                            "postleitzahl",
-                            "codice",
-                            "pin",
-                            "pincode",
-                            "zip4",
-                            "postalcode",
-                        ),
-                        *("pincodes", "postalcodes"),
-                    )
-                ),
+            _labelled(
+                r"\d{4} ?[A-Z]{2}\b|\d{3} \d{2}|\d{4}|\d{2}-\d{3}|[A-Z]{1,2}-\d{4,5}|[A-Z]\d[A-Z] ?\d[A-Z]\d"
             ),
         ),
+    ),
+    RuleSet(
+        name="rules.postcode.labelled",
+        entity="UK_POSTCODE",
+        rules=(_labelled(r"[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}"),),
     ),
     RuleSet(
         name="rules.postal",
@@ -165,7 +183,7 @@ POSTAL_RULES: Final[tuple[RuleSet, ...]] = (
                 regex=(
                     r"(?<![\w.-])[-+]?(?:[1-8]?\d|90)\.\d{3,10}\xb0? ?[NS]?[,;/ ]{1,2}[-+]?(?:1[0-7]\d"
                     r"|[1-9]?\d|180)\.\d{3,10}"
-                    r"\xb0? ?[EWO]?(?![\w.])"
+                    r"\xb0? ?[EWO]?(?!\w|\.\d)"
                 ),
                 score=0.8,
                 digits=8,

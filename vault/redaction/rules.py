@@ -30,6 +30,12 @@ _VEHICLE: Final = RuleSet(
     cues=("vin", "vehicle identification", "chassis"),
 )
 
+_WALLET: Final = RuleSet(
+    name="rules.wallet",
+    entity="CRYPTO",
+    rules=(Rule(name="Ethereum", regex=r"(?<!\w)0x[0-9a-f]{40}(?!\w)", score=0.9, hints=("0x",), digits=1),),
+)
+
 _PHONE: Final = RuleSet(
     name="rules.phone",
     entity="PHONE_NUMBER",
@@ -50,6 +56,7 @@ OWN_RULES: Final[tuple[RuleSet, ...]] = (
     *ADDRESS_RULES,
     *POSTAL_RULES,
     _VEHICLE,
+    _WALLET,
     _PHONE,
     *HANDLE_RULES,
     *NATIONAL_RULES,

@@ -122,7 +122,7 @@ _SECRETS: Final = (
         name="secrets.provider",
         entity="API_KEY",
         unstructured=True,
-        gate=r"\S{18}",
+        gate=r"\S{15}",
         rules=(
             Rule(
                 name="AWS",

@@ -212,6 +212,7 @@ def street(text: str) -> bool | None:
     return False if not _NO_STREET.isdisjoint(words[:-1]) else None
 
 
+_UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _HEX: Final = re.compile(r"[0-9a-f]{32,}|[0-9A-F]{32,}")
 
 
@@ -226,6 +227,8 @@ def block(text: str) -> bool | None:
 
 def random(text: str) -> bool | None:
     """What a generator of keys writes: long hex, or digits and letters mixed, few of them repeated."""
+    if _UUID.fullmatch(text):
+        return False
     if _HEX.search(text):
         return None
     mixed = any(map(str.isdigit, text)) + any(map(str.islower, text)) + any(map(str.isupper, text))

@@ -20,8 +20,8 @@ from vault.types import Finding
 
 # SHA-256 of the two files; training/train_ner.py prints them. The version is bound to the weights.
 PINNED: Final = {
-    "weights.npz": "93b4161300054cbf552e98c167855191c52e529a086536f06b189b44ef0e3fa4",
-    "model.json": "ad82ee4dc2f6d875ea0bc2cbc0bd8e46657144ba5532cc4b10d23d22d5871139",
+    "weights.npz": "e9d2d42c5cde8368712b47056329f5320700be536b11c540814dfa96155e7695",
+    "model.json": "b5aaf01b2b835991b065385f214934a5b7d2c06f2328fadb8877044f21d2f3f5",
 }
 NAME: Final = "names"
 MAX_RECALL: Final = 6.0
@@ -64,8 +64,9 @@ class NameModel:
         self._network.clear()
 
     def find(self, texts: Sequence[str], *, recall: float = 0.0) -> list[list[Finding]]:
-        """The findings of each text, in order, apart but for a span of two classes; `recall` (in logits, to 6) finds more and errs more.
+        """The findings of each text, in order; apart, but that a span may come as two classes, the surer first.
 
+        `recall` (in logits, to 6) finds more and errs more.
         More recall never masks fewer words. Any string is accepted.
         """
         found: list[list[Finding]] = [[] for _ in texts]
@@ -124,7 +125,7 @@ def _begins_sentence(tokens: Sequence[str], number: int) -> bool:
 
 
 def _findings(text: str, spans: Sequence[Piece]) -> list[Finding]:
-    """Findings at character offsets; punctuation at the edges of a run is left out, but for a final point."""
+    """Findings at character offsets; punctuation at the edges of a run is left out."""
     places = [match.span() for match in TOKEN.finditer(text)]
     out = []
     for first, after, label, score in spans:
