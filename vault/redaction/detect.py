@@ -213,14 +213,18 @@ class BuiltinDetector:
         keep: frozenset[str] = frozenset(),
     ) -> list[list[Finding]]:
         """The findings of consecutive messages: also values split over several, and names found in another."""
-        found = self._examined(texts, contexts or (None,) * len(texts), keep)
+        alone = self._examined(texts, contexts or (None,) * len(texts), keep)
+        found = [list(one) for one in alone]
         spans = list(joins(texts))
         for join, crossing in zip(
             spans, self._examined([one.text for one in spans], (None,) * len(spans), keep), strict=True
         ):
             for one in resolve(join.text, crossing):
-                for number, part in join.parts(one):
-                    found[number] += _whole(texts[number], part)
+                parts = join.parts(one)
+                # "... write to ana@example.org" and "Visits on Mondays": what is whole in one message is not split.
+                if not any(_known(alone[number], part) for number, part in parts):
+                    for number, part in parts:
+                        found[number] += _whole(texts[number], part)
         further = propagated(texts, found)
         return [
             resolve_all(text, [*one, *more]) for text, one, more in zip(texts, found, further, strict=True)
@@ -313,6 +317,11 @@ class BuiltinDetector:
                     if finding.score >= PROVEN:
                         view.claim(finding.start, finding.end)
         return found
+
+
+def _known(found: Sequence[Finding], part: Finding) -> bool:
+    """Whether a message alone shows what this part of a finding over several shows."""
+    return any(one.entity == part.entity and one.start < part.end and part.start < one.end for one in found)
 
 
 def resolve_all(text: str, findings: Sequence[Finding]) -> list[Finding]:

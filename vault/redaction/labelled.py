@@ -188,7 +188,7 @@ _FILE_LABEL: Final = (
     rf"|caller|contact|record)(?: card)? ?(?:{_NUM})"
     r"|matrikelnummer|personalnummer|aktenzeichen|expediente|num\xe9ro d'\xe9tudiant|application no|case"
     r" no|unique identifier"
-    rf"|identification number|id (?:number|num|no|#)|policy ?holder ?(?:{_NUM})|cust(?:omer)? ?ref"
+    rf"|identification number|id (?:number|num|no|#)|policy ?holder ?(?:{_NUM})|cust(?:omer)? ref"
 )
 _FILE_WORDS: Final = (
     "employee staff personnel payroll worker badge student pupil matriculation enrollment enrolment"
@@ -214,7 +214,7 @@ _PLATE_LABEL: Final = (
 )
 _PLATE_WORDS: Final = (
     "plate plates license licence number registration car vehicle reg kennzeichen matr\xedcula "
-    "immatriculation plaque targa kenteken placa vrn auto tag tags"
+    "immatriculation plaque targa kenteken placa vrn auto tag tags van truck"
 )
 
 LABELLED_RULES: Final[tuple[RuleSet, ...]] = (
@@ -353,7 +353,7 @@ LABELLED_RULES: Final[tuple[RuleSet, ...]] = (
             _labelled(
                 rf"(?:prior |pre-?)?auth(?:ori[sz]ation)?(?: ?(?:{_NUM}))?",
                 4,
-                "auth authorization authorisation prior pre preauth preauthorization",
+                "auth authorization authorisation prior pre preauth preauthorization preauthorisation",
                 score=0.6,
             ),
         ),

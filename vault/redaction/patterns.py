@@ -36,9 +36,9 @@ class Rule:
 
     `score` is a match's worth alone, `near` its worth with a cue near it (by default Presidio's boost).
     `check` names a validator: refuted matches are dropped, proven ones score PROVEN, with a cue near TOLD; with
-    `check_needs_cue` they count only there. A group `value` narrows the finding. `digits` and `chars` are what every match holds
-    (a character as often as it is named); `hints` are strings in lower case, `words` whole words, of which
-    the text must hold one.
+    `check_needs_cue` they count only there. A group `value` narrows the finding. `digits` and `chars` are what
+    every match holds (a character as often as it is named); `hints` are strings in lower case, `words` whole
+    words, of which the text must hold one.
     """
 
     name: str

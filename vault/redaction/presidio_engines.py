@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from vault.errors import ConfigError, DetectorError
 from vault.redaction.context import NEAR_WORDS
+from vault.redaction.interface import Guard
 from vault.redaction.models import Model, fingerprint, locate, required_module
 
 LANGUAGE: Final = "en"
@@ -145,15 +146,9 @@ class _Loud:
         self.tokenizer = getattr(pipeline, "tokenizer", None)
 
     def __call__(self, text: str) -> Any:
-        failed = False
-        found: Any = None
-        try:
-            found = self._pipeline(text)
-        except Exception:  # noqa: BLE001  whatever it is: the text was not examined
-            failed = True
-        if failed:
-            raise Unread
-        return found
+        with Guard("a model"):
+            return self._pipeline(text)
+        raise Unread  # out here it carries nothing of what failed
 
 
 def analyze(analyzer: Analyzer, **asked: Any) -> Any:

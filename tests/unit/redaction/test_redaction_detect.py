@@ -391,3 +391,10 @@ def test_what_is_encoded_too_deeply_is_refused() -> None:
 def test_everything_in_a_long_text_is_found() -> None:
     text = "we met again and talked for a while. " * 1500 + "SSN 536-90-4399"
     assert [text[f.start : f.end] for f in BuiltinDetector(names=None).detect(text)] == ["536-90-4399"]
+
+
+def test_what_is_whole_in_one_message_does_not_reach_into_the_next() -> None:
+    detector = BuiltinDetector(names=None)
+    first, second = detector.detect_group(["write to w1.0@example.org", "Visit 3 of w1"])
+    assert [one.entity for one in first] == ["EMAIL_ADDRESS"]
+    assert second == []

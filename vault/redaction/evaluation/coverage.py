@@ -24,6 +24,8 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Table:
+    """One law or standard: what it asks to be found, and how well each is."""
+
     title: str
     rows: tuple[Row, ...]
 
