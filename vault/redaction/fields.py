@@ -44,12 +44,37 @@ _ADDRESS: Final = (
 )
 _ACCOUNT: Final = ("account number", "bank account", "account no", "acct")
 
+_PLAN: Final = (
+    *(
+        "member id",
+        "member number",
+        "policy number",
+        "subscriber id",
+        "insurance id",
+        "insurance number",
+        "group number",
+    ),
+    *("health plan id", "beneficiary id", "medicaid id"),
+)
+_OTHER: Final = (
+    *(
+        "employee id",
+        "employee number",
+        "student id",
+        "student number",
+        "badge number",
+        "case number",
+        "national id",
+    ),
+    *("id number", "inmate number", "file number", "docket number", "personnel number"),
+)
+
 _FIELDS: Final = (
     ("PERSON", _PERSON, _ANY),
     ("PHONE_NUMBER", _PHONE, r"[+(]?\d[\d\s().\-/]{5,25}"),
     ("US_SSN", ("ssn", "social security", "social security number"), r"\d{3}[- .]?\d{2}[- .]?\d{4}"),
     ("MRN", _MRN, _NUMBER),
-    ("AGE", ("age", "age years", "age in years"), r"9\d|1[0-2]\d"),
+    ("AGE", ("age", "age years", "age in years", "patient age"), r"\d{1,2}|1[0-2]\d"),
     ("CARD_CVV", ("cvv", "cvv2", "cvc", "cvc2", "card verification", "security code"), r"\d{3,4}"),
     ("CARD_PIN", ("pin", "card pin", "pin number"), r"\d{4,8}"),
     ("PASSWORD", ("password", "passwd", "passphrase", "passcode", "pwd"), r".+"),
@@ -57,6 +82,30 @@ _FIELDS: Final = (
     ("PRIVATE_KEY", ("private key",), r".{16,}"),
     ("STREET_ADDRESS", _ADDRESS, _ANY),
     ("ZIP_CODE", ("zip", "zip code", "zipcode", "postal code"), r"\d{5}(?:-?\d{4})?"),
+    ("US_HEALTH_INSURANCE_MEMBER_ID", _PLAN, _NUMBER),
+    (
+        "LICENSE_NUMBER",
+        ("license number", "licence number", "license no", "certificate number", "dl number"),
+        _NUMBER,
+    ),
+    ("DEVICE_ID", ("serial number", "device serial", "serial no", "udi", "imsi", "iccid", "udid"), _NUMBER),
+    (
+        "LICENSE_PLATE",
+        ("license plate", "plate number", "plate", "number plate", "vrn"),
+        r"(?=.*\d)[\w -]{4,12}",
+    ),
+    ("OTHER_ID", _OTHER, _NUMBER),
+    (
+        "SOCIAL_HANDLE",
+        ("username", "user name", "screen name", "twitter", "instagram", "telegram", "skype"),
+        r"\S{2,40}",
+    ),
+    (
+        "CARD_EXPIRY",
+        ("card expiry", "expiry", "exp date", "expiry date", "expiration date"),
+        r"\d{1,2}\s?[/-]\s?\d{2,4}",
+    ),
+    ("LOCATION", ("city", "town", "birthplace", "place of birth", "hometown"), _ANY),
     ("US_BANK_NUMBER", _ACCOUNT, r"\d[\d -]{4,24}\d"),
 )
 

@@ -131,6 +131,11 @@ def test_finds(entity: str, text: str, value: str | None) -> None:
         ("PERSON", "fullName", "John Smith"),
         ("PERSON", "patient_name", "Marie Curie"),
         ("AGE", "age", "93"),
+        ("AGE", "patientAge", "34"),
+        ("US_HEALTH_INSURANCE_MEMBER_ID", "member_id", "W883-2213"),
+        ("DEVICE_ID", "serialNumber", "8A7B6C"),
+        ("LICENSE_PLATE", "license_plate", "7ABC12"),
+        ("OTHER_ID", "employeeId", "E44812"),
         ("CARD_CVV", "cvv", "123"),
         ("PASSWORD", "db_password", "hunter"),
         ("API_KEY", "accessToken", "abcdef"),
@@ -147,7 +152,7 @@ def test_the_key_says_what_a_value_is(entity: str, key: str, value: str) -> None
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("age", "34"), ("token_count", "512000"), ("status", "active"), ("ssn_hint", "ask"), ("mirna", "x")],
+    [("page", "34"), ("token_count", "512000"), ("status", "active"), ("ssn_hint", "ask"), ("mirna", "x")],
 )
 def test_other_keys_say_nothing(key: str, value: str) -> None:
     assert found(value, key) == []
