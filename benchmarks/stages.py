@@ -76,7 +76,7 @@ SEARCH: Final = (
     ),
     Stage("read points", (f"{RECORDS}.points",)),
     Stage("unseal", ("vault.flows.bodies:open_values",)),
-    Stage("unpack points", ("vault.flows.bodies:unpack_points",)),
+    Stage("unpack points", ("vault.flows.points:unpack_points",)),
     Stage("index points", ("vault.index.score:ScopeIndex.extend",)),
     Stage("score", ("vault.index.score:ScopeIndex.search",)),
     Stage("read hits", (f"{RECORDS}.memories_at",)),
