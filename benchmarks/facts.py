@@ -1,6 +1,6 @@
 """Facts to remember, made by rule: the same count and seed always give the same texts.
 
-A fact is a sentence of about twenty words as people say them. Nine are drawn from lists of common words, so no two facts
+A fact is a sentence of about twenty words. Nine are drawn from lists of common words, so no two facts
 share many; a question is six of its fact's nine words. There are no names in it: those are redacted, and what
 that costs retrieval is measured by benchmarks.redaction_cost.
 """
@@ -76,7 +76,8 @@ def facts(count: int, *, personal: float = 0.0, seed: int = 1) -> Iterator[Fact]
 def _personal(chooser: random.Random) -> str:
     kind = chooser.randrange(3)
     if kind == 0:
-        return f"{chooser.choice(_ADJECTIVES.split())}.{chooser.choice(_NOUNS.split())}{chooser.randint(1, 99)}@example.org"
+        name = f"{chooser.choice(_ADJECTIVES.split())}.{chooser.choice(_NOUNS.split())}"
+        return f"{name}{chooser.randint(1, 99)}@example.org"
     if kind == 1:
         return f"+4420794{chooser.randint(60000, 60999)}"  # numbers that Ofcom keeps for fiction
     return _card(f"4{chooser.randrange(10**14):014d}")

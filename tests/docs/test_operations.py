@@ -28,7 +28,7 @@ class Place:
         with Vault.init(self.folder, key_folder=self.keys, keystore_backup=self.backups, **options) as vault:
             session = vault.session(BOT, purpose="service")
             for user in ("ana", "ben"):
-                session.add("Swims on Mondays", user_id=user)
+                session.add("The pool opens on Mondays", user_id=user)
 
     def use(self, act: Callable[[Session], object] = lambda session: session.list(user_id="ana")) -> object:
         with Vault.open(self.folder) as vault:
@@ -162,7 +162,7 @@ def test_older_data_or_older_keystore_is_refused_and_the_pair_opens(place: Place
     assert caught.value.code == "audit.rolled_back"
 
     place.restore_keystore(copy)
-    assert [memory.text for memory in place.use().memories] == ["Swims on Mondays"]  # type: ignore[attr-defined]
+    assert [memory.text for memory in place.use().memories] == ["The pool opens on Mondays"]  # type: ignore[attr-defined]
     with Vault.open(place.folder) as vault:
         assert vault.admin(OPERATOR).audit_verify()["records"] == 2
 

@@ -21,6 +21,9 @@ _RUN: Final = re.compile(r"(?<!\d)\d(?:[ .\-]?\d){11,}")
 _GROUP: Final = re.compile(r"\d+")
 
 
+MOST_AFTER_PLUS: Final = 13  # digits of an international telephone number that may pass for a short card
+
+
 class CardRecogniser:
     """Card numbers in any grouping: a known issuer's prefix and length, and Luhn."""
 

@@ -14,7 +14,7 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import TYPE_CHECKING, Final, Protocol
 
-from vault.redaction.accounts import CardRecogniser, IbanRecogniser
+from vault.redaction.accounts import MOST_AFTER_PLUS, CardRecogniser, IbanRecogniser
 from vault.redaction.contact import EmailRecogniser, UrlRecogniser
 from vault.redaction.context import NEAR_WORDS
 from vault.redaction.fields import FieldRecogniser
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from types import EllipsisType
 
 RULES_VERSION: Final = "builtin-2"
+_TELEPHONE: Final = frozenset(
+    ("phone", "telephone", "tel", "fax", "mobile", "cell", "call", "ring", "dial", "sms")
+)
 NAME_CLASSES: Final = frozenset(("PERSON", "LOCATION", "ORGANIZATION"))
 STRICT_RECALL: Final = 1.5  # lowers the model's "no name" by so many logits
 STRICT_THRESHOLD: Final = 0.3
@@ -312,11 +315,25 @@ class BuiltinDetector:
                 continue
             guard.name = recogniser.name
             for finding in recogniser.find(view):
-                if finding.entity not in keep:
+                if finding.entity not in keep and not _dialled(view, finding):
                     found.append(finding)
                     if finding.score >= PROVEN:
                         view.claim(finding.start, finding.end)
         return found
+
+
+def _dialled(view: View, found: Finding) -> bool:
+    """Whether what passes for another number is dialled: one in ten has the check digit of a card, or of the NHS.
+
+    Not an NHS number beside a word that says telephone, nor a short card number after a plus.
+    """
+    if found.score != PROVEN or found.entity not in ("UK_NHS", "CREDIT_CARD"):
+        return False
+    if found.entity == "CREDIT_CARD":
+        plus = view.text[found.start - 1 : found.start] == "+"
+        return plus and sum(map(str.isdigit, view.text[found.start : found.end])) <= MOST_AFTER_PLUS
+    before, _ = view.near(found.start, found.end, 2)
+    return not _TELEPHONE.isdisjoint((*before, *view.key_words))
 
 
 def _known(found: Sequence[Finding], part: Finding) -> bool:

@@ -34,7 +34,8 @@ def verbs() -> dict[tuple[str, ...], Any]:
 
 VERBS = verbs()
 WANTED = (
-    "init demo add search get list update delete delete-all history reveal import status doctor rescan detect:eval detect:text detect:coverage detect:measure models:list models:install tenant:list"
+    "init demo add search get list update delete delete-all history reveal import status doctor rescan"
+    " detect:eval detect:text detect:coverage detect:measure models:list models:install tenant:list"
     " tenant:create keys:status keys:rotate keys:backup keys:verify policy:lint policy:test policy:diff policy:explain"
     " audit:verify audit:show audit:checkpoint index:status index:verify index:rebuild index:sweep"
 )
