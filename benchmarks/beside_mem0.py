@@ -213,9 +213,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add("--personal", type=float, default=0.2, metavar="SHARE",
         help="one more run of the first size with this share of personal texts (0.2; 0: none)")  # fmt: skip
     add("--folder", type=Path, help="where the stores are made (the system's temporary folder)")
+    add("--rules-only", action="store_true", help="detect without the names model")
     add("--json", action="store_true", help="print JSON")
     add("--check", action="store_true", help="exit 1 where a target or a known fact is missed")
     options = parser.parse_args(arguments)
+    Memvault.names = not options.rules_only
     stay_offline()
     warnings.filterwarnings("ignore", module="qdrant_client")
     plan = [(size, 0.0) for size in options.sizes]

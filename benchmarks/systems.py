@@ -12,6 +12,7 @@ from typing import Any, Final, NoReturn, Protocol, Self
 from benchmarks.facts import Fact
 from vault import Principal, Session, Vault
 from vault.embedding.static import StaticEmbedder
+from vault.redaction.detect import BuiltinDetector
 
 LIMIT: Final = 20
 _EMBEDDER: Final = StaticEmbedder()
@@ -32,11 +33,15 @@ class System(Protocol):
 class Memvault:
     """A vault as `Vault.init` makes it: everything protected, logged and durable."""
 
+    names = True  # whether the names model is asked; the rules always are
+
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         if not folder.exists():
             Vault.init(folder, key_folder=folder.with_name(f"{folder.name}-keys")).close()
         self._vault = Vault.open(folder)
+        if not self.names:
+            self._vault._opened().detector = BuiltinDetector(names=None)
         self._session: Session = self._vault.session(
             Principal("benchmark", "beside-mem0", ("app",)), purpose="service"
         )
