@@ -55,7 +55,8 @@ SHARED: Final = (
 )
 ADD: Final = (
     Stage("validate", ("vault.flows.validate:messages", "vault.flows.validate:metadata")),
-    Stage("detect", ("vault.redaction.detect:BuiltinDetector.detect",)),
+    Stage("rules", ("vault.redaction.detect:BuiltinDetector._case",)),
+    Stage("names", ("vault.redaction.detect:BuiltinDetector._name",)),
     Stage("plan", ("vault.flows.redact:plan", "vault.flows.redact:escape_tokens")),
     Stage("subject row", (f"{RECORDS}.ensure_subject", f"{RECORDS}.allocate")),
     Stage("tokens", ("vault.flows.write:finish", "vault.flows.tokens:TokenMap.refer")),

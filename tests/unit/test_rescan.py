@@ -146,9 +146,9 @@ def test_a_memory_changed_meanwhile_is_left_to_the_next_rescan(
     upgrade(vault)
     examine = rescan._examine
 
-    def slow(call: Any, subject: Any, engine: Any, tokens: Any, row: Any) -> Any:
-        found = examine(call, subject, engine, tokens, row)
-        if found is not None and not changed:
+    def slow(call: Any, subject: Any, engine: Any, rows: Any) -> Any:
+        found = examine(call, subject, engine, rows)
+        if found and not changed:
             changed.append(ids[0])
             app(vault).update(ids[0], "Changed by its user")
         return found

@@ -42,7 +42,7 @@ _FIELDS: Final = tuple(part.name for part in fields(Body))
 
 
 def record_id(s: int, n: int, nonce: bytes) -> bytes:
-    return s.to_bytes(5, "big") + n.to_bytes(5, "big") + nonce
+    return ids.place(s, n) + nonce
 
 
 def seal_value(
@@ -131,7 +131,7 @@ def value_term(subject: SubjectKeys, canonical: str) -> int:
 
 def to_memory(tenant: TenantKeys, row: MemoryRow, body: Body) -> Memory:
     return Memory(
-        id=ids.encode(tenant, row.id_key, row.s, row.n, row.nonce),
+        id=ids.encode(tenant, row),
         text=body.text,
         user_id=body.scope.get("user"),
         agent_id=body.scope.get("agent"),

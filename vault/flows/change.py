@@ -24,7 +24,8 @@ from vault.flows.redact import Finished, Material, finish, preview, settled
 from vault.flows.scope import locate
 from vault.flows.sign import sign_if_due
 from vault.flows.tokens import TokenMap
-from vault.flows.write import redactor, seal_row
+from vault.flows.write import fill, redactor, seal_row
+from vault.index.interface import FloatVector
 from vault.keys.keyring import SubjectKeys
 from vault.records.interface import MemoryRow, RevisionRow
 from vault.types import Memory, Scope
@@ -59,37 +60,9 @@ def update(
             if draft.name is None and old.name is not None:
                 done = Finished(done.text, old.name, done.metadata, _with_name(done.tokens, old))
             tokens.refer(done.tokens)
-            body = Body(
-                text=done.text,
-                scope=old.scope,
-                metadata=done.metadata,
-                actor=caller.principal.id,
-                pack=stages.policy.digest[:16],
-                detector=stages.detector.version,
-                event="UPDATE",
-                reason=why,
-                role=old.role,
-                name=done.name,
-                tokens=done.tokens,
-                embedder=stages.embedder().version,
-                shifted=old.shifted or draft.shifts or None,
-            )
-            new = seal_row(
-                call,
-                subject,
-                s=row.s,
-                n=row.n,
-                nonce=row.nonce,
-                id_key=row.id_key,
-                version=row.version + 1,
-                created_ms=row.created_ms,
-                updated_ms=milliseconds(stages.now()),
-                expires_at=to_memory(call.tenant, row, old).expires_at,
-                body=body,
-                vector=vector,
-            )
-            call.records.add_revision(superseded(call, subject, row, old))
-            call.records.replace(current, new)  # as it is now: a rebuilt point is no new version
+            body = replace(old, actor=caller.principal.id, event="UPDATE", reason=why)
+            fill(stages, body, draft, done)
+            new = put_version(call, subject, current, old, body, vector)
             seal_blocks(call.tenant, subject, call.records, row.s, [row.n])
             event = call.event(count=1, object_id=str(memory_id), ids=[memory_id], reason=why)
             call.store.log.append(event, subject, row.s)
@@ -102,7 +75,30 @@ def _with_name(tokens: list[str], old: Body) -> list[str]:
     return list(dict.fromkeys([*tokens, *(t for t in old.tokens if old.name and f"[{t}]" in old.name)]))
 
 
-def superseded(call: Call, subject: SubjectKeys, row: MemoryRow, body: Body) -> RevisionRow:
+def put_version(
+    call: Call, subject: SubjectKeys, current: MemoryRow, old: Body, new: Body, vector: FloatVector
+) -> MemoryRow:
+    """Inside a transaction: `new` becomes the current version, `old` goes into the history; their block is dropped."""
+    fresh = seal_row(
+        call,
+        subject,
+        s=current.s,
+        n=current.n,
+        nonce=current.nonce,
+        id_key=current.id_key,
+        version=current.version + 1,
+        created_ms=current.created_ms,
+        updated_ms=milliseconds(call.stages.now()),
+        expires_ms=current.expires_ms,
+        body=new,
+        vector=vector,
+    )
+    call.records.add_revision(_superseded(call, subject, current, old))
+    call.records.replace(current, fresh)
+    return fresh
+
+
+def _superseded(call: Call, subject: SubjectKeys, row: MemoryRow, body: Body) -> RevisionRow:
     """A version on its way into the history: its value sealed under `history`, its author apart."""
     identity = record_id(row.s, row.n, row.nonce)
     return RevisionRow(
@@ -131,6 +127,14 @@ def find_visible(call: Call, memory_id: object) -> tuple[MemoryRow, SubjectKeys]
 def subject_of(call: Call, s: int) -> SubjectKeys | None:
     row = call.records.subject_by_number(s)
     return call.stages.keystore.subject_by_sid(call.tenant, row.sid) if row is not None else None
+
+
+def known_subject(call: Call, s: int) -> SubjectKeys:
+    """The keys of a subject that has rows; raises NotFoundError where they are gone."""
+    subject = subject_of(call, s)
+    if subject is None:
+        raise NotFoundError("subject.unknown", "there is no such subject")
+    return subject
 
 
 def visible(call: Call, subject: SubjectKeys) -> bool:

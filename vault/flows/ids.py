@@ -24,10 +24,14 @@ def new_nonce() -> bytes:
     return os.urandom(NONCE_BYTES)
 
 
-def encode(tenant: TenantKeys, id_key: int, s: int, n: int, nonce: bytes) -> str:
+def place(s: int, n: int) -> bytes:
+    """A row's subject and number, as ids and sealed values are bound to them."""
+    return s.to_bytes(5, "big") + n.to_bytes(5, "big")
+
+
+def encode(tenant: TenantKeys, row: MemoryRow) -> str:
     """The public id of a row."""
-    block = s.to_bytes(5, "big") + n.to_bytes(5, "big") + nonce
-    text = tenant.id_cipher(id_key).encrypt_block(block).hex()
+    text = tenant.id_cipher(row.id_key).encrypt_block(place(row.s, row.n) + row.nonce).hex()
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 

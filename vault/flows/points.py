@@ -11,17 +11,14 @@ from collections.abc import Iterable, Sequence
 
 from vault.errors import IntegrityViolationError
 from vault.flows.bodies import open_value, open_values, seal_value
+from vault.flows.ids import place
 from vault.index.interface import Points, join_points, pack_block, unpack_block, unpack_points
 from vault.keys.keyring import SubjectKeys, TenantKeys
 from vault.records.interface import BLOCK, BlockRow, RecordStore
 
 
-def point_id(s: int, n: int) -> bytes:
-    return s.to_bytes(5, "big") + n.to_bytes(5, "big")
-
-
 def block_id(s: int, b: int) -> bytes:
-    return b"block" + point_id(s, b)
+    return b"block" + place(s, b)
 
 
 class StoredPoints:
@@ -65,7 +62,7 @@ class StoredPoints:
 def _opened(
     tenant: TenantKeys, subject: SubjectKeys, s: int, rows: Sequence[tuple[int, int, bytes]]
 ) -> Points:
-    sealed = [(point_id(s, n), version, blob) for n, version, blob in rows]
+    sealed = [(place(s, n), version, blob) for n, version, blob in rows]
     opened = open_values(tenant, subject, "vector", sealed)
     return unpack_points([(n, data) for (n, _, _), data in zip(rows, opened, strict=True)])
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -107,25 +107,20 @@ class Redactor:
 
     def drafts(self, groups: Sequence[Sequence[Material]]) -> list[Draft]:
         """Plan many; the members of a group are consecutive messages, read together. In order, all groups in a row."""
-        found: dict[int, list[Finding]] = {}
-        alone: list[tuple[int, str, str | None]] = []
-        parts = [_parts(material) for group in groups for material in group]
-        numbers = iter(range(sum(map(len, parts))))
-        fields = [[(next(numbers), *part) for part in of_one] for of_one in parts]
-        position = 0
+        single = [(group[0].text, None) for group in groups if len(group) == 1]
+        others = [_others(material) for group in groups for material in group]
+        fields = [*single, *(field for of_one in others for field in of_one)]
+        answers = iter(self._ask(self._detector.batch, fields))
+        texts, rest = iter([next(answers) for _ in single]), iter(others)
+        drafts: list[Draft] = []
         for group in groups:
-            texts = [fields[position + offset][0] for offset in range(len(group))]
-            position += len(group)
-            if len(group) > 1:
-                answers = self._ask(self._detector.detect_group, [(text, None) for _, text, _ in texts])
-                found.update(zip((number for number, _, _ in texts), answers, strict=True))
+            if len(group) == 1:
+                found = [next(texts)]
             else:
-                alone += texts
-        alone += [field for of_one in fields for field in of_one[1:]]
-        answers = self._ask(self._detector.batch, [(text, context) for _, text, context in alone])
-        found.update(zip((number for number, _, _ in alone), answers, strict=True))
-        materials = (material for group in groups for material in group)
-        return [self._planned(m, of_one, found) for m, of_one in zip(materials, fields, strict=True)]
+                found = self._ask(self._detector.detect_group, [(one.text, None) for one in group])
+            for material, of_text in zip(group, found, strict=True):
+                drafts.append(self._planned(material, of_text, next(rest), answers))
+        return drafts
 
     def _ask(
         self, detect: Callable[..., list[list[Finding]]], fields: Sequence[tuple[str, str | None]]
@@ -147,17 +142,15 @@ class Redactor:
     def _planned(
         self,
         material: Material,
-        fields: Sequence[tuple[int, str, str | None]],
-        found: dict[int, list[Finding]],
+        found: list[Finding],
+        others: Sequence[tuple[str, str | None]],
+        answers: Iterator[list[Finding]],
     ) -> Draft:
-        (first, text, _), *rest = fields
-        draft = Draft(self._plan(material, text, found[first]), None, material.metadata or {}, {})
-        for number, value, context in rest:
-            segments = self._plan(material, value, found[number])
-            if material.name is not None and number == first + 1:
-                draft.name = segments
-            else:
-                draft.planned[value, context] = segments
+        draft = Draft(self._plan(material, material.text, found), None, material.metadata or {}, {})
+        planned = [(part, self._plan(material, part[0], next(answers))) for part in others]
+        if material.name is not None:
+            draft.name = planned.pop(0)[1]
+        draft.planned.update(planned)
         return draft
 
     def _plan(self, material: Material, text: str, findings: list[Finding]) -> Segments:
@@ -177,21 +170,18 @@ class Redactor:
         return operator == "shift" and material.settled is not None and value in material.settled
 
 
-def _parts(material: Material) -> list[tuple[str, str | None]]:
-    """Every text of a memory with its context: the text itself, the name, then keys and values, each pair once."""
-    parts: list[tuple[str, str | None]] = [(material.text, None)]
-    if material.name is not None:
-        parts.append((material.name, "name"))
+def _others(material: Material) -> list[tuple[str, str | None]]:
+    """What a memory holds beside its text, with the context it stands in: the name, then keys and values, each once."""
+    parts: list[tuple[str, str | None]] = [(material.name, "name")] if material.name is not None else []
+    pairs: dict[tuple[str, str | None], None] = {}
+
+    def visit(value: str, context: str | None) -> str:
+        pairs[value, context] = None
+        return value
+
     if material.metadata:
-        pairs: dict[tuple[str, str | None], None] = {}
-
-        def visit(value: str, context: str | None) -> str:
-            pairs[value, context] = None
-            return value
-
         walk_metadata(material.metadata, visit)
-        parts += pairs
-    return parts
+    return [*parts, *pairs]
 
 
 def settled(text: str, metadata: Metadata) -> str:
@@ -214,44 +204,38 @@ def _escape(text: str, own: Callable[[str], bool] | None) -> str:
     return "".join([*pieces, escape_tokens(unescape_tokens(text[position:]))])
 
 
-def _preview(segments: Segments) -> str:
-    """The text as it will be stored, but for the ids of its tokens: an embedder reads a token as its class's word."""
-    pieces = []
-    for part in segments:
-        if isinstance(part, str):
-            pieces.append(part)
-        elif part.replacement is not None:
-            pieces.append(part.replacement)
-        elif part.operator == "shift":
-            pieces.append(coarse(part))
-        else:
-            pieces.append(f"[{label_of(part.entity)}:{_ANY_TOKEN}]")
-    return "".join(pieces)
+def _written(segments: Segments, stand_in: Callable[[Redacted], str]) -> str:
+    """The text of planned segments; `stand_in` answers for what only the subject's keys can replace."""
+    return "".join(
+        part if isinstance(part, str) else stand_in(part) if part.replacement is None else part.replacement
+        for part in segments
+    )
 
 
 def preview(draft: Draft) -> str:
-    return _preview(draft.text)
+    """The text as it will be stored, but for the ids of its tokens: an embedder reads a token as its class's word."""
+    return _written(
+        draft.text,
+        lambda part: coarse(part) if part.operator == "shift" else f"[{label_of(part.entity)}:{_ANY_TOKEN}]",
+    )
 
 
 def finish(draft: Draft, tokens: TokenMap) -> Finished:
     """Assign tokens and moved dates and render; belongs inside the transaction that stores the result."""
     used: dict[str, None] = {}
 
+    def assigned(part: Redacted) -> str:
+        if part.operator == "shift":
+            return shifted(part, tokens.days)
+        token = tokens.assign(label_of(part.entity), part.entity, part.original)
+        used[token] = None
+        return f"[{token}]"
+
     def render(segments: Segments) -> str:
-        pieces = []
-        for part in segments:
-            if isinstance(part, str):
-                pieces.append(part)
-                used.update(dict.fromkeys(token for _, _, token in find_tokens(part) if tokens.known(token)))
-            elif part.replacement is not None:
-                pieces.append(part.replacement)
-            elif part.operator == "shift":
-                pieces.append(shifted(part, tokens.days))
-            else:
-                token = tokens.assign(label_of(part.entity), part.entity, part.original)
-                used[token] = None
-                pieces.append(f"[{token}]")
-        return "".join(pieces)
+        stays = (part for part in segments if isinstance(part, str))
+        named = (token for part in stays for _, _, token in find_tokens(part))
+        used.update(dict.fromkeys(token for token in named if tokens.known(token)))
+        return _written(segments, assigned)
 
     text = render(draft.text)
     name = render(draft.name) if draft.name is not None else None

@@ -11,18 +11,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from vault.errors import NotFoundError
 from vault.flows import ids, validate
-from vault.flows.bodies import Body, decode, encode, open_body, open_value, record_id, seal_value
-from vault.flows.change import subject_of, superseded
-from vault.flows.context import Call, Caller, Stages, calling, milliseconds, moment
+from vault.flows.bodies import Body, decode, encode, open_bodies, open_value, record_id, seal_value
+from vault.flows.change import known_subject, put_version
+from vault.flows.context import Call, Caller, Stages, calling
 from vault.flows.points import seal_blocks
 from vault.flows.redact import Draft, Material, Redactor, finish, preview, settled
-from vault.flows.scope import LOGGED_IDS
+from vault.flows.scope import log_written
 from vault.flows.sign import sign_if_due
 from vault.flows.tokens import TokenMap
-from vault.flows.write import redactor, seal_row
-from vault.index.interface import FloatVector
+from vault.flows.write import fill, redactor
 from vault.keys.keyring import SubjectKeys
 from vault.records.interface import MemoryRow, RevisionRow
 
@@ -59,8 +57,7 @@ def rescan(
     with calling(stages, caller, "memory.rescan") as call:
         engine, total = redactor(stages), call.records.count()
         for subject, rows in _batches(call):
-            tokens = TokenMap(call.tenant, subject, call.records, rows[0].s)
-            stale = [one for row in rows if (one := _examine(call, subject, engine, tokens, row)) is not None]
+            stale = _examine(call, subject, engine, rows)
             for one in stale:
                 result.found.update(one.draft.changes)
                 for _, _, draft in one.past:
@@ -81,35 +78,45 @@ def rescan(
 
 def _batches(call: Call) -> Iterator[tuple[SubjectKeys, list[MemoryRow]]]:
     for known in call.records.subjects():
-        subject = subject_of(call, known.s)
-        if subject is None:
-            raise NotFoundError("subject.unknown", "there is no such subject")
-        after = 0
+        subject, after = known_subject(call, known.s), 0
         while rows := call.records.memories(known.s, after_n=after, limit=_BATCH):
             yield subject, rows
             after = rows[-1].n
 
 
-def _examine(
-    call: Call, subject: SubjectKeys, engine: Redactor, tokens: TokenMap, row: MemoryRow
-) -> _Stale | None:
-    body = open_body(call.tenant, subject, row)
-    draft = _draft(engine, tokens, body)
-    past = []
+def _examine(call: Call, subject: SubjectKeys, engine: Redactor, rows: Sequence[MemoryRow]) -> list[_Stale]:
+    """The memories of one batch that hold more than they may: every version of every one is detected at once."""
+    tokens = TokenMap(call.tenant, subject, call.records, rows[0].s)
+    bodies = open_bodies(call.tenant, subject, rows)
+    past = [_past(call, subject, row) for row in rows]
+    versions = [*bodies, *(body for of_one in past for _, body in of_one)]
+    drafts = iter(engine.drafts([[_material(body, tokens)] for body in versions]))
+    current = [next(drafts) for _ in bodies]
+    stale = []
+    for row, body, draft, of_one in zip(rows, bodies, current, past, strict=True):
+        again = [(revision, older, next(drafts)) for revision, older in of_one]
+        outdated = [one for one in again if one[2].changes]
+        if draft.changes or outdated:
+            stale.append(_Stale(row, body, draft, outdated))
+    return stale
+
+
+def _past(call: Call, subject: SubjectKeys, row: MemoryRow) -> list[tuple[RevisionRow, Body]]:
+    """The superseded versions of a memory that still have a value."""
     identity = record_id(row.s, row.n, row.nonce)
-    for revision in call.records.revisions(row.s, row.n):
-        if revision.body is not None:
-            data = open_value(call.tenant, subject, "history", identity, revision.version, revision.body)
-            older = decode(data)
-            again = _draft(engine, tokens, older)
-            if again.changes:
-                past.append((revision, older, again))
-    return _Stale(row, body, draft, past) if draft.changes or past else None
+    return [
+        (
+            past,
+            decode(open_value(call.tenant, subject, "history", identity, past.version, past.body)),
+        )
+        for past in call.records.revisions(row.s, row.n)
+        if past.body is not None
+    ]
 
 
-def _draft(engine: Redactor, tokens: TokenMap, body: Body) -> Draft:
+def _material(body: Body, tokens: TokenMap) -> Material:
     stored = settled(body.text, body.metadata) if body.shifted else None
-    return engine.draft(Material(body.text, body.name, body.metadata, tokens.known, stored))
+    return Material(body.text, body.name, body.metadata, tokens.known, stored)
 
 
 def _redact(call: Call, subject: SubjectKeys, stale: Sequence[_Stale]) -> None:
@@ -125,17 +132,14 @@ def _redact(call: Call, subject: SubjectKeys, stale: Sequence[_Stale]) -> None:
                 continue  # changed or removed meanwhile: what is left of it is for the next rescan
             _redact_history(call, subject, tokens, one)
             if one.draft.changes:
-                _redact_current(call, subject, tokens, replace(one, row=current), vector)
+                body = _finished(call, tokens, one.body, one.draft)
+                tokens.refer(body.tokens)  # by the new version; the old one's references go to its revision
+                new = replace(body, event="REDACT", actor=call.caller.principal.id, reason=None)
+                put_version(call, subject, current, body, new, vector)
             done.append(one)
         seal_blocks(call.tenant, subject, call.records, s, [one.row.n for one in done if one.draft.changes])
-        for start in range(0, len(done), LOGGED_IDS):
-            part = [_memory_id(call, one.row) for one in done[start : start + LOGGED_IDS]]
-            call.store.log.append(call.event(count=len(part), ids=part), subject, s)
+        log_written(call, subject, s, [ids.encode(call.tenant, one.row) for one in done])
     stages.index.forget(call.tenant.tid, subject.sid)
-
-
-def _memory_id(call: Call, row: MemoryRow) -> str:
-    return ids.encode(call.tenant, row.id_key, row.s, row.n, row.nonce)
 
 
 def _redact_history(call: Call, subject: SubjectKeys, tokens: TokenMap, one: _Stale) -> None:
@@ -146,37 +150,11 @@ def _redact_history(call: Call, subject: SubjectKeys, tokens: TokenMap, one: _St
         call.records.replace_revision(revision, replace(revision, body=sealed))
 
 
-def _redact_current(
-    call: Call, subject: SubjectKeys, tokens: TokenMap, one: _Stale, vector: FloatVector
-) -> None:
-    """The version that ends goes to the history as redacted as the one that begins."""
-    row = one.row
-    body = _finished(call, tokens, one.body, one.draft)
-    tokens.refer(body.tokens)  # by the new version; the old one's references go to its revision
-    call.records.add_revision(superseded(call, subject, row, body))
-    new = replace(body, event="REDACT", actor=call.caller.principal.id, reason=None)
-    now = milliseconds(call.stages.now())
-    expires_at = moment(row.expires_ms) if row.expires_ms is not None else None
-    fresh = seal_row(
-        call, subject, s=row.s, n=row.n, nonce=row.nonce, id_key=row.id_key, version=row.version + 1,
-        created_ms=row.created_ms, updated_ms=now, expires_at=expires_at, body=new, vector=vector,
-    )  # fmt: skip
-    call.records.replace(row, fresh)
-
-
 def _finished(call: Call, tokens: TokenMap, body: Body, draft: Draft) -> Body:
     """The body as it is stored from now on; it gives up the tokens that it no longer names."""
     done = finish(draft, tokens)
     tokens.refer([token for token in done.tokens if token not in body.tokens])
     tokens.refer([token for token in body.tokens if token not in done.tokens], -1)
-    return replace(
-        body,
-        text=done.text,
-        name=done.name,
-        metadata=done.metadata,
-        tokens=done.tokens,
-        pack=call.stages.policy.digest[:16],
-        detector=call.stages.detector.version,
-        embedder=call.stages.embedder().version,
-        shifted=body.shifted or draft.shifts or None,
-    )
+    fresh = replace(body)
+    fill(call.stages, fresh, draft, done)
+    return fresh

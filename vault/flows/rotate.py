@@ -19,10 +19,10 @@ from typing import Any, Final
 
 from vault.audit.log import TenantLog, chain
 from vault.errors import InvalidInputError, NotFoundError, VaultError
-from vault.flows import validate
+from vault.flows import ids, validate
 from vault.flows.bodies import open_body, open_value, record_id, seal_value
 from vault.flows.context import SYSTEM_TENANT, Caller, Stages, calling
-from vault.flows.points import point_id, seal_blocks
+from vault.flows.points import seal_blocks
 from vault.flows.sign import sign
 from vault.flows.stores import OpenStore
 from vault.flows.tokens import TokenMap
@@ -240,7 +240,7 @@ def _again(
 
 def resealed(tenant: TenantKeys, subject: SubjectKeys, row: MemoryRow, *, tags: bool = False) -> MemoryRow:
     """The same version of a memory under the keys in force; with `tags`, tagged anew."""
-    identity, place = record_id(row.s, row.n, row.nonce), point_id(row.s, row.n)
+    identity, place = record_id(row.s, row.n, row.nonce), ids.place(row.s, row.n)
     body = _again(tenant, subject, "record", identity, row.version, row.body)
     if not tags:
         return replace(row, body=body, point=_again(tenant, subject, "vector", place, row.version, row.point))

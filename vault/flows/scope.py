@@ -16,7 +16,7 @@ from vault.keys.keyring import SubjectKeys
 from vault.records.interface import MemoryRow
 from vault.types import Scope
 
-LOGGED_IDS: Final = 100  # a read's sealed detail names at most so many memories; the count is always exact
+LOGGED_IDS: Final = 100  # an entry's sealed detail names at most so many memories; the count is always exact
 
 
 @dataclass(slots=True)
@@ -79,6 +79,14 @@ def translate(call: Call, found: Found, tree: Filter | None) -> Filter | None:
         return [value, *by_value.get(canonical(value), ())]
 
     return tree.map_values(alternatives)
+
+
+def log_written(call: Call, subject: SubjectKeys, s: int, written: Sequence[str]) -> None:
+    """Inside the transaction of a write: entries that name every memory written."""
+    for start in range(0, len(written), LOGGED_IDS):
+        part = list(written[start : start + LOGGED_IDS])
+        event = call.event(count=len(part), object_id=part[0] if len(part) == 1 else "", ids=part)
+        call.store.log.append(event, subject, s)
 
 
 def log_read(call: Call, found: Found | None, shown: list[str], why: str | None) -> None:

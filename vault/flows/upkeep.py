@@ -10,12 +10,12 @@ from typing import Any, Final
 
 from vault.audit.events import b64u
 from vault.audit.jcs import strict_loads
-from vault.errors import AuditChainError, InvalidInputError, NotFoundError
-from vault.flows import validate
+from vault.errors import AuditChainError, InvalidInputError
+from vault.flows import ids, validate
 from vault.flows.bodies import open_body, open_value, record_id, seal_value
-from vault.flows.change import remove_rows, subject_of
+from vault.flows.change import known_subject, remove_rows, subject_of
 from vault.flows.context import Call, Caller, Stages, calling, milliseconds
-from vault.flows.points import check_blocks, point_id, seal_blocks
+from vault.flows.points import check_blocks, seal_blocks
 from vault.flows.sign import sign
 from vault.flows.tenants import system_caller
 from vault.flows.write import point_terms
@@ -64,9 +64,7 @@ def sweep(stages: Stages, caller: Caller, *, dry_run: bool = False, progress: Pr
                     if current is not None:
                         by_subject.setdefault(row.s, []).append(current)
                 for s, current_rows in by_subject.items():
-                    subject = subject_of(call, s)
-                    if subject is None:
-                        raise NotFoundError("subject.unknown", "there is no such subject")
+                    subject = known_subject(call, s)
                     remove_rows(call, subject, current_rows, "EXPIRE", None)
                     stages.index.forget(call.tenant.tid, subject.sid)
                 call.store.log.append(call.event(count=len(rows)))
@@ -114,14 +112,12 @@ def _open_everything(call: Call) -> int:
     """Every sealed value opens under its key, context and version."""
     opened = 0
     for row in call.records.subjects():
-        subject = subject_of(call, row.s)
-        if subject is None:
-            raise NotFoundError("subject.unknown", "there is no such subject")
+        subject = known_subject(call, row.s)
         for memory in call.records.memories(row.s):
             identity = record_id(memory.s, memory.n, memory.nonce)
             open_value(call.tenant, subject, "record", identity, memory.version, memory.body)
             open_value(
-                call.tenant, subject, "vector", point_id(memory.s, memory.n), memory.version, memory.point
+                call.tenant, subject, "vector", ids.place(memory.s, memory.n), memory.version, memory.point
             )
             opened += 1
         check_blocks(call.tenant, subject, call.records, row.s)
@@ -251,13 +247,11 @@ def index_rebuild(stages: Stages, caller: Caller, *, progress: Progress | None =
     with calling(stages, caller, "index.rebuild") as call:
         done, total = 0, call.records.count()
         for subjects in call.records.subjects():
-            subject = subject_of(call, subjects.s)
-            if subject is None:
-                raise NotFoundError("subject.unknown", "there is no such subject")
+            subject = known_subject(call, subjects.s)
             with call.records.transaction():
                 for row in call.records.memories(subjects.s):
                     point = _fresh_point(call, subject, row)
-                    identity = point_id(row.s, row.n)
+                    identity = ids.place(row.s, row.n)
                     sealed = seal_value(call.tenant, subject, "vector", identity, row.version, point)
                     call.records.replace(row, replace(row, point=sealed))
                     done += 1
@@ -272,15 +266,13 @@ def index_rebuild(stages: Stages, caller: Caller, *, progress: Progress | None =
 
 def _rows(call: Call) -> Iterator[tuple[SubjectKeys, MemoryRow]]:
     for row in call.records.subjects():
-        subject = subject_of(call, row.s)
-        if subject is None:
-            raise NotFoundError("subject.unknown", "there is no such subject")
+        subject = known_subject(call, row.s)
         for memory in call.records.memories(row.s):
             yield subject, memory
 
 
 def _stored_point(call: Call, subject: SubjectKeys, row: MemoryRow) -> bytes:
-    identity = point_id(row.s, row.n)
+    identity = ids.place(row.s, row.n)
     return open_value(call.tenant, subject, "vector", identity, row.version, row.point)
 
 

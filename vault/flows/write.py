@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
 from itertools import groupby
 from operator import attrgetter
 
@@ -24,9 +23,10 @@ from vault.flows.bodies import (
     value_term,
 )
 from vault.flows.context import Call, Caller, Stages, calling, milliseconds
-from vault.flows.points import point_id, seal_blocks
-from vault.flows.redact import Finished, Material, Redactor, finish, preview
+from vault.flows.points import seal_blocks
+from vault.flows.redact import Draft, Finished, Material, Redactor, finish, preview
 from vault.flows.replay import refuse_used, remember, repeated, request_digest, without_replayed
+from vault.flows.scope import LOGGED_IDS, log_written
 from vault.flows.sign import sign_if_due
 from vault.flows.tokens import TokenMap
 from vault.index.interface import FloatVector, pack_point
@@ -145,7 +145,7 @@ def _note_repeats(
     """A repeated write stores nothing but answers what is stored: an entry of its own, with count 0."""
     stored = {position for position, _ in fresh}
     shown = [memories[p].id for p, _ in members if p in memories and p not in stored]
-    event = call.event(ids=shown[:100], repeated=len(members) - len(fresh))
+    event = call.event(ids=shown[:LOGGED_IDS], repeated=len(members) - len(fresh))
     call.store.log.append(event, subject, s)
 
 
@@ -189,7 +189,7 @@ def _insert(
             version=1,
             created_ms=now,
             updated_ms=now,
-            expires_at=item.addition.expires_at,
+            expires_ms=milliseconds(item.addition.expires_at) if item.addition.expires_at else None,
             body=body,
             vector=item.vector,
         )
@@ -198,28 +198,22 @@ def _insert(
     call.records.insert(rows)
     if (first + len(rows)) // BLOCK > first // BLOCK:
         seal_blocks(call.tenant, subject, call.records, s, range(first, first + len(rows)))
-    written = [memories[position].id for position, _ in members]
-    for chunk in range(0, len(written), 100):
-        part = written[chunk : chunk + 100]
-        event = call.event(count=len(part), object_id=part[0] if len(part) == 1 else "", ids=part)
-        call.store.log.append(event, subject, s)
+    log_written(call, subject, s, [memories[position].id for position, _ in members])
 
 
 def _body(call: Call, item: Prepared, done: Finished) -> Body:
     scope: dict[str, str] = {kind: value for kind, value in item.addition.scope.items() if value is not None}
-    return Body(
-        text=done.text,
-        scope=scope,
-        metadata=done.metadata,
-        actor=call.caller.principal.id,
-        pack=call.stages.policy.digest[:16],
-        detector=call.stages.detector.version,
-        role=item.addition.role,
-        name=done.name,
-        tokens=done.tokens,
-        embedder=call.stages.embedder().version,
-        shifted=item.draft.shifts or None,
-    )
+    body = Body("", scope, {}, call.caller.principal.id, "", "", role=item.addition.role)
+    fill(call.stages, body, item.draft, done)
+    return body
+
+
+def fill(stages: Stages, body: Body, draft: Draft, done: Finished) -> None:
+    """What a body holds once redacted, and what redacted and embedded it."""
+    body.text, body.name, body.metadata, body.tokens = done.text, done.name, done.metadata, done.tokens
+    body.pack, body.detector = stages.policy.digest[:16], stages.detector.version
+    body.embedder = stages.embedder().version
+    body.shifted = body.shifted or draft.shifts or None
 
 
 def seal_row(
@@ -233,12 +227,11 @@ def seal_row(
     version: int,
     created_ms: int,
     updated_ms: int,
-    expires_at: datetime | None,
+    expires_ms: int | None,
     body: Body,
     vector: FloatVector,
 ) -> MemoryRow:
     """Seal one version of a memory: body and point, each under its own key and context."""
-    expires_ms = milliseconds(expires_at) if expires_at is not None else None
     agent, app, run = (
         call.tenant.tag(kind, body.scope[kind]) if kind in body.scope else None
         for kind in ("agent", "app", "run")
@@ -260,7 +253,7 @@ def seal_row(
         app,
         run,
         seal_value(call.tenant, subject, "record", identity, version, encode(body)),
-        seal_value(call.tenant, subject, "vector", point_id(s, n), version, point),
+        seal_value(call.tenant, subject, "vector", ids.place(s, n), version, point),
     )
 
 
