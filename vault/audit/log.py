@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
-from vault.audit.events import changes_rows
+from vault.audit.events import b64u, changes_rows
 from vault.audit.events import entry as build_entry
 from vault.audit.jcs import canonical, strict_loads
 from vault.audit.merkle import Frontier, leaf_hash
@@ -30,6 +30,7 @@ from vault.errors import AuditChainError, RollbackError
 from vault.types import TenantId
 
 _MAC_BYTES: Final = 16
+_BLIND_BYTES: Final = 32
 _ZERO: Final = bytes(16)
 
 
@@ -164,7 +165,7 @@ class TenantLog:
         return key
 
     def _seal_detail(self, event: Event, subject: DetailKeys | None, seq: int) -> tuple[bytes, bytes]:
-        blind = os.urandom(32)
+        blind = os.urandom(_BLIND_BYTES)
         detail = json.dumps(
             {"actor": event.actor, **(event.detail or {})}, ensure_ascii=False, separators=(",", ":")
         ).encode()
@@ -184,6 +185,23 @@ class TenantLog:
 
     def open_detail(self, row: LogRowLike, subject: DetailKeys | None) -> dict[str, Any] | None:
         """Who, what and why of an entry, or None once its key is gone; checked against the entry's commitment."""
+        plain = self._opened(row, subject)
+        if plain is None:
+            return None
+        opened: dict[str, Any] = json.loads(plain[_BLIND_BYTES:])
+        return opened
+
+    def opening(self, row: LogRowLike) -> tuple[bytes, bytes]:
+        """(blind, detail) of an entry of the vault itself, to show a third party what the entry commits to.
+
+        Raises AuditChainError for an entry about a subject, and where the detail is gone.
+        """
+        plain = self._opened(row, None) if row.s is None else None
+        if plain is None:
+            raise AuditChainError("audit.opening", "a log entry's detail cannot be opened for a proof")
+        return plain[:_BLIND_BYTES], plain[_BLIND_BYTES:]
+
+    def _opened(self, row: LogRowLike, subject: DetailKeys | None) -> bytes | None:
         if row.detail is None:
             return None
         header = read_header(row.detail)
@@ -205,12 +223,12 @@ class TenantLog:
                 tenant=self._keys.tid, sid=subject.sid, record_id=record_id, version=1, use="detail"
             )
             plain = open_(key, row.detail, context)
-        if _b64(hmac.digest(plain[:32], plain[32:], "sha256")) != strict_loads(row.entry).get("dc"):
+        committed = b64u(hmac.digest(plain[:_BLIND_BYTES], plain[_BLIND_BYTES:], "sha256"))
+        if committed != strict_loads(row.entry).get("dc"):
             raise AuditChainError(
                 "audit.detail", "the sealed detail of an entry is not the one the entry commits to"
             )
-        opened: dict[str, Any] = json.loads(plain[32:])
-        return opened
+        return plain
 
     # --- sign --------------------------------------------------------------------------------------------------
 
@@ -372,9 +390,3 @@ def _head_root(stored: tuple[int, bytes, bytes]) -> bytes:
 def tree_root(leaves: Sequence[bytes]) -> bytes:
     """RFC 6962 root over raw leaves (the keystore's sorted keys)."""
     return merkle_root([leaf_hash(leaf) for leaf in leaves])
-
-
-def _b64(data: bytes) -> str:
-    import base64
-
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()

@@ -5,7 +5,7 @@ Functions take and give leaf hashes, not entries; `leaf_hash(entry)` makes one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from vault.audit import verify
 from vault.audit.verify import EMPTY_ROOT, HASH_BYTES, VerificationError, leaf_hash, node_hash
@@ -14,6 +14,7 @@ from vault.errors import AuditChainError, InvalidInputError
 __all__ = [
     "EMPTY_ROOT",
     "Frontier",
+    "Tree",
     "consistency_proof",
     "inclusion_proof",
     "leaf_hash",
@@ -44,6 +45,84 @@ class Frontier(verify.Frontier):
         return frontier
 
 
+class Tree:
+    """A whole tree in memory, 64 bytes a leaf: any root and any proof in it costs a few hashes."""
+
+    __slots__ = ("_levels", "size")
+
+    def __init__(self, leaves: Iterable[bytes] = ()) -> None:
+        self.size = 0
+        self._levels: list[bytearray] = []  # level k: the roots of complete subtrees of 2^k leaves, in order
+        for leaf in leaves:
+            self.append(leaf)
+
+    def append(self, leaf: bytes) -> None:
+        """Add one leaf, given by its leaf hash."""
+        self.size += 1
+        level, node = 0, leaf
+        while True:
+            if level == len(self._levels):
+                self._levels.append(bytearray())
+            nodes = self._levels[level]
+            nodes += node
+            if (self.size >> level) & 1:
+                return
+            node = node_hash(bytes(nodes[-2 * HASH_BYTES : -HASH_BYTES]), node)
+            level += 1
+
+    def leaf(self, index: int) -> bytes:
+        """The hash of one leaf."""
+        return self._node(0, index)
+
+    def _node(self, level: int, number: int) -> bytes:
+        return bytes(self._levels[level][number * HASH_BYTES : (number + 1) * HASH_BYTES])
+
+    def _range(self, start: int, end: int) -> bytes:
+        """The root over leaves start to end; `start` is a multiple of the largest power of two in their number."""
+        level = (end - start).bit_length() - 1
+        left, middle = self._node(level, start >> level), start + (1 << level)
+        return left if middle == end else node_hash(left, self._range(middle, end))
+
+    def root(self, size: int | None = None) -> bytes:
+        """The root over the first `size` leaves, all of them by default."""
+        end = self.size if size is None else size
+        return self._range(0, end) if end else EMPTY_ROOT
+
+    def inclusion(self, index: int, size: int | None = None) -> list[bytes]:
+        """The siblings from leaf `index` up to the root of the first `size` leaves (RFC 9162 2.1.3.1)."""
+        start, end = 0, self.size if size is None else size
+        if not 0 <= index < end <= self.size:
+            raise InvalidInputError("audit.index", "no such entry in the tree")
+        proof = []
+        while end - start > 1:
+            middle = start + _split(end - start)
+            if index < middle:
+                proof.append(self._range(middle, end))
+                end = middle
+            else:
+                proof.append(self._range(start, middle))
+                start = middle
+        return proof[::-1]
+
+    def consistency(self, size1: int, size2: int | None = None) -> list[bytes]:
+        """Why the first `size2` leaves extend the first `size1` (RFC 9162 2.1.4.1)."""
+        start, end = 0, self.size if size2 is None else size2
+        if not 0 < size1 <= end <= self.size:
+            raise InvalidInputError("audit.size", "no such earlier tree")
+        proof = []
+        while size1 != end:
+            middle = start + _split(end - start)
+            if size1 <= middle:
+                proof.append(self._range(middle, end))
+                end = middle
+            else:
+                proof.append(self._range(start, middle))
+                start = middle
+        if start > 0:  # otherwise the older root itself is the first node, and the verifier has it
+            proof.append(self._range(start, end))
+        return proof[::-1]
+
+
 def root(leaves: Sequence[bytes]) -> bytes:
     """The root over leaf hashes."""
     frontier = verify.Frontier()
@@ -59,19 +138,7 @@ def _split(size: int) -> int:
 
 def inclusion_proof(leaves: Sequence[bytes], index: int) -> list[bytes]:
     """The siblings from leaf `index` up to the root (RFC 9162 2.1.3.1); InvalidInputError out of range."""
-    if not 0 <= index < len(leaves):
-        raise InvalidInputError("audit.index", "no such entry in the tree")
-    start, end = 0, len(leaves)
-    proof = []
-    while end - start > 1:
-        middle = start + _split(end - start)
-        if index < middle:
-            proof.append(root(leaves[middle:end]))
-            end = middle
-        else:
-            proof.append(root(leaves[start:middle]))
-            start = middle
-    return proof[::-1]
+    return Tree(leaves).inclusion(index)
 
 
 def consistency_proof(leaves: Sequence[bytes], size1: int) -> list[bytes]:
@@ -79,21 +146,7 @@ def consistency_proof(leaves: Sequence[bytes], size1: int) -> list[bytes]:
 
     Raises InvalidInputError unless 0 < size1 <= len(leaves).
     """
-    if not 0 < size1 <= len(leaves):
-        raise InvalidInputError("audit.size", "no such earlier tree")
-    start, end = 0, len(leaves)
-    proof = []
-    while size1 != end:
-        middle = start + _split(end - start)
-        if size1 <= middle:
-            proof.append(root(leaves[middle:end]))
-            end = middle
-        else:
-            proof.append(root(leaves[start:middle]))
-            start = middle
-    if start > 0:  # otherwise the older root itself is the first node, and the verifier has it
-        proof.append(root(leaves[start:end]))
-    return proof[::-1]
+    return Tree(leaves).consistency(size1)
 
 
 def verify_inclusion(index: int, size: int, leaf: bytes, proof: Sequence[bytes], root_hash: bytes) -> None:
