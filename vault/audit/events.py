@@ -40,6 +40,7 @@ _CATALOGUE: Final[tuple[tuple[Kind, Mapping[str, str]], ...]] = (
             "memory.history": "the revisions of one memory were read",
             "memory.reveal": "redacted values were shown",
             "audit.show": "log entries were read",
+            "audit.evidence": "log, checkpoints and certificates were handed out as evidence",
         },
     ),
     (
@@ -78,6 +79,11 @@ _CATALOGUE: Final[tuple[tuple[Kind, Mapping[str, str]], ...]] = (
             "restore.reconciled": "restored data was brought in line with the keystore",
             "integrity.alarm": "stored bytes were not what the vault wrote",
             "state": "keystore root, records hash, epoch and counts, before a checkpoint",
+            "erasure.requested": "an erasure was asked for",
+            "erasure.tombstone": "data keys were given up for good, before they were deleted",
+            "erasure.probed": "stores were searched for what an erasure may have left",
+            "erasure.certified": "a certificate of an erasure was signed",
+            "epoch.destroyed": "an epoch's root key was destroyed, or its destruction was asked for",
         },
     ),
 )

@@ -36,6 +36,8 @@ def test_the_catalogue_is_complete_and_described() -> None:
         *("tenant.create", "tenant.list", "keys.status", "keys.rotate", "keys.backup", "keys.verify"),
         *("policy.activate", "audit.show", "audit.verify", "audit.checkpoint", "index.rebuild"),
         *("index.verify", "vault.open", "restore.reconciled", "integrity.alarm", "subject.create", "state"),
+        *("erasure.requested", "erasure.tombstone", "erasure.probed", "erasure.certified", "epoch.destroyed"),
+        "audit.evidence",
     }
     for name, kind in ACTIONS.items():
         assert action(name) is kind
