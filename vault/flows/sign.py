@@ -14,9 +14,15 @@ from vault.keys.keystore import Keystore, StoredCheckpoint
 
 def sign(keystore: Keystore, store: OpenStore) -> SignedHead:
     """Append a `state` entry, sign the head, and keep it in the keystore, which detects a rollback by it."""
+    return sign_leaves(keystore, store)[0]
+
+
+def sign_leaves(keystore: Keystore, store: OpenStore) -> tuple[SignedHead, list[bytes]]:
+    """`sign`, and the leaves of the keystore's tree as they were signed: what key proofs are made from."""
     tenant = store.tenant
+    leaves = keystore.leaves(tenant.tid)
     state: dict[str, str | int] = {
-        "keystore": tree_root(keystore.leaves(tenant.tid)).hex(),
+        "keystore": tree_root(leaves).hex(),
         "epoch": keystore.epoch,
         "memories": store.records.count(),
     }
@@ -24,7 +30,7 @@ def sign(keystore: Keystore, store: OpenStore) -> SignedHead:
     keystore.put_checkpoint(
         tenant.tid, StoredCheckpoint(head.size, head.root, head.note, time.time_ns() // 1_000_000)
     )
-    return head
+    return head, leaves
 
 
 def sign_if_due(call: Call) -> None:
