@@ -86,7 +86,7 @@ def test_tiles_verify_past_the_first_full_one(tmp_path: Path) -> None:
     assert tile_path("0", 1234067, 256) == "tile/0/x001/x234/067"
     bundle = folder / "tile/entries/001.p/44"
     bundle.write_bytes(bundle.read_bytes()[:-1])
-    assert run("log", folder, "--vkey", VKEY) == 1
+    assert run("log", folder, "--vkey", VKEY) == 5
     bundle.unlink()
     assert run("log", folder, "--vkey", VKEY) == 2
 
@@ -129,7 +129,7 @@ def test_a_tampered_log_does_not_verify(
 ) -> None:
     data = entries(5)
     folder = export(tmp_path / "log", tamper(data), signed(data))
-    assert run("log", folder, "--vkey", VKEY) == 1
+    assert run("log", folder, "--vkey", VKEY) == 5
     captured = capsys.readouterr()
     assert captured.err.startswith("does not verify: ")
     assert captured.out == ""
@@ -139,9 +139,9 @@ def test_entries_of_two_logs_do_not_verify_even_when_signed(tmp_path: Path) -> N
     data = entries(3)
     mixed = [data[0], data[1].replace(b'"log":"bGxs', b'"log":"bWxs'), data[2]]
     assert mixed != data
-    assert run("log", export(tmp_path / "log", mixed), "--vkey", VKEY) == 1
+    assert run("log", export(tmp_path / "log", mixed), "--vkey", VKEY) == 5
     misplaced = [data[0], data[2]]
-    assert run("log", export(tmp_path / "log", misplaced), "--vkey", VKEY) == 1
+    assert run("log", export(tmp_path / "log", misplaced), "--vkey", VKEY) == 5
 
 
 def test_a_log_that_does_not_extend_the_known_checkpoint(tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_a_log_that_does_not_extend_the_known_checkpoint(tmp_path: Path) -> None
     forked = [*data[:3], data[3].replace(b"memory.search", b"memory.list")]
     for known in (signed(forked), signed(entries(7)), signed(data[:2], "memvault/t/other")):
         since.write_bytes(known)
-        assert run("log", folder, "--vkey", VKEY, "--since", since) == 1
+        assert run("log", folder, "--vkey", VKEY, "--since", since) == 5
     since.write_bytes(signed(data[:4]))
     assert run("log", folder, "--vkey", VKEY, "--since", since) == 0
 
@@ -159,15 +159,15 @@ def test_a_checkpoint_by_another_key_or_name_is_refused(tmp_path: Path) -> None:
     data = entries(2)
     folder = export(tmp_path / "log", data)
     stranger = vkey(ORIGIN, SigningKey.generate().public_bytes())
-    assert run("log", folder, "--vkey", stranger) == 1
+    assert run("log", folder, "--vkey", stranger) == 5
     keys = tmp_path / "keys"
     keys.write_text(f"{stranger}\n\n{VKEY}\n")
     assert run("log", folder, "--vkey", keys) == 0
-    assert run("log", folder, "--vkey", "nonsense") == 1
+    assert run("log", folder, "--vkey", "nonsense") == 5
     head = Checkpoint("memvault/t/other", 2, merkle.root([merkle.leaf_hash(item) for item in data]))
     text = sign_note(head, [SIGNER]).decode().replace("— memvault/t/other ", f"— {ORIGIN} ")
     (folder / "checkpoint").write_text(text, encoding="utf-8")
-    assert run("log", folder, "--vkey", VKEY) == 1
+    assert run("log", folder, "--vkey", VKEY) == 5
 
 
 def test_proofs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -196,7 +196,7 @@ def test_proofs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (data[6], proof.split(b"\n\n")[0]),
         (data[6], b""),
     ):
-        assert check(entry_data, proof_data) == 1
+        assert check(entry_data, proof_data) == 5
     assert run("proof", entry_file, tmp_path / "absent", "--vkey", VKEY) == 2
 
 
@@ -262,4 +262,4 @@ def test_the_file_alone_is_enough(tmp_path: Path) -> None:
     assert good.stdout.startswith(f"verified: {ORIGIN} 3 ")
     export(folder, entries(2), signed(entries(3)))
     bad = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
-    assert bad.returncode == 1
+    assert bad.returncode == 5
