@@ -311,8 +311,8 @@ def main() -> int:
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--own", type=int, default=100_000, help="texts of our own to generate")
     parser.add_argument("--share", type=int, default=32_000, help="of them, used in each epoch")
-    parser.add_argument("--width", type=int, default=96)
-    parser.add_argument("--dilations", type=int, nargs="+", default=[1, 1, 2, 2, 1])
+    parser.add_argument("--width", type=int, default=64)
+    parser.add_argument("--dilations", type=int, nargs="+", default=[1, 2, 3, 1])
     parser.add_argument("--bias", type=float, default=0.25)
     arguments = parser.parse_args()
     arguments.command = "python -m training.train_ner"

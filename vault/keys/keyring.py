@@ -17,6 +17,7 @@ from vault.types import Kid, Sid, TenantId
 _K = TypeVar("_K")
 _V = TypeVar("_V")
 
+_PSEUDONYMS: Final = 256  # actors whose stand-in is remembered with the tenant's keys
 TENANT_USES: Final = ("refs", "tags", "ids", "log", "detail", "records", "audit")
 
 
@@ -32,6 +33,7 @@ class TenantKeys:
     current: dict[str, int]
     created_ms: int
     _ciphers: dict[int, BlockCipher256] = field(default_factory=dict)
+    _pseudonyms: dict[tuple[str, str], bytes] = field(default_factory=dict)
 
     def key(self, use: str) -> SecretKey:
         return self.versions[use][self.current[use]]
@@ -47,7 +49,12 @@ class TenantKeys:
 
     def pseudonym(self, kind: str, value: str) -> bytes:
         """Keyed stand-in for an actor in the log: 16 bytes."""
-        return hmac_sha256(self.key("detail"), b"pseudonym", kind.encode(), value.encode())[:16]
+        known = self._pseudonyms.get((kind, value))
+        if known is None:
+            known = hmac_sha256(self.key("detail"), b"pseudonym", kind.encode(), value.encode())[:16]
+            if len(self._pseudonyms) < _PSEUDONYMS:
+                self._pseudonyms[kind, value] = known
+        return known
 
     def wipe(self) -> None:
         self.kek.close()
@@ -55,6 +62,7 @@ class TenantKeys:
             for key in versions.values():
                 key.close()
         self._ciphers.clear()
+        self._pseudonyms.clear()
 
 
 @dataclass(slots=True, eq=False)

@@ -155,8 +155,8 @@ class BuiltinDetector:
     ) -> None:
         floor = min(threshold, STRICT_THRESHOLD) if strict else threshold
         recognisers = default_recognisers(floor)
-        if strict:
-            recognisers[-1:-1] = [NameVote(threshold=floor)]
+        if strict or names is not None:
+            recognisers[-1:-1] = [NameVote(threshold=floor, strict=strict)]
         recognisers[-1:-1] = extra
         self._recognisers = [(one.digits, _only_near(one), one.entities, one) for one in recognisers]
         # Those that may find something in a text without digit, @, dotted word or URL.

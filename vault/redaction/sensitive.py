@@ -238,7 +238,10 @@ def _tag_pattern(head: str) -> re.Pattern[str]:
 
 @cache
 def _group_pattern(head: str) -> re.Pattern[str]:
-    return re.compile(rf"(?:{_phrases(_GROUPS_BY_HEAD[head])})s?(?!\w|-\w){_NO_GROUP}")
+    return re.compile(
+        rf"(?:{_phrases(_GROUPS_BY_HEAD[head])})s?(?!\w|-\w){_NO_GROUP}"
+        r"(?: (?:national|citizen|nationality|citizenship|origin|descent|heritage|background)s?\b)?"
+    )
 
 
 class SensitiveRecogniser:

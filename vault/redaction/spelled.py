@@ -7,6 +7,7 @@ Words that follow each other are one number, commas and dashes between them keep
 from __future__ import annotations
 
 import re
+from itertools import takewhile
 from typing import Final
 
 from vault.redaction.edits import Edit
@@ -79,6 +80,7 @@ _MONTH_AFTER: Final = re.compile(
     re.IGNORECASE,
 )
 _YEARS_AFTER: Final = re.compile(r"[\s-](?:years?|yrs?|y/?o)\b", re.IGNORECASE)
+_WHOLE: Final = 9  # digits in figures that are a number of their own beside one in words
 _FEWEST: Final = 2  # words in a row, where nothing else says that it is a number
 
 
@@ -139,7 +141,11 @@ def _runs(text: str) -> list[_Run]:
 
 
 def _trim(run: _Run, text: str) -> None:
-    """Cut "and", signs and bare digits from the end: they belong to what follows."""
+    """Cut from the end "and" and signs, which belong to what follows, and a whole number in figures: it is another."""
+    figures = list(takewhile(lambda one: one[1].isdigit(), reversed(run.words)))
+    if sum(len(word) for _, word in figures) >= _WHOLE:
+        del run.words[-len(figures) :]
+        run.end -= sum(len(gap) + len(word) for gap, word in figures)
     while run.words and (run.words[-1][1] in _SIGNS or run.words[-1][1] in ("and", *_TIMES)):
         gap, word = run.words.pop()
         run.end -= len(gap) + len(word)

@@ -226,9 +226,10 @@ def unjoined(view: View) -> Reading | None:
     return Reading(view, edits, narrow=True) if edits else None
 
 
-# The glance that every text gets: beside words and the signs of a sentence there is nothing in it.
-_GLANCE: Final = re.compile(r"[^a-z ,.'!?;A-Z\n\t-]")
+# The glance that every text gets: beside words, numbers apart from them and the signs of a sentence nothing is in it.
+_GLANCE: Final = re.compile(r"[^a-z ,.'!?;A-Z\n\t0-9-]|[A-Za-z][0-9]|[0-9][A-Za-z]")
 _LONG_WORD: Final = 12
+_LETTERS_ALONE: Final = frozenset(("a", "i"))  # "I sold a chair" is not set letter by letter
 _MARKUP_CUE: Final = re.compile(r"[<*~`|\\\[_]|''|[\"']\s?[+.&\"']")
 _SPACED_CUE: Final = re.compile(
     r"(?<!\S)\S[ \t]{1,3}\S[ \t]{1,3}\S(?!\S)|(?<!\w)\w([-._*\xb7\u2022|/,])\w\1\w\1\w"
@@ -267,14 +268,16 @@ def readings(view: View) -> Iterator[Reading]:
 
 
 def _nothing_odd(view: View) -> bool:
-    """Whether the text is words alone, none of them long, spelled-out or set letter by letter."""
+    """Whether the text is words and two digits at most, no word long, spelled-out or set letter by letter."""
     text, words = view.text, view.words
     return (
         view.source is text
         and _GLANCE.search(text) is None
+        and view.digits < _FEWEST_DIGITS
         and words.isdisjoint(_WORD_CUES)
         and max(map(len, words), default=0) < _LONG_WORD
-        and [len(word) for word in words].count(1) < 2
+        and len({word for word in words if len(word) == 1} - _LETTERS_ALONE)
+        < 1 + words.isdisjoint(_LETTERS_ALONE)
         and not ("at" in words and view.structured)
         and ("-" not in text or decoding.CUE.search(text) is None)
     )

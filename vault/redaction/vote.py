@@ -1,7 +1,7 @@
 """A second opinion on names, without a model or a list of names: capitalised words where only a name can stand.
 
-Used in strict mode beside the model. Titles, kinship and introductions are followed by a name; a colon after
-a role is too. It errs on the side of finding.
+After "Mr" and its like it is asked always; in strict mode after more titles, kinship and introductions too, where it
+errs on the side of finding.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ _TITLE: Final = (
     r"|Nurse|Doctor|Herr|Frau|Monsieur|Madame|Se\xf1ora?|Sr|Sra|Signora?|Don|Do\xf1a|Coach|Aunt|Auntie|Uncle|Grandma"
     r"|Grandpa|Cousin)\.?"
 )
+# Always followed by a name, unlike "Judge" or "Coach".
+_COURTESY: Final = ("mr", "mrs", "ms", "mx", "miss", "dr", "prof", "messrs", "mme", "herr", "frau")
 _KIN: Final = (
     r"(?:wife|husband|spouse|partner|son|daughter|brother|sister|mother|father|mom|mum|dad|uncle|aunt|cousin|niece"
     r"|nephew|friend|boss|colleague|neighbou?r|manager|doctor|therapist|dentist|roommate|flatmate|girlfriend"
@@ -32,7 +34,15 @@ _SAID: Final = (
 )
 _CAPITALISED: Final = r"[A-Z][\w'\u2019-]{1,30}"
 _NAME: Final = rf"(?P<value>{_CAPITALISED}(?: (?:(?:van|von|de|del|da|al|bin) )?{_CAPITALISED}){{0,3}})"
+_LETTER: Final = r"[A-Z\xc0-\xd6\xd8-\xde\u0100-\u017d]"
+_PART: Final = rf"(?:(?:{_LETTER}\.){{1,3}}|{_LETTER}[\w-]{{1,30}}(?:['\u2019][^\W\d_]{{2,30}})?)"
+_TITLED: Final = re.compile(
+    rf"\b(?:{'|'.join(title.title() for title in _COURTESY)})\b\.?[ ]{{1,2}}"
+    rf"(?P<value>{_PART}(?:[ ]{{1,2}}(?:(?:van|von|de|der|del|da|al|bin) )?{_PART}){{0,3}})"
+)
+_COURTESIES: Final = frozenset(_COURTESY)
 _PATTERNS: Final = (
+    _TITLED,
     re.compile(rf"\b{_TITLE}[ ]{{1,2}}{_NAME}"),
     re.compile(rf"\b(?i:{_KIN})(?:,|'s name is| is| was|)?[ ]{{1,2}}{_NAME}"),
     re.compile(rf"\b(?i:{_SAID})[ ]{{1,2}}{_NAME}"),
@@ -40,20 +50,22 @@ _PATTERNS: Final = (
 
 
 class NameVote:
-    """Capitalised words after titles, kinship words and introductions."""
+    """Capitalised words after courtesy titles; if `strict`, after kinship words, introductions and offices as well."""
 
     name = "vote"
     entities = frozenset(("PERSON",))
     digits = -1
 
-    def __init__(self, *, threshold: float = DEFAULT_THRESHOLD) -> None:
+    def __init__(self, *, threshold: float = DEFAULT_THRESHOLD, strict: bool = False) -> None:
         self._threshold = threshold
+        self._strict = strict
 
     def find(self, view: View) -> Iterable[Finding]:
+        patterns = _PATTERNS if self._strict else () if _COURTESIES.isdisjoint(view.words) else (_TITLED,)
         if self._threshold > SCORE:
             return []
         return [
             Finding("PERSON", *match.span("value"), SCORE, self.name)
-            for pattern in _PATTERNS
+            for pattern in patterns
             for match in pattern.finditer(view.text)
         ]

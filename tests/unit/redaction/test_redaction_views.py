@@ -115,6 +115,10 @@ def test_tokens(text: str, plain: str) -> None:
     ("text", "plain"),
     [
         ("five three six, nine oh, four three nine nine", "536-90-4399"),
+        (
+            "five three six, nine oh, four three nine nine 4111 1111 1111 1111",
+            "536-90-4399 4111 1111 1111 1111",
+        ),
         ("double five triple one", "55111"),
         ("twenty twenty-four", "2024"),
         ("born May third nineteen eighty five", "born May 3 1985"),

@@ -121,45 +121,40 @@ class Network:
         return out + self._group(group) if group else out
 
     def _group(self, texts: Sequence[Sequence[str]]) -> list[tuple[Floats, Tally]]:
-        """Short texts in one pass."""
+        """Short texts in one pass, rows of zeros between them."""
         gap = [""] * self._pad
-        flat: list[str] = gap.copy()
-        starts = []
+        flat: list[str] = []
+        starts, gaps = [], []
         for tokens in texts:
+            if flat:
+                gaps += range(len(flat), len(flat) + self._pad)
+                flat += gap
             starts.append(len(flat))
             flat += tokens
-            flat += gap
         x, counts = self._look_up(flat)
-        sums = np.add.reduceat(counts, starts, axis=0).tolist()
-        tallies = [Tally(row) for row in sums]
-        ends = [start + len(tokens) for start, tokens in zip(starts, texts, strict=True)]
-        for start, end, tally in zip(starts, ends, tallies, strict=True):
-            x[start:end] += self._cases[tally.case]
-        gaps = [row for end in (0, *ends) for row in range(end, end + self._pad)]
+        tallies = [Tally(row) for row in np.add.reduceat(counts, starts, axis=0).tolist()]
+        spans = [slice(start, start + len(tokens)) for start, tokens in zip(starts, texts, strict=True)]
+        for span, tally in zip(spans, tallies, strict=True):
+            x[span] += self._cases[tally.case]
         found = self._run(x, gaps)
-        return [(found[start:end], tally) for start, end, tally in zip(starts, ends, tallies, strict=True)]
+        return [(found[span], tally) for span, tally in zip(spans, tallies, strict=True)]
 
     def _long(self, tokens: Sequence[str]) -> tuple[Floats, Tally]:
         """A long text in windows; its first window says what kind of text it is."""
-        reach, pad = self._reach, [""] * self._pad
         tally: Tally | None = None
         parts = []
         for start in range(0, len(tokens), _WINDOW):
-            left = max(0, start - reach)
-            inner = tokens[left : start + _WINDOW + reach]
-            x, counts = self._look_up([*pad, *inner, *pad])
+            left = max(0, start - self._reach)
+            x, counts = self._look_up(tokens[left : start + _WINDOW + self._reach])
             if tally is None:
                 tally = Tally(counts.sum(axis=0).tolist())
-            gaps = [*range(self._pad), *range(len(x) - self._pad, len(x))]
             x += self._cases[tally.case]
-            x[gaps] = 0.0
-            first = self._pad + start - left
-            parts.append(self._run(x, gaps)[first : first + min(_WINDOW, len(tokens) - start)])
+            parts.append(self._run(x, [])[start - left :][:_WINDOW])
         assert tally is not None  # noqa: S101 - there is at least one window
         return np.concatenate(parts), tally
 
     def _run(self, x: Floats, gaps: list[int]) -> Floats:
-        """The convolutions over rows `x`; the rows `gaps` stay zero."""
+        """The convolutions over rows `x`, beyond which there are zeros; the rows `gaps` stay zero."""
         n, width, pad = len(x), self._width, self._pad
         zero = np.array(gaps, dtype=np.intp)
         wide = np.zeros((n + 2 * pad, width), dtype=np.float32)
@@ -168,16 +163,16 @@ class Network:
         both = np.empty((n, 2 * width), dtype=np.float32)
         left, right = both[:, :width], both[:, width:]
         for dilation, kernel, bias in self._blocks:
-            np.multiply(x, _inverse_norm(x), out=inner)
-            windows[:, :width] = wide[pad - dilation : pad - dilation + n]
-            windows[:, width : 2 * width] = inner
-            windows[:, 2 * width :] = wide[pad + dilation : pad + dilation + n]
+            np.divide(x, _norm(x), out=inner)
+            around = (wide[pad - dilation :][:n], inner, wide[pad + dilation :][:n])
+            np.concatenate(around, axis=1, out=windows)
             np.matmul(windows, kernel, out=both)
             both += bias
             np.maximum(left, right, out=left)
             x += left
-            x[zero] = 0.0
-        x *= _inverse_norm(x)
+            if gaps:
+                x[zero] = 0.0
+        x /= _norm(x)
         out: Floats = np.matmul(x, self._out)
         out += self._out_bias
         return out
@@ -238,11 +233,12 @@ class Network:
         return out
 
 
-def _inverse_norm(x: Floats) -> Floats:
+def _norm(x: Floats) -> Floats:
+    """The root of the mean square of each row, as a column."""
     squares = np.einsum("ij,ij->i", x, x)
     squares *= np.float32(1.0 / x.shape[1])
     squares += _EPSILON
-    out: Floats = (1.0 / np.sqrt(squares))[:, None]
+    out: Floats = np.sqrt(squares, out=squares)[:, None]
     return out
 
 
