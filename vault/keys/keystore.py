@@ -25,7 +25,14 @@ from vault.errors import (
 from vault.files import private_folder
 from vault.keys.interface import KeyProvider
 from vault.keys.keyring import TENANT_USES, KeyCache, SubjectKeys, TenantKeys
-from vault.keys.layout import SCHEMA, key_path, keystore_epochs, read_file_key, write_keystore_file
+from vault.keys.layout import (
+    SCHEMA,
+    key_path,
+    keystore_epochs,
+    read_file_key,
+    upgrade,
+    write_keystore_file,
+)
 from vault.keys.sealing import (
     ZERO,
     damaged,
@@ -57,12 +64,20 @@ class Keystore:
     """Everything wrapped: tenants, their keys, subjects, their data keys, tombstones, newest checkpoints."""
 
     def __init__(
-        self, folder: Path, provider: KeyProvider, *, cache: KeyCache, timeout_s: float = 10.0
+        self,
+        folder: Path,
+        provider: KeyProvider,
+        *,
+        cache: KeyCache,
+        timeout_s: float = 10.0,
+        upgrades: bool = True,
     ) -> None:
+        """`upgrades` brings a keystore of an older schema up to date; a backup is left as it is."""
         self._folder = folder
         self.provider = provider
         self._cache = cache
         self._timeout_s = timeout_s
+        self._upgrades = upgrades
         self._seen_version = -1
         self._seen_changes = -1
         self._refreshing = threading.Lock()
@@ -114,14 +129,17 @@ class Keystore:
             )
             meta: dict[str, Any] = dict(database.query("SELECT key, value FROM meta"))
             schema = meta.get("schema")
-            if schema == SCHEMA and meta.get("state") == "active" and meta.get("epoch") == epoch:
+            if schema == 1 and meta.get("state") == "active" and self._upgrades:
+                upgrade(database)
+                schema = SCHEMA
+            if schema in (1, SCHEMA) and meta.get("state") == "active" and meta.get("epoch") == epoch:
                 return epoch, database
             database.close()
             if isinstance(schema, int) and schema > SCHEMA:
                 raise ConfigError(
                     "keystore.newer", "this keystore was written by a newer memvault; upgrade to open it"
                 )
-            if schema != SCHEMA:
+            if schema not in (1, SCHEMA):
                 raise damaged()
         raise IntegrityViolationError(
             "keystore.retired", "every keystore here is retired: an older copy was restored"
@@ -134,6 +152,9 @@ class Keystore:
             self._refresh(force=force)
 
     def _refresh(self, *, force: bool) -> None:
+        if self.database.moved:  # a restore put another file here; this handle has the old one
+            self._reopen()
+            return
         version = self.database.data_version
         if version == self._seen_version and not force:
             return
@@ -141,11 +162,7 @@ class Keystore:
             self.database.query("SELECT key, value FROM meta WHERE key IN ('state', 'changes')")
         )
         if meta.get("state") != "active":
-            self._cache.flush()
-            self.database.close()
-            self.epoch, self.database = self._open_active()
-            self._seen_version, self._seen_changes = -1, -1
-            self._refresh(force=True)
+            self._reopen()
             return
         if "changes" not in meta:
             raise IntegrityViolationError(
@@ -156,6 +173,13 @@ class Keystore:
             self._cache.flush()
             self._seen_changes = changes
         self._seen_version = version
+
+    def _reopen(self) -> None:
+        self._cache.flush()
+        self.database.close()
+        self.epoch, self.database = self._open_active()
+        self._seen_version, self._seen_changes = -1, -1
+        self._refresh(force=True)
 
     def pack(self) -> str | None:
         """Digest of the policy pack that was in force when the vault was last opened."""

@@ -11,9 +11,9 @@ from vault.errors import ConfigError, DecryptionError, IntegrityViolationError
 from vault.files import convert_os, write_private
 from vault.keys.interface import KeyProvider
 from vault.keys.sealing import ZERO
-from vault.storage import create_file
+from vault.storage import Database, create_file
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 TABLES: Final = """
 CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE tenants(
@@ -36,6 +36,24 @@ CREATE TABLE checkpoints(
   tid BLOB PRIMARY KEY, size INTEGER NOT NULL, root BLOB NOT NULL, note BLOB NOT NULL, at_ms INTEGER NOT NULL)
   WITHOUT ROWID;
 """
+# Since schema 2: rights requests and holds, further names of a subject, and subjects whose generation goes at a roll.
+CASES: Final = """
+CREATE TABLE cases(
+  tid BLOB NOT NULL, id BLOB NOT NULL, kind TEXT NOT NULL, state TEXT NOT NULL, sid BLOB, at_ms INTEGER NOT NULL,
+  body BLOB NOT NULL, PRIMARY KEY(tid, id)) WITHOUT ROWID;
+CREATE TABLE aliases(
+  tid BLOB NOT NULL, ref BLOB NOT NULL, sid BLOB NOT NULL, ident BLOB NOT NULL, PRIMARY KEY(tid, ref)) WITHOUT ROWID;
+CREATE TABLE stale(
+  tid BLOB NOT NULL, sid BLOB NOT NULL, since_ms INTEGER NOT NULL, PRIMARY KEY(tid, sid)) WITHOUT ROWID;
+"""
+
+
+def upgrade(database: Database) -> None:
+    """Bring a keystore of schema 1 to the present one; another process may have been faster."""
+    with database.transaction():
+        if database.one("SELECT value FROM meta WHERE key = 'schema'") == (1,):
+            database.execute_script(CASES)
+            database.execute("UPDATE meta SET value = ? WHERE key = 'schema'", (SCHEMA,))
 
 
 def keystore_epochs(folder: Path) -> list[int]:
@@ -78,6 +96,6 @@ def write_keystore_file(
         folder / f"keystore-{epoch}.key", provider.wrap(epoch, key, WrapContext(ZERO, "keystore", b"", epoch))
     )
     try:
-        create_file(folder / f"keystore-{epoch}.db", key, TABLES, rows)
+        create_file(folder / f"keystore-{epoch}.db", key, TABLES + CASES, rows)
     finally:
         key.close()

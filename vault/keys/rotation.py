@@ -17,7 +17,7 @@ from vault.files import convert_os, private_folder, sync_folder, write_private
 from vault.keys.interface import KeyProvider
 from vault.keys.keyring import KeyCache, SubjectKeys, TenantKeys
 from vault.keys.keystore import Keystore
-from vault.keys.layout import keystore_epochs, read_file_key, write_keystore_file
+from vault.keys.layout import SCHEMA, keystore_epochs, read_file_key, write_keystore_file
 from vault.keys.sealing import (
     ZERO,
     kek_context,
@@ -41,6 +41,9 @@ _COPIED: Final = {
     "deks": 4,
     "tombstones": 5,
     "checkpoints": 5,
+    "cases": 7,
+    "aliases": 4,
+    "stale": 3,
 }
 
 
@@ -261,8 +264,15 @@ def _rows(keystore: Keystore, new: int) -> list[tuple[str, list[tuple[object, ..
     rows: list[tuple[str, list[tuple[object, ...]]]] = []
     with keystore.names_key() as names, SecretKey.random() as fresh:
         wrapped = provider.wrap(new, fresh, WrapContext(ZERO, "names", b"", new))
-        kept = database.query("SELECT key, value FROM meta WHERE key IN ('schema', 'pack')")
-        meta = [*kept, ("epoch", new), ("state", "active"), ("changes", 0), ("names", wrapped)]
+        kept = database.query("SELECT key, value FROM meta WHERE key = 'pack'")
+        meta = [
+            *kept,
+            ("schema", SCHEMA),
+            ("epoch", new),
+            ("state", "active"),
+            ("changes", 0),
+            ("names", wrapped),
+        ]
         rows.append(("INSERT INTO meta(key, value) VALUES(?, ?)", meta))
         tenants: list[tuple[object, ...]] = []
         for tid, blob, kek_no, kek, created in database.query(
@@ -311,7 +321,7 @@ def back_up(folder: Path, provider: KeyProvider, epoch: int, target: Path) -> Pa
 def verify_copy(place: Path, provider: KeyProvider, epoch: int) -> dict[str, int]:
     """Open a keystore as a vault would, and every name, key and identity in it; counts, or raises."""
     cache = KeyCache(16, 60)
-    keystore = Keystore(place, provider, cache=cache)
+    keystore = Keystore(place, provider, cache=cache, upgrades=False)
     try:
         if keystore.epoch != epoch:
             raise IntegrityViolationError(
