@@ -14,13 +14,14 @@ from typing import Any
 
 from vault.audit import certificate, certified, merkle, nonmembership, proofs, verify
 from vault.audit.certified import Count, Probe, Withheld
-from vault.audit.events import b64u, entry
+from vault.audit.events import entry
 from vault.audit.jcs import canonical
 from vault.audit.log import Event
 from vault.audit.note import Checkpoint, sign_note, vkey
 from vault.crypto.primitives import SecretKey, SigningKey
 from vault.types import Destruction
 
+LATER = timedelta(days=3)
 START = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
 DIGEST = hashlib.sha256(b"a pack").hexdigest()
 REQUEST = "7f3a9c0e55d14b6c8a2e1f0b9d8c7a65"
@@ -157,7 +158,9 @@ class Case:
     def told(self) -> Case:
         """Write it all into the log."""
         log, of = self.log, self.fields
-        before = self.before if self.before is not None else [*self.after, *self.keys]
+        before = (
+            list(self.before) if self.before is not None else list(dict.fromkeys([*self.after, *self.keys]))
+        )
         logged = self.keys if self.logged_keys is None else self.logged_keys
         log.reads(3)
         self.leaves_before = tree(before)
@@ -188,12 +191,11 @@ class Case:
         return [certified.commit(BLIND, "user", "pat-42")] if self.scope == "subject" else []
 
     def proofs(self, **others: Any) -> proofs.Proofs:
-        options: dict[str, Any] = {
-            **self.numbers,
-            "keys_before": nonmembership.prove_present(self.leaves_before, self.keys),
-            "keys_after": nonmembership.prove_absent(self.leaves_after, self.keys),
-            **others,
-        }
+        options: dict[str, Any] = {**self.numbers, **others}
+        if "keys_before" not in others:
+            options["keys_before"] = nonmembership.prove_present(self.leaves_before, self.keys)
+        if "keys_after" not in others:
+            options["keys_after"] = nonmembership.prove_absent(self.leaves_after, self.keys)
         return proofs.gather(self.log, self.log, **options)  # type: ignore[arg-type]
 
     def facts(self, **others: Any) -> certificate.ErasureFacts:
@@ -244,4 +246,35 @@ def resigned(bundle: dict[str, Any], statement: dict[str, Any], key: SigningKey,
     return json.dumps(bundle).encode()
 
 
-__all__ = ["Case", "MemoryLog", "b64u", "ended", "resigned", "signer", "tree", "unpacked"]
+def destroyed() -> Case:
+    return Case().told()
+
+
+def asserted() -> Case:
+    return Case(epochs=[ended(3, "asserted")]).told()
+
+
+def scheduled() -> Case:
+    return Case(epochs=[ended(3, "scheduled", LATER)]).told()
+
+
+def live_erased() -> Case:
+    return Case(epochs=[], epoch_after=3).told()
+
+
+def two_epochs() -> Case:
+    return Case(epochs=[ended(3), ended(4)], live=[5], epoch_after=5).told()
+
+
+def one_memory() -> Case:
+    survivors = [*((kid, 1) for kid in OTHERS), (PERSON, 2)]
+    return Case(keys=[(PERSON, 1)], after=survivors, scope="memory").told()
+
+
+def content_only() -> Case:
+    keys = [(PERSON, 1), *((kid, 1) for kid in OTHERS)]
+    return Case(keys=[], before=keys, after=keys, scope="memory", epochs=[], epoch_after=3).told()
+
+
+def whole_tenant() -> Case:
+    return Case(keys=[(kid, 1) for kid in OTHERS], after=[], scope="tenant").told()
