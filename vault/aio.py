@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from functools import wraps
 from types import TracebackType
-from typing import TYPE_CHECKING, Concatenate, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 
+from vault.exports import Exports
 from vault.session import PathLike, Session, Vault
 from vault.types import Principal
 
@@ -27,13 +28,11 @@ async def _in_thread(call: Callable[_P, _R], *args: _P.args, **kwargs: _P.kwargs
     return await asyncio.to_thread(call, *args, **kwargs)
 
 
-def _lift(
-    method: Callable[Concatenate[Session, _P], _R],
-) -> Callable[Concatenate[AsyncSession, _P], Awaitable[_R]]:
+def _lift(method: Callable[Concatenate[Any, _P], _R]) -> Callable[Concatenate[Any, _P], Awaitable[_R]]:
     """The same call in a worker thread; signature and docstring are the sync method's."""
 
     @wraps(method)
-    async def lifted(self: AsyncSession, *args: _P.args, **kwargs: _P.kwargs) -> _R:
+    async def lifted(self: Any, *args: _P.args, **kwargs: _P.kwargs) -> _R:
         return await _in_thread(method, self.sync, *args, **kwargs)
 
     return lifted  # type: ignore[return-value]
@@ -55,6 +54,21 @@ class AsyncSession:
     delete_all = _lift(Session.delete_all)
     history = _lift(Session.history)
     reveal = _lift(Session.reveal)
+
+    @property
+    def exports(self) -> AsyncExports:
+        """`Session.exports`, its calls in worker threads."""
+        return AsyncExports(self.sync.exports)
+
+
+class AsyncExports:
+    """`Exports` for asyncio; `sync` is the object underneath."""
+
+    def __init__(self, exports: Exports) -> None:
+        self.sync = exports
+
+    preview = _lift(Exports.preview)
+    run = _lift(Exports.run)
 
 
 class AsyncVault:

@@ -28,6 +28,7 @@ from vault.types import (
 
 if TYPE_CHECKING:
     from vault.admin import Admin
+    from vault.exports import Exports
     from vault.flows.bulk import BulkResult
     from vault.flows.context import Caller, Stages
 
@@ -187,6 +188,13 @@ class Session:
 
         user_id = self._caller.user_id if user_id is None else user_id
         return validate.scope(user_id=user_id, agent_id=agent_id, app_id=app_id, run_id=run_id)
+
+    @property
+    def exports(self) -> Exports:
+        """What is held about a person, handed out: to the person, or to who takes over."""
+        from vault.exports import Exports
+
+        return Exports(self._stages, self._caller, self._vault.folder)
 
     def add(
         self,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import inspect
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -19,9 +20,10 @@ from support.thief import Thief, mend_hash, records_thief
 
 from vault import Principal, Session, Vault
 from vault.admin import Admin
-from vault.aio import AsyncSession
+from vault.aio import AsyncExports, AsyncSession
 from vault.audit.jcs import strict_loads
 from vault.errors import InvalidInputError, NotFoundError, VaultError
+from vault.exports import Exports
 from vault.flows.context import Call
 
 ABSENT = "00000000-0000-4000-8000-000000000000"
@@ -238,6 +240,37 @@ SESSION_ATTACKS: dict[str, list[Attack]] = {
 }
 
 
+def _export(w: World, s: Session, **options: Any) -> Any:
+    """What somebody else gets of an export: the answer and every byte that was written."""
+    place = Path(w.vault.folder).parent / "stolen"
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir()
+    answer = session_for(s, "privacy", "rights-request").exports.run(
+        to=place / "copy", format="folder", **options
+    )
+    return answer, [path.read_text(encoding="utf-8") for path in (place / "copy").iterdir()]
+
+
+def session_for(s: Session, role: str, purpose: str) -> Session:
+    """The attacker with a right it should not have: a bound session stays bound, and each stays in its tenant."""
+    caller = s._caller
+    principal = Principal(caller.principal.tenant, caller.principal.id, (role,))
+    return s._vault.session(principal, purpose=purpose, user_id=caller.user_id)
+
+
+EXPORT_ATTACKS: dict[str, list[Attack]] = {
+    "run": [
+        *(lambda w, s, u=u, r=r: _export(w, s, user_id=u, reveal=r)
+          for u in (ALICE, BOB, None, *SCOPES, *LOOKALIKES) for r in (False, "curious")),
+        lambda w, s: _export(w, s, user_id=BOB, reveal=w.token),
+    ],
+    "preview": [
+        *(lambda w, s, u=u: session_for(s, "privacy", "rights-request").exports.preview(user_id=u, reveal="curious")
+          for u in (ALICE, BOB, None, *SCOPES, *LOOKALIKES)),
+    ],
+}  # fmt: skip
+
+
 def visible(answer: Any) -> str:
     """Everything an answer shows, as one text."""
     return repr(answer)
@@ -254,6 +287,7 @@ def test_every_method_is_attacked() -> None:
     assert (
         set(SESSION_ATTACKS) == public(Session) == public(AsyncSession)
     )  # which is the same methods in threads
+    assert set(EXPORT_ATTACKS) == public(Exports) == public(AsyncExports)
     assert set(ADMIN_ATTACKS) == public(Admin)
     assert sum(len(attacks) for attacks in SESSION_ATTACKS.values()) > 700
 
@@ -268,6 +302,23 @@ def test_no_call_of_another_user_or_tenant_shows_or_changes_anything(world: Worl
             assert "quorvanthine" not in shown or method in ("add", "add_many"), (method, number)
             assert world.victim not in shown, (method, number)
             assert ADDRESS not in shown, (method, number)
+    assert world.everything() == before
+
+
+@pytest.mark.parametrize("method", sorted(EXPORT_ATTACKS))
+def test_no_export_of_another_user_or_tenant_holds_anything(world: World, method: str) -> None:
+    before = world.everything()
+    counts = []
+    for attacker in world.attackers():
+        for number, attack in enumerate(EXPORT_ATTACKS[method]):
+            answer = attempt(attack, world, attacker)
+            counts.append(not isinstance(answer, VaultError))
+            shown = visible(answer)
+            assert "quorvanthine" not in shown, (method, number)
+            assert world.victim not in shown, (method, number)
+            assert ADDRESS not in shown, (method, number)
+    assert any(counts)  # their own
+    assert not all(counts)
     assert world.everything() == before
 
 
@@ -297,6 +348,7 @@ def test_the_same_calls_do_reach_what_is_the_callers_own(world: World) -> None:
     assert "quorvanthine" in visible(mine.history(world.victim))
     assert ADDRESS in visible(session(world.vault, A, "staff").reveal(world.victim, reason="call back"))
     assert mine.list(user_id=ALICE, cursor=world.cursor, limit=1).memories
+    assert ADDRESS in visible(_export(world, mine, user_id=ALICE, reveal="asked for it"))
     assert mine.delete_all(user_id=ALICE).deleted == 2
 
 

@@ -12,6 +12,7 @@ import inspect
 import json
 import logging
 import os
+import shutil
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -19,15 +20,21 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from support.canaries import KEYED, Canaries, personal
+from support.canaries import KEYED, SAMPLES, Canaries, personal
 from support.thief import flipped, records_thief
 from vault import Principal, Session, Vault
 from vault.admin import Admin
-from vault.aio import AsyncSession, AsyncVault
+from vault.aio import AsyncExports, AsyncSession, AsyncVault
 from vault.errors import DeniedError, IntegrityViolationError, InvalidInputError, VaultError
+from vault.exports import Exports
 
-CLASSES = (Vault, Session, Admin, AsyncVault, AsyncSession)
+CLASSES = (Vault, Session, Admin, Exports, AsyncVault, AsyncSession, AsyncExports)
 AFTER = timedelta(days=30)
+EXPORTED = {
+    "EMAIL_ADDRESS": True,
+    "US_SSN": True,
+    "PASSWORD": False,
+}  # whether the privacy role sees the values
 
 
 def public_methods() -> set[str]:
@@ -398,10 +405,57 @@ def import_many(d: Drive, _: Any) -> None:
     d.refused(DeniedError, d.admin().import_many, items)
 
 
-class Sync:
-    """An AsyncSession seen as a session: each call is run to its end."""
+def exported_person(d: Drive) -> str:
+    """Somebody with memories of every kind of value."""
+    user, session = d.canaries.identity("user id"), d.session()
+    for entity in EXPORTED:
+        session.add(
+            d.personal[entity], user_id=user, metadata={d.canaries.word("metadata key"): d.canaries.fact()}
+        )
+    memory = session.add(d.canaries.fact(), user_id=user).memories[0]
+    session.update(memory.id, d.canaries.fact(), reason=d.canaries.word("reason"))
+    return user
 
-    def __init__(self, session: AsyncSession) -> None:
+
+def export_preview(d: Drive, e: Any) -> None:
+    c = d.canaries
+    assert (
+        e.preview(user_id=exported_person(d), reveal=c.word("reason")).counts["memories"] == len(EXPORTED) + 1
+    )
+    d.refused(VaultError, e.preview, user_id=c.identity("user id"))
+    d.refused(VaultError, e.preview, user_id=c.word("refused id") + "\x00")
+    d.refused(VaultError, e.preview, user_id=d.people[0], reveal=c.word("refused reason") + "\x00")
+    d.refused(DeniedError, d.session().exports.preview, user_id=d.people[0])
+
+
+def export_run(d: Drive, e: Any) -> None:
+    """What it writes is meant to be read, where the caller asked for it: looked at, and taken away before the scan."""
+    c = d.canaries
+    user, place = exported_person(d), d.folder / "handed-out"
+    place.mkdir()
+    for to, options in (
+        (place / "folder", {"format": "folder", "reveal": c.word("reason")}),
+        (place / "archive.zip", {"progress": lambda done, total: None}),
+    ):
+        assert e.run(user_id=user, to=to, **options).complete
+        d.refused(VaultError, e.run, user_id=user, to=to, **options)
+    page = (place / "folder" / "index.html").read_text(encoding="utf-8")
+    assert user in page
+    assert {entity: SAMPLES[entity][1] in page for entity in EXPORTED} == EXPORTED
+    d.refused(VaultError, e.run, user_id=user, to=d.vault.folder / "copy")
+    d.refused(VaultError, e.run, user_id=user, to=place / "nowhere" / "copy")
+    d.refused(VaultError, e.run, user_id=user, to=place / "other", format=c.word("refused format"))
+    d.refused(VaultError, e.run, user_id=c.identity("user id"), to=place / "other")
+    d.refused(VaultError, e.run, user_id=c.word("refused id") + "\x00", to=place / "other")
+    d.refused(VaultError, e.run, user_id=user, to=place / "other", reveal=c.word("refused reason") + "\x00")
+    d.refused(DeniedError, d.session().exports.run, user_id=user, to=place / "other")
+    shutil.rmtree(place)
+
+
+class Sync:
+    """An AsyncSession or a part of it, seen as a session: each call is run to its end."""
+
+    def __init__(self, session: AsyncSession | AsyncExports) -> None:
         self._session = session
 
     def __getattr__(self, name: str) -> Any:
@@ -437,12 +491,15 @@ _ADMIN: dict[str, Callable[[Drive, Any], None]] = {
         "index_verify", "index_rebuild", "index_status", "overview", "doctor",
     )},
 }  # fmt: skip
+_EXPORTS: dict[str, Callable[[Drive, Any], None]] = {"preview": export_preview, "run": export_run}
 TABLE: dict[str, Callable[[Drive, Any], None]] = {
     "Vault.init": vault_init, "Vault.open": vault_open, "Vault.session": vault_session, "Vault.admin": vault_admin,
     "Vault.close": vault_close,
     "Vault.only_tenant": only_tenant,
     **{f"Session.{name}": function for name, function in _SESSION.items()},
     **{f"AsyncSession.{name}": function for name, function in _SESSION.items()},
+    **{f"Exports.{name}": function for name, function in _EXPORTS.items()},
+    **{f"AsyncExports.{name}": function for name, function in _EXPORTS.items()},
     **{f"Admin.{name}": function for name, function in _ADMIN.items()},
     **{f"AsyncVault.{name}": async_vault for name in ("open", "session", "admin", "close")},
 }  # fmt: skip
@@ -457,8 +514,11 @@ def drive(d: Drive) -> None:
         if (cls.startswith("Async"), function) in done:
             continue
         done.add((cls.startswith("Async"), function))
-        d.at = int(cls == "AsyncSession")
-        if cls == "Session":
+        d.at = int(cls in ("AsyncSession", "AsyncExports"))
+        if cls.endswith("Exports"):
+            privacy = d.session("privacy", "rights-request")
+            function(d, privacy.exports if cls == "Exports" else Sync(AsyncSession(privacy).exports))
+        elif cls == "Session":
             function(d, d.session())
         elif cls == "AsyncSession":
             function(d, Sync(AsyncSession(d.session())))

@@ -196,6 +196,30 @@ def import_(t: Terminal) -> None:
     t.fails("import", t.file("other.json", c.word("refused line")))
 
 
+def export_run(t: Terminal) -> None:
+    """What it writes is the caller's, like the files in `input`."""
+    c, to = t.canaries, t.input / "copy.zip"
+    t.run("add", "--user", t.user, text=t.personal["US_SSN"])
+    t.run("export", "run", "--user-id", t.user, "--to", to, "--dry-run", "--reveal", c.word("reason"))
+    t.run("export", "run", "--user-id", t.user, "--to", to, "--reveal", c.word("reason"))
+    t.run("export", "run", "--user-id", t.user, "--to", t.input / "copy", "--folder", "--restart", "--json")
+    t.fails("export", "run", "--user-id", t.user, "--to", to)
+    t.fails("export", "run", "--user-id", t.user, "--to", t.folder / "vault" / "copy")
+    t.fails("export", "run", "--user-id", t.user, "--to", t.input / c.word("missing folder") / "copy")
+    t.fails("export", "run", "--user-id", t.user, "--to", t.input / "other", "--role", "app")
+    t.fails("export", "run", "--user-id", c.word("refused id"), "--to", t.input / "other")
+    t.fails("export", "run", "--to", t.input / "other")
+
+
+def export_verify(t: Terminal) -> None:
+    c = t.canaries
+    t.run("export", "verify", t.input / "copy.zip")
+    t.run("export", "verify", t.input / "copy", "--json")
+    t.fails("export", "verify", t.input / "copy.zip", "--digest", c.word("refused digest"))
+    t.fails("export", "verify", t.file("no-export.zip", c.word("refused archive")))
+    t.fails("export", "verify", c.word("missing file"))
+
+
 def tenant_create(t: Terminal) -> None:
     name = t.canaries.word("tenant name")
     t.run("tenant", "create", name)
@@ -272,6 +296,7 @@ def plain(*words: str) -> Callable[[Terminal], None]:
 VERBS: dict[str, Callable[[Terminal], None]] = {
     "init": init, "demo": demo, "add": add, "search": search, "get": get, "list": list_, "update": update,
     "delete": delete, "delete-all": delete_all, "history": history, "reveal": reveal, "import": import_,
+    "export run": export_run, "export verify": export_verify,
     "tenant create": tenant_create, "audit show": audit_show, "keys rotate": keys_rotate,
     **{name: plain(*name.split()) for name in (
         "status", "tenant list", "keys status", "keys backup", "keys verify", "audit verify", "audit checkpoint",

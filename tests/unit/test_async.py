@@ -13,17 +13,33 @@ from support.calls import Clock, operator, rows, session_of, staff, stages_of
 
 from vault import AsyncSession, AsyncVault, Principal, Session, Vault
 from vault.admin import Admin
+from vault.aio import AsyncExports
 from vault.errors import ConflictError, InvalidInputError, NotFoundError, PurposeDeniedError, UnavailableError
+from vault.exports import Exports
 
 BOT = Principal("clinic", "intake-bot", ("app",))
 
 
 def public(kind: type) -> dict[str, Any]:
-    return {name: member for name, member in vars(kind).items() if not name.startswith("_")}
+    return {
+        name: member for name, member in vars(kind).items() if not name.startswith("_") and callable(member)
+    }
 
 
-def test_every_method_is_there_with_the_same_signature_and_words() -> None:
-    sync, lifted = public(Session), public(AsyncSession)
+def parts(kind: type) -> set[str]:
+    """The sub-objects of a session."""
+    return {name for name, member in vars(kind).items() if isinstance(member, property)}
+
+
+def test_every_sub_object_is_there() -> None:
+    assert parts(AsyncSession) == parts(Session)
+
+
+@pytest.mark.parametrize(
+    ("plain", "awaited"), [(Session, AsyncSession), (Exports, AsyncExports)], ids=["session", "exports"]
+)
+def test_every_method_is_there_with_the_same_signature_and_words(plain: type, awaited: type) -> None:
+    sync, lifted = public(plain), public(awaited)
     assert set(lifted) == set(sync)
     for name, method in sync.items():
         assert inspect.iscoroutinefunction(lifted[name]), name

@@ -20,11 +20,13 @@ from support.calls import Clock, auditor, held, operator, session_of, staff, tol
 
 from vault import AsyncSession, AsyncVault, Principal, Session, Vault, VaultError
 from vault.admin import Admin
+from vault.aio import AsyncExports
 from vault.crypto.primitives import SecretKey
 from vault.errors import ConfigError, InvalidInputError
+from vault.exports import Exports
 from vault.flows.rotate import LEVELS
 
-CLASSES = (Session, AsyncSession, Admin, Vault, AsyncVault)
+CLASSES = (Session, AsyncSession, Exports, AsyncExports, Admin, Vault, AsyncVault)
 SCOPE = {name: bad.scopes() for name in ("user_id", "agent_id", "app_id", "run_id")}
 REVEAL = bad.texts(1_024)
 ORDERS = ("CREATED_AT", "created_at ", "text", "--created_at")
@@ -78,6 +80,15 @@ TABLE: dict[str, dict[str, list[Bad]]] = {
         "memory_id": bad.memory_ids(),
         "reason": [*bad.table("reason.missing", {"None": None}), *bad.texts(1_024)],
     },
+    "Exports.preview": {"user_id": bad.scopes(), "reveal": REVEAL},
+    "Exports.run": {
+        "user_id": bad.scopes(),
+        "to": [*bad.paths(), *bad.table("path.form", {"None": None})],
+        "reveal": REVEAL,
+        "format": bad.one_of("format.value", "Archive", "archive ", "zip"),
+        "progress": bad.callbacks(),
+        "resume": bad.flags("resume"),
+    },
     "Admin.overview": {"most": bad.numbers("most", 10_000)},
     "Admin.doctor": {},
     "Admin.tenants": {},
@@ -121,7 +132,7 @@ TABLE: dict[str, dict[str, list[Bad]]] = {
     "Vault.close": {},
     "AsyncVault.close": {},
 }
-for _name in [name for name in TABLE if name.startswith("Session.")]:
+for _name in [name for name in TABLE if name.startswith(("Session.", "Exports."))]:
     TABLE[f"Async{_name}"] = TABLE[_name]
 for _name in ("open", "session", "admin"):
     TABLE[f"AsyncVault.{_name}"] = TABLE[f"Vault.{_name}"]
@@ -134,6 +145,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "update": {"text": "prefers the back row"},
     "delete_all": {"user_id": "pat-42"},
     "reveal": {"reason": "call her back"},
+    "preview": {"user_id": "pat-42"},
     "create_tenant": {"name": "bank"},
     "keys_rotate": {"level": "detail"},
     "import_many": {"items": [{"content": "prefers the front row", "user_id": "pat-42"}]},
@@ -184,6 +196,9 @@ def target(vault: Vault, name: str) -> object:
         return staff(vault)
     if owner == "AsyncSession":
         return AsyncSession(staff(vault))
+    if owner.endswith("Exports"):
+        privacy = session_of(vault, roles=("privacy",), purpose="rights-request")
+        return privacy.exports if owner == "Exports" else AsyncSession(privacy).exports
     if owner == "Admin":
         if method == "import_many":
             return vault.admin(Principal("clinic", "importer", ("app",)), purpose="service")
@@ -196,6 +211,8 @@ def arguments(name: str, memory_id: str, home: Path) -> dict[str, Any]:
     method = name.partition(".")[2]
     if method == "init":
         return {"path": home / "new", "key_folder": home / "new-keys"}
+    if method == "run":
+        return {"user_id": "pat-42", "to": home / "copy.zip"}
     if method == "open":
         return {"path": home / "clinic"}
     given = dict(GOOD.get(method, {}))
@@ -240,6 +257,7 @@ def test_a_bad_value_gives_its_error_and_stores_nothing(
         assert str(NUMBER) not in spoken, case.label
         assert error.message, case.label
     assert held(vault) == before
+    assert not list(home.glob("copy.zip*"))
     assert not (home / "new").exists() or not (home / "new" / "memvault.toml").exists()
     assert not list((home / "new-keys").glob("*")) if (home / "new-keys").exists() else True
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 import typer
 from typer.core import TyperGroup
 
-from vault.cli import detecting, importing, inspecting, memories, models, operate, policies
+from vault.cli import detecting, exports, importing, inspecting, memories, models, operate, policies
 from vault.cli.failures import guarded
 from vault.cli.verbs import Asked, with_shared
 
@@ -84,6 +84,7 @@ app.callback()(with_shared(_root, _remember))
 operate.register(app)
 memories.register(app)
 importing.register(app)
+exports.register(app)
 inspecting.register(app)
 policies.register(app)
 detecting.register(app)

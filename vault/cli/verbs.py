@@ -31,6 +31,7 @@ CONFIG_NAME: Final = "memvault.toml"  # vault.config.FILE_NAME, without importin
 ENVIRONMENT: Final = "MEMVAULT_VAULT"
 OPERATOR: Final = ("operator", "operations")
 AUDITOR: Final = ("auditor", "audit")
+PRIVACY: Final = ("privacy", "rights-request")
 _PANEL: Final = "Options of every command"
 
 Function = Callable[..., None]
@@ -164,12 +165,17 @@ class Call:
             yield vault
 
     @contextmanager
-    def session(self, action: str, *, scoped: bool = False) -> Iterator[Session]:
-        """A session of the caller; bound to the user asked for, unless the verb is `scoped` and names it itself."""
+    def session(
+        self, action: str, *, scoped: bool = False, who: tuple[str | None, str | None] = (None, None)
+    ) -> Iterator[Session]:
+        """A session of the caller; bound to the user asked for, unless the verb is `scoped` and names it itself.
+
+        `who` is the role and the purpose where none is asked for, else they are the configured ones.
+        """
         with self.opened() as vault, self.explaining(action):
-            purpose = self.asked.purpose or self.config.cli.purpose
+            purpose = self.asked.purpose or who[1] or self.config.cli.purpose
             bound = None if scoped else self.user()
-            yield vault.session(self.principal(vault), purpose=purpose, user_id=bound)
+            yield vault.session(self.principal(vault, who[0]), purpose=purpose, user_id=bound)
 
     @contextmanager
     def admin(self, action: str, who: tuple[str, str] = OPERATOR) -> Iterator[Admin]:

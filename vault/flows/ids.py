@@ -31,7 +31,12 @@ def place(s: int, n: int) -> bytes:
 
 def encode(tenant: TenantKeys, row: MemoryRow) -> str:
     """The public id of a row."""
-    text = tenant.id_cipher(row.id_key).encrypt_block(place(row.s, row.n) + row.nonce).hex()
+    return spelled(tenant, row.id_key, row.s, row.n, row.nonce)
+
+
+def spelled(tenant: TenantKeys, id_key: int, s: int, n: int, nonce: bytes) -> str:
+    """The id of a place under one version of the `ids` key; also for what is left of a removed memory."""
+    text = tenant.id_cipher(id_key).encrypt_block(place(s, n) + nonce).hex()
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 

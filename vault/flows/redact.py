@@ -24,6 +24,7 @@ from vault.redaction.operators import (
     escape_tokens,
     find_tokens,
     label_of,
+    marker,
     plan,
     shifted,
     unescape_tokens,
@@ -218,6 +219,11 @@ def preview(draft: Draft) -> str:
         draft.text,
         lambda part: coarse(part) if part.operator == "shift" else f"[{label_of(part.entity)}:{_ANY_TOKEN}]",
     )
+
+
+def unnamed(draft: Draft) -> str:
+    """The text with a marker for all that only the subject's keys could replace: to be shown, never to be stored."""
+    return _written(draft.text, lambda part: marker(part.entity))
 
 
 def finish(draft: Draft, tokens: TokenMap) -> Finished:

@@ -68,7 +68,7 @@ def revealed(call: Call, found: Found, memories: list[Memory], why: str | None) 
             m,
             text=put_back(m.text),
             name=put_back(m.name) if m.name else m.name,
-            metadata=_map_metadata(m.metadata, put_back),
+            metadata=map_metadata(m.metadata, put_back),
         )
         for m in memories
     ]
@@ -86,7 +86,9 @@ def revealed(call: Call, found: Found, memories: list[Memory], why: str | None) 
     return shown
 
 
-def _map_metadata(metadata: Metadata, change: Callable[[str], str]) -> Metadata:
+def map_metadata(metadata: Metadata, change: Callable[[str], str]) -> Metadata:
+    """The same metadata with every text and every key changed."""
+
     def walk(value: MetadataValue) -> MetadataValue:
         if isinstance(value, str):
             return change(value)

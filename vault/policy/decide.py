@@ -40,8 +40,15 @@ ACTIONS: Final = (
     "audit.checkpoint",
     "index.rebuild",
     "index.verify",
-    "subject.erase",  # reserved: no verb asks for it in this version
-    "subject.export",  # reserved
+    "subject.erase",
+    "subject.export",
+    "subject.merge",
+    "subject.rename",
+    "subject.find_mentions",
+    "erasure.approve",
+    "hold.place",
+    "hold.release",
+    "hold.list",
 )
 
 Operator = Literal["keep", "shift", "generalise", "mask", "token", "drop", "block"]

@@ -210,7 +210,9 @@ class RecordStore(ABC):
     @abstractmethod
     def has_tokens(self, s: int) -> bool: ...
     @abstractmethod
-    def tokens(self, s: int) -> list[TokenRow]: ...
+    def tokens(self, s: int, *, after: str = "", limit: int | None = None) -> list[TokenRow]:
+        """The tokens of a subject by name, from behind `after` on."""
+
     @abstractmethod
     def add_token(self, row: TokenRow) -> None: ...
     @abstractmethod

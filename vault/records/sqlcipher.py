@@ -321,8 +321,9 @@ class SqlcipherRecords(RecordStore):
     def has_tokens(self, s: int) -> bool:
         return self._db.one("SELECT 1 FROM tokens WHERE s = ? LIMIT 1", (s,)) is not None
 
-    def tokens(self, s: int) -> list[TokenRow]:
-        return [TokenRow(*row) for row in self._db.query("SELECT * FROM tokens WHERE s = ?", (s,))]
+    def tokens(self, s: int, *, after: str = "", limit: int | None = None) -> list[TokenRow]:
+        sql = "SELECT * FROM tokens WHERE s = ? AND token > ? ORDER BY token LIMIT ?"
+        return [TokenRow(*row) for row in self._db.query(sql, (s, after, -1 if limit is None else limit))]
 
     def add_token(self, row: TokenRow) -> None:
         self._enter(row)

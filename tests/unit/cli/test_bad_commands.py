@@ -113,6 +113,14 @@ TABLE: dict[str, tuple[list[str], dict[str, list[Row]]]] = {
         "file": FILE, **LINES, "dry_run": FLAG,
         "report": [(f"./{CANARY}/report.json", 2, "report.place"), (".", 2, "report.place")],
     }),
+    "export run": (["--user", "bad-commands"], {
+        "to": [
+            ("./clinic", 2, "to.exists"), (".", 2, "to.exists"), ("/", 2, "to.folder"),
+            (f"./{CANARY}/copy", 2, "to.folder"), ("./clinic/copy", 2, "to.inside"), ("./keys/copy", 2, "to.inside"),
+        ],
+        "user_id": SCOPE, "reveal": REASON, "folder": FLAG, "restart": FLAG, "dry_run": FLAG,
+    }),
+    "export verify": ([], {"path": [(f"./{CANARY}", 9, "file.missing")], "digest": []}),  # a finding otherwise
     "status": ([], {"most": [*NUMBER, ("0", 2, "usage"), ("-1", 2, "usage"), ("9999999", 2, "most.range")]}),
     "doctor": ([], {}),
     "tenant list": ([], {}),
@@ -212,6 +220,7 @@ def command(
         "memory_id": memory_id, "text": "likes rum", "query": "tea", "file": "good.json", "name": "new",
         "level": "detail", "reason": "call back", "folder": "./new", "old": "baseline", "new": "baseline",
         "action": "memory.get", "data": "good.json", "form": "jsonl", "model": "spacy/xx_no_model",
+        "to": "./copy.zip", "path": "./copy.zip",
     }  # fmt: skip
     words: list[str] = []
     options = list(TABLE[verb][0])
@@ -266,10 +275,14 @@ def test_a_bad_value_gives_its_code_and_stores_nothing(
     assert not (place.parent / "new" / "memvault.toml").exists()
 
 
-PERSONAL = {"add", "search", "get", "list", "update", "delete", "delete-all", "history", "reveal", "import"}
+PERSONAL = {
+    "add", "search", "get", "list", "update", "delete", "delete-all", "history", "reveal", "import", "export run",
+}  # fmt: skip
 
 
-@pytest.mark.parametrize("verb", sorted(set(TABLE) - {"init", "demo", "doctor", "policy diff"}))
+@pytest.mark.parametrize(
+    "verb", sorted(set(TABLE) - {"init", "demo", "doctor", "policy diff", "export verify"})
+)
 def test_a_bad_shared_option_gives_its_code_and_stores_nothing(
     run: Run, place: Path, memory_id: str, verb: str
 ) -> None:

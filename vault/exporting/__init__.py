@@ -1,0 +1,1 @@
+"""What is handed to a person or a successor: files, their manifest, the archive, and the page that people read."""
