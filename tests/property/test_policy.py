@@ -20,6 +20,7 @@ from vault.policy.model import (
     PackFile,
     PurposesFile,
     RetentionFile,
+    RightsFile,
     TaxonomyFile,
 )
 
@@ -114,6 +115,30 @@ def detection() -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
+GROUNDS = ("gdpr.17.1.a", "gdpr.17.1.b", "own.reason")
+
+
+def rights() -> st.SearchStrategy[dict[str, Any]]:
+    """Any rights file of a pack that extends none; what is left out has the value of UNSET."""
+    others = st.integers(0, 3)
+    erasure = st.fixed_dictionaries(
+        {},
+        optional={
+            "approvals": others, "approval_hours": st.integers(1, 720), "roll_within_hours": st.integers(0, 24)
+        },
+    )  # fmt: skip
+    approvals = st.fixed_dictionaries({}, optional={"approvals": others})
+    return st.fixed_dictionaries(
+        {},
+        optional={
+            "erasure": erasure,
+            "tenant_erasure": approvals,
+            "hold_release": approvals,
+            "grounds": some(GROUNDS).map(lambda codes: {code: {"title": code} for code in codes}),
+        },
+    )
+
+
 @st.composite
 def stricter(draw: st.DrawFn, parents: list[Policy]) -> dict[str, Any]:
     """A detection file no weaker than the parents: what is weaker is refused (tests/unit/policy)."""
@@ -138,7 +163,9 @@ def stricter(draw: st.DrawFn, parents: list[Policy]) -> dict[str, Any]:
     return found
 
 
-def pack(name: str, extends: tuple[str, ...], access: Any, detect: Any, keep: Any, *, whole: bool) -> Pack:
+def pack(
+    name: str, extends: tuple[str, ...], access: Any, detect: Any, keep: Any, right: Any, *, whole: bool
+) -> Pack:
     manifest = {"id": name, "version": "1.0.0", "title": "t", "min_engine": "0.1.0", "disclaimer": "d"}
     vocabulary = {"roles": {r: {"title": r} for r in ROLES} if whole else {}, "rules": access}
     classes = {"classes": {k: {"title": k, "sensitivity": 1, "entities": v} for k, v in CLASSES.items()}}
@@ -150,6 +177,7 @@ def pack(name: str, extends: tuple[str, ...], access: Any, detect: Any, keep: An
         purposes=PurposesFile.model_validate(purposes, strict=False) if whole else None,
         access=AccessFile.model_validate(vocabulary, strict=False),
         retention=RetentionFile.model_validate({"rules": keep}, strict=False),
+        rights=RightsFile.model_validate(right, strict=False) if right is not None else None,
         tests={},
         digest=name,
     )
@@ -159,7 +187,8 @@ def pack(name: str, extends: tuple[str, ...], access: Any, detect: Any, keep: An
 def roots(draw: st.DrawFn, name: str = "root") -> Policy:
     access = draw(rules(f"{name}-p", permits, most=4)) + draw(rules(f"{name}-f", forbids, most=2))
     keep = draw(retention(name, least=(1, 10), most=(20, 50)))
-    return combine(pack(name, (), access, draw(detection()), keep, whole=True), [])
+    right = draw(st.none() | rights())
+    return combine(pack(name, (), access, draw(detection()), keep, right, whole=True), [])
 
 
 @st.composite
@@ -167,7 +196,12 @@ def children(draw: st.DrawFn, parents: list[Policy]) -> Policy:
     access = draw(rules("child-f", forbids, most=3))
     keep = draw(retention("child", least=(11, 15), most=(15, 19)))
     names = tuple(parent.name for parent in parents)
-    return combine(pack("child", names, access, draw(stricter(parents)), keep, whole=False), parents)
+    file = pack("child", names, access, draw(stricter(parents)), keep, None, whole=False)
+    right = draw(rights())
+    try:  # what would relax is refused (the unit tests say how); then the child says nothing of rights
+        return combine(replace(file, rights=RightsFile.model_validate(right, strict=False)), parents)
+    except PolicyInvalidError:
+        return combine(file, parents)
 
 
 def assert_no_weaker(strict: Policy, lax: Policy) -> None:
@@ -218,10 +252,17 @@ def test_an_extending_pack_relaxes_nothing(data: st.DataObject, one: Policy, two
         assert policy.strict >= parent.strict
         assert ON_FAILURE.index(policy.on_failure) >= ON_FAILURE.index(parent.on_failure)
         assert all(policy.floors[entity] >= floor for entity, floor in parent.floors.items())
+        mine, theirs = policy.rights, parent.rights
+        assert mine.erasure.approvals >= theirs.erasure.approvals
+        assert mine.erasure.approval_hours <= theirs.erasure.approval_hours
+        assert mine.erasure.roll_within_hours <= theirs.erasure.roll_within_hours
+        assert mine.tenant_erasure.approvals >= theirs.tenant_erasure.approvals
+        assert mine.hold_release.approvals >= theirs.hold_release.approvals
+        assert mine.grounds.items() <= theirs.grounds.items()
         for record, kept in parent.retention.items():
-            mine = policy.retention[record]
-            assert kept.min_days is None or (mine.min_days or 0) >= kept.min_days
-            assert kept.max_days is None or (mine.max_days is not None and mine.max_days <= kept.max_days)
+            period = policy.retention[record]
+            assert kept.min_days is None or (period.min_days or 0) >= kept.min_days
+            assert kept.max_days is None or (period.max_days is not None and period.max_days <= kept.max_days)
 
 
 @dataclass(frozen=True)

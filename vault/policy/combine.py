@@ -25,9 +25,11 @@ from vault.policy.model import (
     PurposesFile,
     RetentionFile,
     RetentionRule,
+    RightsFile,
     TaxonomyFile,
     TestsFile,
 )
+from vault.policy.rights import combine_rights, rights_controls
 
 RECORDS: Final = ("memory", "history", "audit")
 
@@ -44,6 +46,7 @@ class Pack:
     purposes: PurposesFile | None
     access: AccessFile | None
     retention: RetentionFile | None
+    rights: RightsFile | None
     tests: Mapping[str, TestsFile]
     digest: str
 
@@ -93,6 +96,7 @@ def combine(pack: Pack, parents: Sequence[Policy]) -> Policy:
         floors=MappingProxyType(found.floors),
         waivers=found.waivers,
         retention=MappingProxyType(_retention(pack, parents)),
+        rights=combine_rights(pack.name, pack.rights, parents),
     )
 
 
@@ -161,6 +165,8 @@ def _check_controls(pack: Pack, controls: Mapping[str, str]) -> None:
         named += [(f"access.yaml: rules.{rule.id}", rule.controls) for rule in pack.access.rules]
     if pack.retention:
         named += [(f"retention.yaml: rules.{rule.id}", rule.controls) for rule in pack.retention.rules]
+    if pack.rights:
+        named += [(f"rights.yaml: {key}", controls) for key, controls in rights_controls(pack.rights)]
     for where, ids in named:
         check_known(f"{where}.controls", ids, controls)
 

@@ -28,8 +28,11 @@ ACTIONS: Final = (
     "memory.import",
     "memory.expire",
     "memory.rescan",
+    "retention.plan",
+    "retention.run",
     "tenant.create",
     "tenant.list",
+    "tenant.erase",
     "keys.status",
     "keys.rotate",
     "keys.backup",
@@ -150,6 +153,32 @@ class Retention:
 
 
 @dataclass(frozen=True, slots=True)
+class Erasure:
+    """How many others approve an erasure, for how long an approval counts, and how soon no backup opens any more."""
+
+    approvals: int
+    approval_hours: int
+    roll_within_hours: int
+
+
+@dataclass(frozen=True, slots=True)
+class Approvals:
+    """How many other principals have to agree."""
+
+    approvals: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What erasures and the release of holds wait for; `grounds` are all that an erasure may name, with titles."""
+
+    erasure: Erasure
+    tenant_erasure: Approvals
+    hold_release: Approvals
+    grounds: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Waiver:
     """Lets a vault start although one entity class is not detected as surely as the pack asks, until a day."""
 
@@ -188,6 +217,7 @@ class Policy:
     floors: Mapping[str, float]
     waivers: tuple[Waiver, ...]
     retention: Mapping[str, Retention]
+    rights: Rights
     _cache: dict[tuple[str, str, tuple[str, ...]], Decision] = field(default_factory=dict, init=False)
 
     def __repr__(self) -> str:

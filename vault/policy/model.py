@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from vault.policy.decide import OnFailure, Operator
 
 # The version of this rule language, apart from the package's: it grows when a key or its meaning is added.
-ENGINE: Final = (0, 2, 0)
+ENGINE: Final = (0, 3, 0)
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,63}$")]
 Entity = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,63}$")]
@@ -27,6 +27,7 @@ Text = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
 ActionPattern = Annotated[str, StringConstraints(pattern=r"^(\*|[a-z]+\.(\*|[a-z_]+))$")]
 Recall = Annotated[float, Field(gt=0, le=1)]
 Days = Annotated[int, Field(ge=1, le=36_500)]
+Others = Annotated[int, Field(ge=0, le=3)]
 
 
 class _File(BaseModel):
@@ -160,6 +161,48 @@ class RetentionFile(_File):
     rules: tuple[RetentionRule, ...] = ()
 
 
+class ErasureEntry(_File):
+    """What an erasure of a person, or of a part of what is held about one, has to wait for."""
+
+    approvals: Others | None = Field(
+        default=None, description="so many other principals approve the preview before it runs"
+    )
+    approval_hours: Annotated[int, Field(ge=1, le=720)] | None = Field(
+        default=None, description="an approval older than this no longer counts, whatever it is for"
+    )
+    roll_within_hours: Annotated[int, Field(ge=0, le=24)] | None = Field(
+        default=None, description="so soon after it backups no longer open; 0 is at once"
+    )
+    controls: tuple[ControlId, ...] = ()
+    why: Text | None = None
+
+
+class ApprovalsEntry(_File):
+    """How many others have to agree."""
+
+    approvals: Others | None = Field(default=None, description="so many other principals approve it first")
+    controls: tuple[ControlId, ...] = ()
+    why: Text | None = None
+
+
+class Ground(_File):
+    """A reason that an erasure may name; `title` may be left out where an extended pack has it."""
+
+    title: Line | None = None
+    controls: tuple[ControlId, ...] = ()
+
+
+class RightsFile(_File):
+    """rights.yaml: what erasures and the release of holds wait for, and the closed vocabulary of grounds."""
+
+    erasure: ErasureEntry = Field(default_factory=ErasureEntry)
+    tenant_erasure: ApprovalsEntry = Field(default_factory=ApprovalsEntry)
+    hold_release: ApprovalsEntry = Field(default_factory=ApprovalsEntry)
+    grounds: dict[ControlId, Ground] | None = Field(
+        default=None, description="an extending pack lists those that stay"
+    )
+
+
 class TextCase(_File):
     """A text made up for the test: entity classes that must be found in it, and that must not."""
 
@@ -191,6 +234,28 @@ class OperatorCase(_File):
     operator: Operator
 
 
+class RightsCase(_File):
+    """A number of rights.yaml, and what it must be."""
+
+    id: Name
+    key: Literal[
+        "erasure.approvals",
+        "erasure.approval_hours",
+        "erasure.roll_within_hours",
+        "tenant_erasure.approvals",
+        "hold_release.approvals",
+    ]
+    expect: int
+
+
+class GroundCase(_File):
+    """A ground, and whether an erasure may name it."""
+
+    id: Name
+    ground: ControlId
+    expect: Literal["known", "unknown"]
+
+
 class TestsFile(_File):
     """tests/*.yaml: what the pack promises, checked by `memvault policy test`."""
 
@@ -199,6 +264,8 @@ class TestsFile(_File):
     texts: tuple[TextCase, ...] = ()
     requests: tuple[RequestCase, ...] = ()
     operators: tuple[OperatorCase, ...] = ()
+    rights: tuple[RightsCase, ...] = ()
+    grounds: tuple[GroundCase, ...] = ()
 
 
 FILES: Final[dict[str, type[BaseModel]]] = {
@@ -208,7 +275,8 @@ FILES: Final[dict[str, type[BaseModel]]] = {
     "purposes": PurposesFile,
     "access": AccessFile,
     "retention": RetentionFile,
+    "rights": RightsFile,
     "tests": TestsFile,
 }
 # Named by the format, enforced by no engine of this version: a pack that needs them needs a newer engine.
-RESERVED: Final = frozenset({"rights", "disclosure", "approvals", "telemetry", "crypto", "controls"})
+RESERVED: Final = frozenset({"disclosure", "approvals", "telemetry", "crypto", "controls"})

@@ -29,6 +29,7 @@ from vault.policy.model import (
     PackFile,
     PurposesFile,
     RetentionFile,
+    RightsFile,
     TaxonomyFile,
     TestsFile,
 )
@@ -202,6 +203,7 @@ def _pack(
         purposes=read(PurposesFile, "purposes.yaml"),
         access=read(AccessFile, "access.yaml"),
         retention=read(RetentionFile, "retention.yaml"),
+        rights=read(RightsFile, "rights.yaml"),
         tests=tests,
         digest=_digest(canonical, parents),
     )

@@ -12,6 +12,7 @@ from vault.policy.combine import Pack
 from vault.policy.decide import ACTIONS, OPERATORS, Decision, Policy, Request, Rule
 from vault.policy.model import OperatorCase, RequestCase, TestsFile, TextCase
 from vault.policy.pack import read
+from vault.policy.rights import rights_controls
 
 Classify = Callable[[str], Iterable[str]]
 
@@ -36,6 +37,7 @@ def lint(name_or_path: str | Path) -> list[str]:
     except PolicyInvalidError as invalid:
         return [f"error: {invalid.message}"]
     found = [*_about_manifest(pack), *_about_rules(pack, policy), *_about_detection(pack, policy)]
+    found += _about_rights(pack, policy)
     failed = [result for result in run_tests(name_or_path) if result.status == "failed"]
     return [f"warning: {line}" for line in found] + [
         f"error: {result.file}: {result.case}: {result.detail}" for result in failed
@@ -53,7 +55,12 @@ def run_tests(name_or_path: str | Path, detector: Classify | None = None) -> lis
 
 def diff(old: Policy, new: Policy) -> list[str]:
     """What changes for whom when `new` replaces `old`; empty where both decide alike."""
-    return [*_diff_access(old, new), *_diff_detection(old, new), *_diff_retention(old, new)]
+    return [
+        *_diff_access(old, new),
+        *_diff_detection(old, new),
+        *_diff_retention(old, new),
+        *_diff_rights(old, new),
+    ]
 
 
 def explain(policy: Policy, request: Request) -> str:
@@ -68,6 +75,7 @@ def explain(policy: Policy, request: Request) -> str:
         lines.append(f"shown: {', '.join(sorted(decision.classes))}")
     if decision.masked:
         lines.append(f"stay tokens: {', '.join(sorted(decision.masked))}")
+    lines += _waits(policy, request.action) if decision.permit else []
     if not decision.permit:
         able = [f"{role} for {purpose}" for role, purpose in _able(policy, request.action)]
         lines.append(f"permitted to: {'; '.join(able) or 'nobody'}")
@@ -77,6 +85,23 @@ def explain(policy: Policy, request: Request) -> str:
     ]
     lines.append(f"policy {policy.name} {policy.version}, digest {policy.digest}")
     return "\n".join(lines)
+
+
+def _waits(policy: Policy, action: str) -> Iterator[str]:
+    """What rights.yaml adds to a permit."""
+    rights = policy.rights
+    approvals = {
+        "subject.erase": rights.erasure.approvals,
+        "tenant.erase": rights.tenant_erasure.approvals,
+        "hold.release": rights.hold_release.approvals,
+    }
+    if needed := approvals.get(action, 0):
+        who = "another principal" if needed == 1 else f"{needed} other principals"
+        yield f"runs once approved by {who} within {rights.erasure.approval_hours} hours"
+    if action in ("subject.erase", "tenant.erase"):
+        soon = rights.erasure.roll_within_hours
+        yield f"backups open no more {f'within {soon} hours' if soon else 'as soon as it has run'}"
+        yield f"grounds: {', '.join(rights.grounds) or 'none, so that nothing is erased by request'}"
 
 
 def _rules(policy: Policy) -> Iterator[Rule]:
@@ -105,6 +130,8 @@ def _about_manifest(pack: Pack) -> Iterator[str]:
         used |= {control for entry in (section or {}).values() for control in entry.controls}
     for rules in (pack.access and pack.access.rules, pack.retention and pack.retention.rules):
         used |= {control for rule in rules or () for control in rule.controls}
+    if pack.rights:
+        used |= {control for _, controls in rights_controls(pack.rights) for control in controls}
     for control in pack.manifest.controls:
         if control not in used:
             yield f"pack.yaml: controls.{control}: nothing refers to it"
@@ -175,6 +202,16 @@ def _about_detection(pack: Pack, policy: Policy) -> Iterator[str]:
                 yield f"detection.yaml: {entity} of class {name} is kept as written"
 
 
+def _about_rights(pack: Pack, policy: Policy) -> Iterator[str]:
+    if not policy.rights.grounds:
+        yield "rights.yaml: there is no ground, so that nothing can be erased by request"
+    if pack.rights:
+        for key in ("erasure", "tenant_erasure", "hold_release"):
+            section = getattr(pack.rights, key)
+            if key in pack.rights.model_fields_set and not section.why:
+                yield f"rights.yaml: {key}: does not say why"
+
+
 # --- test ---
 
 
@@ -183,6 +220,14 @@ def _run(policy: Policy, file: str, tests: TestsFile, detector: Classify | None)
         yield _result(file, request.id, _check_request(policy, request))
     for operator in tests.operators:
         yield _result(file, operator.id, _check_operator(policy, operator))
+    for right in tests.rights:
+        section, _, key = right.key.partition(".")
+        got = getattr(getattr(policy.rights, section), key)
+        yield _result(file, right.id, "" if got == right.expect else f"expected {right.expect}, got {got}")
+    for ground in tests.grounds:
+        known = "known" if ground.ground in policy.rights.grounds else "unknown"
+        problem = "" if known == ground.expect else f"{ground.ground} is {known}"
+        yield _result(file, ground.id, problem)
     for text in tests.texts:
         if detector is None:
             yield CaseResult(file, text.id, "skipped", "needs a detector")
@@ -299,6 +344,29 @@ def _diff_retention(old: Policy, new: Policy) -> Iterator[str]:
         ):
             if before != after:
                 yield f"{record} is kept {word} {_days(after)} instead of {_days(before)}"
+
+
+def _diff_rights(old: Policy, new: Policy) -> Iterator[str]:
+    was, now = old.rights, new.rights
+    for what, unit, before, after in (
+        ("an erasure needs", "approvals", was.erasure.approvals, now.erasure.approvals),
+        ("erasing a tenant needs", "approvals", was.tenant_erasure.approvals, now.tenant_erasure.approvals),
+        ("releasing a hold needs", "approvals", was.hold_release.approvals, now.hold_release.approvals),
+        ("an approval counts for", "hours", was.erasure.approval_hours, now.erasure.approval_hours),
+        (
+            "backups stop opening within",
+            "hours of an erasure",
+            was.erasure.roll_within_hours,
+            now.erasure.roll_within_hours,
+        ),
+    ):
+        if before != after:
+            yield f"{what} {after} {unit} instead of {before}"
+    yield from (f"an erasure may now name {code}" for code in now.grounds if code not in was.grounds)
+    yield from (f"an erasure may no longer name {code}" for code in was.grounds if code not in now.grounds)
+    for code, title in now.grounds.items():
+        if was.grounds.get(code, title) != title:
+            yield f"{code} now means: {title}"
 
 
 def _days(days: int | None) -> str:

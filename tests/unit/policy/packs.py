@@ -72,6 +72,12 @@ ROOT: Files = {
             {"id": "facts", "record": "memory", "max_days": 1000, "why": "Enough."},
         ]
     },
+    "rights.yaml": {
+        "erasure": {"approvals": 1, "approval_hours": 72, "roll_within_hours": 12, "why": "Two look."},
+        "tenant_erasure": {"approvals": 1, "why": "Two look."},
+        "hold_release": {"approvals": 0, "controls": ["gdpr.5.1.b"], "why": "One is enough."},
+        "grounds": {"gdpr.17.1.a": {"title": "No longer needed"}, "gdpr.17.1.b": {"title": "Withdrawn"}},
+    },
     "tests/access.yaml": {
         "requests": [
             {
@@ -97,6 +103,8 @@ ROOT: Files = {
         "texts": [
             {"id": "mail", "text": "Write to a@b.org.", "expect": ["EMAIL_ADDRESS"], "absent": ["PASSWORD"]}
         ],
+        "rights": [{"id": "two-look", "key": "erasure.approvals", "expect": 1}],
+        "grounds": [{"id": "withdrawn", "ground": "gdpr.17.1.b", "expect": "known"}],
     },
 }
 

@@ -30,7 +30,18 @@ def section(title: str) -> str:
         ("purposes.yaml", [model.PurposesFile, model.Purpose]),
         ("access.yaml", [model.AccessFile, model.Role, model.AccessRule]),
         ("retention.yaml", [model.RetentionFile, model.RetentionRule]),
-        ("tests/*.yaml", [model.TestsFile, model.TextCase, model.RequestCase, model.OperatorCase]),
+        ("rights.yaml", [model.RightsFile, model.ErasureEntry, model.ApprovalsEntry, model.Ground]),
+        (
+            "tests/*.yaml",
+            [
+                model.TestsFile,
+                model.TextCase,
+                model.RequestCase,
+                model.OperatorCase,
+                model.RightsCase,
+                model.GroundCase,
+            ],
+        ),
     ],
 )
 def test_every_key_of_every_file_is_documented(title: str, kinds: list[type[BaseModel]]) -> None:
@@ -66,6 +77,16 @@ def test_what_the_page_says_of_the_baseline_is_so() -> None:
     assert set(policy.classes) | set(policy.roles) | set(policy.purposes) <= WORDS
     assert policy.required_classes <= WORDS
     assert f"{policy.retention['audit'].min_days} days" in PAGE
+    assert f"within {policy.rights.erasure.roll_within_hours} hours" in PAGE
+    letters = {f"gdpr.17.1.{letter}" for letter in "abcdef"}
+    assert letters <= set(policy.rights.grounds)
+    assert {*policy.rights.grounds} - letters == set(
+        re.findall(
+            r"^\| `([a-z]+\.[a-z0-9.]+)` \| [a-z]",
+            PAGE.partition("| ground |")[2].partition("###")[0],
+            re.MULTILINE,
+        )
+    )
 
 
 def test_the_example_in_the_page_is_true() -> None:

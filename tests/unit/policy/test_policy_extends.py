@@ -10,8 +10,9 @@ import packs
 import pytest
 
 from vault.errors import PolicyInvalidError
-from vault.policy.decide import Policy, Request
+from vault.policy.decide import Approvals, Erasure, Policy, Request
 from vault.policy.pack import load
+from vault.policy.rights import UNSET
 
 
 def refused(folder: Path) -> PolicyInvalidError:
@@ -41,6 +42,7 @@ def test_an_empty_child_is_its_parent(tmp_path: Path) -> None:
         "on_failure",
     ):
         assert getattr(policy, name) == getattr(parent, name)
+    assert policy.rights == parent.rights
     for name in ("operators", "purposes", "roles", "classes", "controls", "retention", "floors"):
         assert dict(getattr(policy, name)) == dict(getattr(parent, name))
 
@@ -250,3 +252,105 @@ def test_parents_are_found_by_name_only(tmp_path: Path) -> None:
     packs.write(tmp_path, shadow)
     policy = load(packs.write(tmp_path, packs.child("mine", extends=("baseline",))))
     assert "rights-request" in policy.purposes
+
+
+# --- rights ---
+
+
+def rights(erasure: dict[str, int] | None = None, **sections: Any) -> dict[str, Any]:
+    return {"rights": {**({"erasure": erasure} if erasure is not None else {}), **sections}}
+
+
+def test_a_child_asks_for_more_approvals_shorter_times_and_fewer_grounds(tmp_path: Path) -> None:
+    policy = extended(
+        tmp_path,
+        **rights(
+            {"approvals": 3, "approval_hours": 1, "roll_within_hours": 0},
+            tenant_erasure={"approvals": 2},
+            hold_release={"approvals": 1},
+            grounds={"gdpr.17.1.b": {}},
+        ),
+    )
+    assert policy.rights.erasure == Erasure(approvals=3, approval_hours=1, roll_within_hours=0)
+    assert (policy.rights.tenant_erasure, policy.rights.hold_release) == (Approvals(2), Approvals(1))
+    assert dict(policy.rights.grounds) == {"gdpr.17.1.b": "Withdrawn"}
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (rights({"approvals": 0}), "erasure.approvals of pack child is lower than that of small"),
+        (rights({"approval_hours": 73}), "erasure.approval_hours of pack child is higher"),
+        (rights({"roll_within_hours": 13}), "erasure.roll_within_hours of pack child is higher"),
+        (rights(tenant_erasure={"approvals": 0}), "tenant_erasure.approvals of pack child is lower"),
+        (rights(grounds={"gdpr.17.1.c": {"title": "New"}}), "grounds.gdpr.17.1.c of pack child"),
+    ],
+)
+def test_a_child_relaxes_no_right(tmp_path: Path, content: dict[str, Any], words: str) -> None:
+    with pytest.raises(PolicyInvalidError) as caught:
+        extended(tmp_path, **content)
+    assert caught.value.code == "policy.relaxed"
+    assert words in str(caught.value)
+
+
+def test_a_child_redefines_no_ground(tmp_path: Path) -> None:
+    with pytest.raises(PolicyInvalidError) as caught:
+        extended(tmp_path, **rights(grounds={"gdpr.17.1.a": {"title": "Whatever we like"}}))
+    assert caught.value.code == "policy.conflict"
+    assert "grounds.gdpr.17.1.a" in str(caught.value)
+    same = extended(tmp_path / "same", **rights(grounds={"gdpr.17.1.a": {"title": "No longer needed"}}))
+    assert list(same.rights.grounds) == ["gdpr.17.1.a"]
+
+
+def test_a_root_pack_titles_its_grounds_and_may_have_none(tmp_path: Path) -> None:
+    untitled = packs.root(rights={"grounds": {"own.reason": {}}})
+    assert refused(packs.write(tmp_path, untitled)).code == "policy.rule"
+    silent = packs.root(rights=None, tests={})
+    assert load(packs.write(tmp_path / "silent", silent)).rights == UNSET
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value"),
+    [
+        ("erasure", "approvals", 4),
+        ("erasure", "approvals", -1),
+        ("erasure", "approvals", True),
+        ("erasure", "approvals", "1"),
+        ("erasure", "approval_hours", 0),
+        ("erasure", "approval_hours", 721),
+        ("erasure", "roll_within_hours", 25),
+        ("erasure", "roll_within_hours", 1.5),
+        ("tenant_erasure", "approvals", 4),
+        ("tenant_erasure", "roll_within_hours", 1),
+        ("hold_release", "approvals", [1]),
+        ("grounds", "no-dot", {"title": "t"}),
+        ("grounds", "gdpr.17.1.a", "No longer needed"),
+    ],
+)
+def test_rights_out_of_bounds_are_refused(tmp_path: Path, section: str, key: str, value: Any) -> None:
+    files = packs.root()
+    files["rights.yaml"][section][key] = value
+    error = refused(packs.write(tmp_path, files))
+    assert error.code == "policy.schema"
+    assert str(error).startswith(f"rights.yaml: {section}.")
+
+
+def test_several_parents_leave_the_strictest_rights(tmp_path: Path) -> None:
+    packs.write(tmp_path, packs.root())
+    other = second_root()
+    other["rights.yaml"] = {
+        "erasure": {"approvals": 0, "approval_hours": 24, "roll_within_hours": 24},
+        "tenant_erasure": {"approvals": 3},
+        "grounds": {"gdpr.17.1.b": {"title": "Withdrawn"}, "own.reason": {"title": "Own"}},
+    }
+    other["tests/access.yaml"] = {}
+    packs.write(tmp_path, other)
+    both = load(packs.write(tmp_path, packs.child(extends=("small", "other"))))
+    assert both.rights.erasure == Erasure(approvals=1, approval_hours=24, roll_within_hours=12)
+    assert both.rights.tenant_erasure == Approvals(3)
+    assert dict(both.rights.grounds) == {"gdpr.17.1.b": "Withdrawn"}
+    other["rights.yaml"]["grounds"]["gdpr.17.1.b"]["title"] = "Something else"
+    packs.write(tmp_path, other)
+    error = refused(packs.write(tmp_path, packs.child("torn", extends=("small", "other"))))
+    assert error.code == "policy.conflict"
+    assert "small and other" in str(error)

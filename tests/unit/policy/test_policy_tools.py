@@ -59,6 +59,9 @@ def doubtful(files: packs.Files, path: str, value: Any) -> packs.Files:
         ("detection/operators/PHONE_NUMBER", "keep", "PHONE_NUMBER of class contact is kept"),
         ("detection/required", ["EMAIL_ADDRESS", "PASSWORD"], "PASSWORD is required and no test text"),
         ("tests/requests", [], "no case expects a denial"),
+        ("rights/grounds", {}, "there is no ground"),
+        ("rights/erasure", {"approvals": 1}, "rights.yaml: erasure: does not say why"),
+        ("rights/hold_release", {}, "rights.yaml: hold_release: does not say why"),
         ("detection/floors", {"DATE_TIME": 0.5}, "DATE_TIME has a recall floor and is kept"),
         (
             "detection/waivers",
@@ -104,7 +107,7 @@ def test_the_packs_own_tests_run(tmp_path: Path) -> None:
     folder = packs.write(tmp_path, packs.root())
     results = run_tests(folder, mail_only)
     assert {(r.file, r.status) for r in results} == {("tests/access.yaml", "passed")}
-    assert [r.case for r in results] == ["adds", "calls", "stranger", "mail", "mail"]
+    assert [r.case for r in results] == ["adds", "calls", "stranger", "mail", "two-look", "withdrawn", "mail"]
     assert [r.status for r in run_tests(folder)].count("skipped") == 1
 
 
@@ -117,6 +120,9 @@ def test_the_packs_own_tests_run(tmp_path: Path) -> None:
         ("tests/requests/1/reveals", [], "revealed classes differ in: EMAIL_ADDRESS, PHONE_NUMBER"),
         ("tests/requests/2/expect", "permit", "expected permit, got deny by rule default-deny"),
         ("tests/operators/0/operator", "drop", "EMAIL_ADDRESS: expected drop, got token"),
+        ("tests/rights/0/expect", 2, "expected 2, got 1"),
+        ("tests/grounds/0/expect", "unknown", "gdpr.17.1.b is known"),
+        ("tests/grounds/0/ground", "gdpr.17.1.c", "gdpr.17.1.c is unknown"),
         ("tests/texts/0/expect", ["EMAIL_ADDRESS", "PHONE_NUMBER"], "not found: PHONE_NUMBER"),
         ("tests/texts/0/absent", ["EMAIL_ADDRESS"], "found, and should not be: EMAIL_ADDRESS"),
     ],
@@ -211,6 +217,29 @@ def test_a_diff_says_what_becomes_of_the_gate(tmp_path: Path) -> None:
     )
 
 
+def test_a_diff_says_what_becomes_of_the_rights(tmp_path: Path) -> None:
+    old = load(packs.write(tmp_path / "old", packs.root()))
+    files = packs.root(
+        rights={
+            "erasure": {"approvals": 0, "approval_hours": 24, "roll_within_hours": 0},
+            "tenant_erasure": {"approvals": 2},
+            "hold_release": {"approvals": 1},
+            "grounds": {"gdpr.17.1.b": {"title": "Changed"}, "own.reason": {"title": "Own"}},
+        },
+    )
+    new = load(packs.write(tmp_path / "new", files))
+    assert diff(old, new) == [
+        "an erasure needs 0 approvals instead of 1",
+        "erasing a tenant needs 2 approvals instead of 1",
+        "releasing a hold needs 1 approvals instead of 0",
+        "an approval counts for 24 hours instead of 72",
+        "backups stop opening within 0 hours of an erasure instead of 12",
+        "an erasure may now name own.reason",
+        "an erasure may no longer name gdpr.17.1.a",
+        "gdpr.17.1.b now means: Changed",
+    ]
+
+
 # --- explain ---
 
 
@@ -237,3 +266,25 @@ def test_explain_a_denial_says_who_could(tmp_path: Path) -> None:
     text = explain(load(packs.write(tmp_path / "b", strict)), Request("memory.delete", "service", ("app",)))
     assert "deny: a rule forbids memory.delete" in text
     assert "rule stop of pack small: Not on Sundays." in text
+
+
+def test_explain_says_what_an_erasure_waits_for(tmp_path: Path) -> None:
+    files = packs.root()
+    files["access.yaml"]["rules"].append(
+        packs.permit(actions=["subject.erase", "tenant.erase", "hold.release", "hold.list"])
+    )
+    policy = load(packs.write(tmp_path, files))
+    person = explain(policy, Request("subject.erase", "care", ("app",))).splitlines()
+    assert "runs once approved by another principal within 72 hours" in person
+    assert "backups open no more within 12 hours" in person
+    assert "grounds: gdpr.17.1.a, gdpr.17.1.b" in person
+    assert "approved by" not in explain(policy, Request("hold.release", "care", ("app",)))
+    files["rights.yaml"] = {"tenant_erasure": {"approvals": 2}, "erasure": {"roll_within_hours": 0}}
+    files["tests/access.yaml"] = {}
+    tenant = explain(
+        load(packs.write(tmp_path / "two", files)), Request("tenant.erase", "care", ("app",))
+    ).splitlines()
+    assert "runs once approved by 2 other principals within 72 hours" in tenant
+    assert "backups open no more as soon as it has run" in tenant
+    assert "grounds: none, so that nothing is erased by request" in tenant
+    assert "grounds" not in explain(policy, Request("subject.erase", "service", ("app",)))
