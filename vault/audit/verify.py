@@ -31,7 +31,7 @@ import sys
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -1095,6 +1095,7 @@ def verify_certificate(
 MAX_FILE: Final = 256 << 20
 MAX_TOTAL: Final = 16 << 30
 MAX_FILES: Final = 1_000_000
+MAX_DEPTH: Final = 10
 MANIFEST: Final = "manifest.json"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}(/[A-Za-z0-9][A-Za-z0-9._-]{0,99}){0,9}")
 _MANIFEST: Final = {
@@ -1124,35 +1125,52 @@ class Files:
     """The files of a bundle, in a folder or a zip, read without unpacking: plain files with plain names only."""
 
     def __init__(self, place: Path) -> None:
-        self._folder = place if place.is_dir() else None
         self._sizes: dict[str, int] = {}
         self._digests: dict[str, str] = {}
-        if self._folder is not None:
-            self._list_folder(self._folder, "")
-        else:
-            try:
+        self._unread: set[str] = set()
+        self._zip: zipfile.ZipFile | None = None
+        self._place = place
+        try:
+            if place.is_dir():
+                self._list_folder(place, "")
+            else:
                 self._zip = zipfile.ZipFile(place)
-                self._list_zip()
-            except (zipfile.BadZipFile, NotImplementedError, ValueError):
-                raise VerificationError("the file is no zip archive") from None
-        require(len(self._sizes) <= MAX_FILES, "there are more files than a bundle has")
-        require(all(_NAME.fullmatch(name) for name in self._sizes), "a file's name is not a plain one")
-        require(all(size <= MAX_FILE for size in self._sizes.values()), "a file is larger than any can be")
-        require(sum(self._sizes.values()) <= MAX_TOTAL, "the files are larger than a bundle can be")
+                self._list_zip(self._zip)
+            require(len(self._sizes) <= MAX_FILES, "there are more files than a bundle has")
+            require(all(_NAME.fullmatch(name) for name in self._sizes), "a file's name is not a plain one")
+            require(
+                all(size <= MAX_FILE for size in self._sizes.values()), "a file is larger than any can be"
+            )
+            require(sum(self._sizes.values()) <= MAX_TOTAL, "the files are larger than a bundle can be")
+        except (zipfile.BadZipFile, NotImplementedError, ValueError):
+            self.close()
+            raise VerificationError("the file is no zip archive") from None
+        except VerificationError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        if self._zip is not None:
+            self._zip.close()
 
     def _list_folder(self, folder: Path, prefix: str) -> None:
-        for item in os.scandir(folder):
-            if item.is_dir(follow_symlinks=False):
-                self._list_folder(Path(item.path), f"{prefix}{item.name}/")
-                continue
-            require(item.is_file(follow_symlinks=False), "there is something else than files and folders")
-            self._sizes[prefix + item.name] = item.stat(follow_symlinks=False).st_size
+        require(prefix.count("/") <= MAX_DEPTH, "folders lie deeper than in a bundle")
+        with os.scandir(folder) as items:
+            for item in items:
+                if item.is_dir(follow_symlinks=False):
+                    self._list_folder(Path(item.path), f"{prefix}{item.name}/")
+                    continue
+                require(item.is_file(follow_symlinks=False), "there is something else than files and folders")
+                self._sizes[prefix + item.name] = item.stat(follow_symlinks=False).st_size
 
-    def _list_zip(self) -> None:
-        for item in self._zip.infolist():
+    def _list_zip(self, archive: zipfile.ZipFile) -> None:
+        for item in archive.infolist():
             kind = stat.S_IFMT(item.external_attr >> 16)
             require(kind in (0, stat.S_IFREG) and not item.is_dir(), "there is something else than files")
             require(not item.flag_bits & 1, "a file is encrypted")
+            require(
+                item.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED), "a file is packed otherwise"
+            )
             require(item.filename not in self._sizes, "a name is there twice")
             self._sizes[item.filename] = item.file_size
 
@@ -1162,26 +1180,29 @@ class Files:
     def pin(self, digests: Mapping[str, str]) -> None:
         """From now on a file is only read if it has the digest named here."""
         self._digests = dict(digests)
+        self._unread = set(digests)
 
     def size(self, name: str) -> int:
         return self._sizes[name]
+
+    def unread(self) -> list[str]:
+        """Pinned files that nobody asked for yet."""
+        return sorted(self._unread)
 
     def read(self, name: str) -> bytes:
         """The bytes of a file; VerificationError where it is missing, cut off, too long or not as pinned."""
         require(name in self._sizes, "a file is missing")
         expected = self._sizes[name]
         try:
-            if self._folder is not None:
-                with (self._folder / name).open("rb") as source:
-                    data = source.read(expected + 1)
-            else:
-                with self._zip.open(name) as source:
-                    data = source.read(expected + 1)
+            with self._zip.open(name) if self._zip else (self._place / name).open("rb") as source:
+                data = source.read(expected + 1)
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError):
             raise VerificationError("a file of the archive cannot be unpacked") from None
         require(len(data) == expected, "a file does not have the size that it claims")
         if name in self._digests:
-            require(hashlib.sha256(data).hexdigest() == self._digests[name], "a file is not as listed")
+            if hashlib.sha256(data).hexdigest() != self._digests[name]:
+                raise VerificationError("a file is not as listed", "manifest")
+            self._unread.discard(name)
         return data
 
 
@@ -1259,7 +1280,7 @@ class Evidence:
 
     def sentences(self) -> list[str]:
         said = [f"verified: log {self.origin}, {self.size} entries, root {self.root}"]
-        said.append(f"{self.checkpoints} checkpoints, {self.packs} policies in force one after the other")
+        said.append(f"checkpoints: {self.checkpoints}, policies in force over time: {self.packs}")
         for verdict in self.certificates:
             said.extend(verdict.sentences()[:-1])
         return said
@@ -1360,7 +1381,18 @@ def verify_evidence(
     """
     checks = Checks()
     with checks("archive"):
-        files = Files(place)
+        opened_files = Files(place)
+    with closing(opened_files) as files:
+        return _verify_files(files, verifiers, since, now, checks)
+
+
+def _verify_files(
+    files: Files,
+    verifiers: Sequence[Verifier],
+    since: Sequence[bytes],
+    now: datetime | None,
+    checks: Checks,
+) -> Evidence:
     manifest = _listed(files, checks)
     with checks("checkpoint-signature"):
         head = open_checkpoint(files.read("checkpoint"), verifiers)
@@ -1373,31 +1405,18 @@ def verify_evidence(
             (manifest["origin"], manifest["size"]) == (head.origin, head.size),
             "the manifest is of another log",
         )
-    heads: dict[int, list[tuple[str, bytes]]] = {}
-    certificates, kept = [], []
-    for name in sorted(files.names()):
-        if name.startswith("checkpoints/"):
-            with checks("checkpoint-signature"):
-                kept.append(open_checkpoint(files.read(name), verifiers))
-                require(name == f"checkpoints/{kept[-1].size}", "a checkpoint is filed under another size")
-            heads.setdefault(kept[-1].size, []).append(("checkpoint-root", kept[-1].root))
-        elif name.startswith("certificates/"):
-            with _named(name):
-                verdict = _certificate_in(files.read(name), name, verifiers, now)
-            certificates.append(verdict)
-            for size, root in ((verdict.size, verdict.root), verdict.before):
-                heads.setdefault(size, []).append((f"{name}:checkpoint-root", bytes.fromhex(root)))
-            kept.append(Checkpoint(verdict.origin, verdict.size, bytes.fromhex(verdict.root)))
+    known, certificates = _known(files, verifiers, now, checks)
     for note in since:
         with checks("older-checkpoint"):
-            old = open_checkpoint(note, verifiers)
-            require(old.origin == head.origin, "the kept checkpoint is another log's")
-            require(old.size <= head.size, "the log ends before the kept checkpoint")
-        heads.setdefault(old.size, []).append(("older-checkpoint", old.root))
-    with checks("origin"):
-        require(all(one.origin == head.origin for one in kept), "a checkpoint is another log's")
-    with checks("truncated"):
-        require(all(one.size <= head.size for one in kept), "the log ends before one of its own checkpoints")
+            known.append(("older-checkpoint", open_checkpoint(note, verifiers)))
+    heads: dict[int, list[tuple[str, bytes]]] = {}
+    for check, one in known:
+        kept = check if check == "older-checkpoint" else ""
+        with checks(kept or "origin"):
+            require(one.origin == head.origin, "a checkpoint is another log's")
+        with checks(kept or "truncated"):
+            require(one.size <= head.size, "the log ends before a checkpoint of it")
+        heads.setdefault(one.size, []).append((check, one.root))
     history = _walk(files, head, heads, checks)
     for name, rows in (("lifecycle", history.keys), ("packs", history.packs)):
         with checks(name):
@@ -1406,7 +1425,7 @@ def verify_evidence(
                 "a history is not the one that the log tells",
             )
     with checks("manifest"):
-        for name in sorted(files.names() - {MANIFEST}):
+        for name in files.unread():
             files.read(name)
     return Evidence(
         origin=head.origin,
@@ -1419,12 +1438,30 @@ def verify_evidence(
     )
 
 
-def _certificate_in(data: bytes, name: str, verifiers: Sequence[Verifier], now: datetime | None) -> Verdict:
-    try:
-        return verify_certificate(data, verifiers, now=now)
-    except VerificationError as error:
-        error.check = f"{name}:{error.check}"
-        raise
+def _known(
+    files: Files, verifiers: Sequence[Verifier], now: datetime | None, checks: Checks
+) -> tuple[list[tuple[str, Checkpoint]], list[Verdict]]:
+    """The checkpoints that the log must contain, each with the check that fails if not; and the certificates."""
+    known: list[tuple[str, Checkpoint]] = []
+    certificates: list[Verdict] = []
+    for name in sorted(files.names()):
+        if name.startswith("checkpoints/"):
+            with checks("checkpoint-signature"):
+                one = open_checkpoint(files.read(name), verifiers)
+                require(name == f"checkpoints/{one.size}", "a checkpoint is filed under another size")
+            known.append(("checkpoint-root", one))
+        elif name.startswith("certificates/"):
+            data = files.read(name)
+            try:
+                verdict = verify_certificate(data, verifiers, now=now)
+            except VerificationError as error:
+                error.check = f"{name}:{error.check}"
+                raise
+            certificates.append(verdict)
+            for size, root in ((verdict.size, verdict.root), verdict.before):
+                head = Checkpoint(verdict.origin, size, bytes.fromhex(root))
+                known.append((f"{name}:checkpoint-root", head))
+    return known, certificates
 
 
 # --- command line ----------------------------------------------------------------------------------------------------
