@@ -416,6 +416,7 @@ def verify_export(folder: Path, verifiers: Sequence[Verifier], since: Checkpoint
 _ANY: Final = re.compile(r"[\s\S]*")
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{7,63}")
 _WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+-]{0,63}")
+_LABEL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._:/+-]{0,63}")
 _TEXT: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]{1,1000}")
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
@@ -428,12 +429,12 @@ _ENDS: Final = re.compile("destroyed|asserted|scheduled")
 _VAULT: Final = re.compile("memvault")  # only the vault's own entries are opened: no person acts in them
 
 _KEY: Final = {"kid": _HEX16, "generation": int}
-_COUNT: Final = {"store": _WORD, "before": int, "after": int}
-_PROBE: Final = {"version": _WORD, "pages": int, "frames": int, "files": int, "needles": int, "hits": int}
-_WITHHELD: Final = {"what": _WORD, "count": int, "ground": _WORD, "review": _DATE}
+_COUNT: Final = {"store": _LABEL, "before": int, "after": int}
+_PROBE: Final = {"version": _LABEL, "pages": int, "frames": int, "files": int, "needles": int, "hits": int}
+_WITHHELD: Final = {"what": _LABEL, "count": int, "ground": _WORD, "review": _DATE}
 _EPOCH: Final = {
     "epoch": int,
-    "provider": _WORD,
+    "provider": _LABEL,
     "state": _ENDS,
     "effective_at": _TIME,
     "evidence": _TEXT,
@@ -488,7 +489,7 @@ _STATEMENT: Final = {
         "backups": {"horizon": (_DATE,), "statement": _TEXT},
         "residual": _TEXT,
         "limits": [_TEXT],
-        "policy": {"name": _WORD, "version": _WORD, "digest": _HEX32},
+        "policy": {"name": _LABEL, "version": _LABEL, "digest": _HEX32},
         "software": _TEXT,
         "log": {
             "origin": _TEXT,
