@@ -7,14 +7,16 @@ import secrets
 from pathlib import Path
 from typing import Final
 
+from vault.audit.archive import TenantArchive
 from vault.config import FILE_NAME, KeysConfig, VaultConfig, render
 from vault.crypto.primitives import SecretKey
 from vault.embedding.static import StaticEmbedder
 from vault.errors import ConfigError
 from vault.files import private_folder, write_private
 from vault.flows.context import SYSTEM_TENANT, Stages
+from vault.flows.reconcile import reconcile
 from vault.flows.sign import sign_on_close
-from vault.flows.stores import Stores
+from vault.flows.stores import Adapters, Stores, refuse_unfinished
 from vault.index.sealed import SealedIndex
 from vault.keys.interface import KeyProvider
 from vault.keys.keyring import KeyCache, TenantKeys
@@ -31,6 +33,7 @@ from vault.redaction.interface import Detector
 KEYSTORE_FOLDER: Final = "keystore"
 TENANTS_FOLDER: Final = "tenants"
 LOCK_NAME: Final = "vault.lock"
+RESTORING_NAME: Final = "memvault.restoring"  # there while a restore is under way, and after one that was cut off
 UNFINISHED_NAME: Final = "memvault.unfinished"  # there from the first step of `create` to its last
 
 
@@ -170,8 +173,17 @@ def _create_keys(folder: Path, config: VaultConfig, *, resumed: bool) -> None:
         keys.close()
 
 
-def build(folder: Path) -> Stages:
-    """Open everything a vault folder's configuration names; raises ConfigError or KeyProviderError, never half-open."""
+def archive_folder(config: VaultConfig, folder: Path) -> Path:
+    """Where the log goes beside the data."""
+    place = Path(config.audit.archive).expanduser()
+    return place if place.is_absolute() else folder / place
+
+
+def build(folder: Path, *, restoring: bool = False) -> Stages:
+    """Open everything a vault folder's configuration names; raises ConfigError or KeyProviderError, never half-open.
+
+    After a restore that was cut off only the next restore opens it (StorageError).
+    """
     folder = folder.absolute()
     config = VaultConfig.load(folder)
     pack, found_by = policy(config, folder)
@@ -180,7 +192,8 @@ def build(folder: Path) -> Stages:
     timeout_s = config.limits.lock_timeout_s
     lease = Lease(folder / LOCK_NAME, timeout_s)
     try:
-        with lease.shared():  # not while a roll replaces the file
+        with lease.shared():  # not while a roll or a restore replaces the file
+            refuse_unfinished(folder / RESTORING_NAME, restoring=restoring)
             keystore = Keystore(folder / KEYSTORE_FOLDER, keys, cache=cache, timeout_s=timeout_s)
     except BaseException:
         keys.close()
@@ -194,21 +207,34 @@ def build(folder: Path) -> Stages:
     def connect_records(path: Path, key: SecretKey, tenant: TenantKeys) -> RecordStore:
         return SqlcipherRecords(path, key, tenant.tid, timeout_s=timeout_s)
 
+    def inspect_records(path: Path, key: SecretKey, tenant: TenantKeys) -> RecordStore:
+        return SqlcipherRecords(path, key, tenant.tid, read_only=True, timeout_s=timeout_s)
+
+    archive = archive_folder(config, folder)
     stores = Stores(
         folder / TENANTS_FOLDER,
         keystore,
+        Adapters(
+            create=create_records,
+            connect=connect_records,
+            inspect=inspect_records,
+            archive=lambda tenant: TenantArchive(archive, tenant, timeout_s=timeout_s),
+        ),
         open_files=config.tenants.open_files,
-        create=create_records,
-        connect=connect_records,
+        reconcile=reconcile,
+        barrier=folder / RESTORING_NAME,
     )
-    stores.on_close = lambda store: sign_on_close(keystore, store)
+    stores.restoring = restoring
     embedder = StaticEmbedder()
+    index = SealedIndex(embedder.dimension, cache_bytes=config.limits.cache_mb << 20)
+    stores.on_close = lambda store: sign_on_close(keystore, store)
+    stores.on_moved = lambda tenant: index.forget(tenant.tid)
     return Stages(
         config=config,
         policy=pack,
         detector=found_by,
         embedder=lambda: embedder,
-        index=SealedIndex(embedder.dimension, cache_bytes=config.limits.cache_mb << 20),
+        index=index,
         provider=keys,
         keystore=keystore,
         cache=cache,

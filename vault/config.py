@@ -121,6 +121,33 @@ class AuditConfig(_Section):
     checkpoint_s: int = Field(
         default=60, ge=1, le=86_400, description="sign after so many seconds with new entries"
     )
+    archive: str = Field(
+        default="archive",
+        min_length=1,
+        description="folder for what is signed, never part of a data backup; better on another volume",
+    )
+
+
+class BackupConfig(_Section):
+    """Where data backups go and how long backups are kept; copies of the keystore go where `keys.backup` says.
+
+    A backup is removed by the next one, where a number is set and neither number wants it kept; the newest usable one
+    always stays.
+    """
+
+    data: str | None = Field(
+        default=None, description="folder for data backups made without `--to`; never where keystore copies go"
+    )
+    data_keep: int | None = Field(default=None, ge=1, le=100_000, description="data backups to keep")
+    data_keep_days: int | None = Field(
+        default=None, ge=1, le=36_500, description="days for which data backups are kept"
+    )
+    keystore_keep: int | None = Field(
+        default=None, ge=1, le=100_000, description="keystore backups to keep, of a living epoch"
+    )
+    keystore_keep_days: int | None = Field(
+        default=None, ge=1, le=36_500, description="days for which keystore backups of a living epoch are kept"
+    )
 
 
 class CliConfig(_Section):
@@ -149,6 +176,7 @@ class VaultConfig(_Section):
     detection: DetectionConfig = DetectionConfig()
     limits: LimitsConfig = LimitsConfig()
     audit: AuditConfig = AuditConfig()
+    backup: BackupConfig = BackupConfig()
     cli: CliConfig = CliConfig()
 
     @classmethod

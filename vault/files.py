@@ -24,8 +24,11 @@ def private_folder(path: Path) -> Path:
     return path
 
 
-def write_private(path: Path, data: bytes | bytearray) -> None:
-    """Write a new 0600 file durably: temporary name, fsync, rename, fsync of the folder."""
+def write_private(path: Path, data: bytes | bytearray, *, durable: bool = True) -> None:
+    """Write a new 0600 file, whole or not at all: temporary name, fsync, rename, fsync of the folder.
+
+    Without `durable` both syncs are left to the caller, who has many files to write and then `sync_file`s each.
+    """
     temporary = path.with_name(path.name + ".new")
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_MODE)
@@ -33,13 +36,24 @@ def write_private(path: Path, data: bytes | bytearray) -> None:
             written = 0
             while written < len(data):
                 written += os.write(descriptor, memoryview(data)[written:])
-            os.fsync(descriptor)
+            if durable:
+                os.fsync(descriptor)
         finally:
             os.close(descriptor)
         temporary.replace(path)
-        sync_folder(path.parent)
+        if durable:
+            sync_folder(path.parent)
     except OSError as error:
         raise convert_os(error) from None
+
+
+def sync_file(path: Path) -> None:
+    """Make what was written to a file durable; never of a database that is open in this process (POSIX locks)."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def sync_folder(path: Path) -> None:

@@ -25,7 +25,7 @@ from vault.audit.merkle import root as merkle_root
 from vault.audit.note import Checkpoint, open_note, sign_note, vkey
 from vault.crypto.lthash import LtHash
 from vault.crypto.primitives import SecretKey, SigningKey, hmac_sha256
-from vault.crypto.record import RecordContext, open_, read_header, seal
+from vault.crypto.record import RecordContext, open_, read_header, read_stub, seal
 from vault.errors import AuditChainError, RollbackError
 from vault.types import TenantId
 
@@ -125,7 +125,7 @@ class TenantLog:
     @property
     def origin(self) -> str:
         """The checkpoint origin: names no person and no tenant, only a random id."""
-        return f"memvault/t/{self._keys.tid.hex()}"
+        return origin(self._keys)
 
     # --- append ------------------------------------------------------------------------------------------------
 
@@ -202,7 +202,7 @@ class TenantLog:
         return plain[:_BLIND_BYTES], plain[_BLIND_BYTES:]
 
     def _opened(self, row: LogRowLike, subject: DetailKeys | None) -> bytes | None:
-        if row.detail is None:
+        if row.detail is None or read_stub(row.detail) is not None:
             return None
         header = read_header(row.detail)
         record_id = b"log" + row.seq.to_bytes(8, "big")
@@ -262,9 +262,7 @@ class TenantLog:
 
     def vkeys(self) -> list[str]:
         """Verifier keys in C2SP form, newest first."""
-        numbers = sorted(self._keys.versions["audit"], reverse=True)
-        seeds = self._keys.versions["audit"]
-        return [vkey(self.origin, SigningKey.from_seed(seeds[number]).public_bytes()) for number in numbers]
+        return vkeys(self._keys)
 
     # --- verify ------------------------------------------------------------------------------------------------
 
@@ -284,7 +282,18 @@ class TenantLog:
             )
         if last is not None:
             self._check_note(last)
+            self._verify_between(known, last)
         self._verify_chain(last[0] if last else 0)
+
+    def _verify_between(self, known: tuple[int, bytes, bytes] | None, last: tuple[int, bytes, bytes]) -> None:
+        """The entries between two signed heads lead from the one to the other: an older keystore acts on them."""
+        frontier = Frontier.from_bytes(known[2]) if known is not None else Frontier()
+        if frontier.size == last[0]:
+            return
+        for row in self._store.log(frontier.size, last[0]):
+            frontier.append(leaf_hash(row.entry))
+        if not hmac.compare_digest(frontier.root(), _head_root(last)):
+            raise AuditChainError("audit.root", "the log's entries do not hash to a signed checkpoint")
 
     def prove(self, digest: bytes, size: int, head: bytes) -> bytes:
         """Keyed proof that the rows had this digest when the log had `size` entries and this last chain value."""
@@ -377,6 +386,20 @@ def chain(key: SecretKey, previous: bytes, seq: int, entry: bytes, s: int | None
     """The keyed chain value of an entry: 16 bytes over the one before, its number, the entry, whose detail it has."""
     subject = s.to_bytes(8, "big") if s is not None else b""
     return hmac_sha256(key, previous, seq.to_bytes(8, "big"), entry, subject)[:_MAC_BYTES]
+
+
+def origin(keys: LogKeys) -> str:
+    """The name of a tenant's log."""
+    return f"memvault/t/{keys.tid.hex()}"
+
+
+def vkeys(keys: LogKeys) -> list[str]:
+    """The verifier keys of a tenant's log in C2SP form, newest first; earlier signing keys stay verifiers."""
+    seeds = keys.versions["audit"]
+    return [
+        vkey(origin(keys), SigningKey.from_seed(seeds[number]).public_bytes())
+        for number in sorted(seeds, reverse=True)
+    ]
 
 
 def _checkpoint_differs() -> AuditChainError:

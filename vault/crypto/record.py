@@ -156,6 +156,18 @@ def _data(plaintext: bytes) -> bytes:
     return plaintext[4:end]
 
 
+def stub(blob: bytes) -> bytes:
+    """What stays of a sealed record whose key was destroyed, where a row must say that there was one: its header."""
+    return blob[:HEADER_BYTES]
+
+
+def read_stub(blob: bytes) -> Header | None:
+    """Which key would have opened what a stub is left of; None for anything that is no stub."""
+    if len(blob) != HEADER_BYTES or not blob.startswith(_PREFIX):
+        return None
+    return Header(blob[6:22], int(_LENGTH.unpack_from(blob, 22)[0]))
+
+
 def read_header(blob: bytes) -> Header:
     """Which key opens `blob`; nothing is authenticated before `open_`. Raises DecryptionError if not PMV1."""
     if len(blob) < HEADER_BYTES + MIN_SEALED_BYTES or not blob.startswith(_PREFIX):

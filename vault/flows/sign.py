@@ -1,4 +1,8 @@
-"""Signing the log: after so many entries, after so many seconds, and when a store closes."""
+"""Signing the log: after so many entries, after so many seconds, and when a store closes.
+
+What is signed goes to the log archive before the keystore learns of it, so that a restore of older records finds the
+entries up to the head the keystore asks for.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +31,7 @@ def sign_leaves(keystore: Keystore, store: OpenStore) -> tuple[SignedHead, list[
         "memories": store.records.count(),
     }
     head = store.log.checkpoint(state)
+    store.archive.extend(head, store.records)
     keystore.put_checkpoint(
         tenant.tid, StoredCheckpoint(head.size, head.root, head.note, time.time_ns() // 1_000_000)
     )

@@ -1,7 +1,9 @@
 """Open stores: each tenant's records file is opened lazily, verified against the keystore, and kept in an LRU.
 
-Opening fails closed: the log must extend the newest checkpoint the keystore knows, every data key named by the rows
+Opening fails closed: the log must extend the newest checkpoint the keystore knows and contain the one that is archived;
+what its newest entries did to the keystore is done again where the keystore is older; every data key named by the rows
 must be live or have a tombstone, and rows of a destroyed key are purged, counted and logged before anything is served.
+A handle whose file was replaced meanwhile, by a restore, is closed and the new file is opened and verified.
 
 While a tenant has two versions of the file's key or of the tag key, a rotation runs or was cut off by a crash. Then
 what is in force is asked of the file at every use: another process may have died between the file and the keystore.
@@ -15,28 +17,37 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
+from vault.audit.archive import TenantArchive
 from vault.audit.log import TenantLog
 from vault.crypto.primitives import SecretKey
-from vault.crypto.record import read_header
-from vault.errors import IntegrityViolationError, RollbackError, UnavailableError, VaultError
+from vault.errors import IntegrityViolationError, RollbackError, StorageError, UnavailableError, VaultError
 from vault.keys.keyring import TenantKeys
-from vault.keys.keystore import Keystore
-from vault.records.interface import RecordStore, SubjectRow
+from vault.keys.keystore import Keystore, StoredCheckpoint
+from vault.records.interface import RecordStore
 
 
 class OpenStore:
-    """One tenant's store while it is in use: records, log, and which version of the file's key opened it."""
+    """One tenant's store while it is in use: records, log, archive, and which version of the file's key opened it."""
 
-    __slots__ = ("log", "records", "records_no", "tenant", "users")
+    __slots__ = ("_archive", "archive", "log", "records", "records_no", "tenant", "users")
 
-    def __init__(self, tenant: TenantKeys, records: RecordStore, records_no: int) -> None:
+    def __init__(
+        self,
+        tenant: TenantKeys,
+        records: RecordStore,
+        records_no: int,
+        archive: Callable[[TenantKeys], TenantArchive],
+    ) -> None:
         self.tenant = tenant
         self.records = records
         self.records_no = records_no
         self.users = 0
         self.log = TenantLog(records, tenant)
+        self._archive = archive
+        self.archive = archive(tenant)
         records.prove = self._prove
 
     def _prove(self, digest: bytes, size: int, head: bytes) -> bytes:
@@ -47,10 +58,11 @@ class OpenStore:
         if self.tenant is not tenant:
             self.tenant = tenant
             self.log = TenantLog(self.records, tenant)
+            self.archive = self._archive(tenant)
 
     def readable(self, tenant: TenantKeys) -> bool:
-        """Whether the handle still opens the file; asked of the file while a change of its key is not settled."""
-        if self.records_no not in tenant.versions["records"]:
+        """Whether the handle still is the file's; asked of the file while a change of its key is not settled."""
+        if self.records.moved or self.records_no not in tenant.versions["records"]:
             return False
         if len(tenant.versions["records"]) == 1:
             return True
@@ -61,26 +73,46 @@ class OpenStore:
         return True
 
 
+@dataclass(frozen=True, slots=True)
+class Adapters:
+    """What `compose` gives to open stores with."""
+
+    create: Callable[[Path, SecretKey, TenantKeys], None]
+    connect: Callable[[Path, SecretKey, TenantKeys], RecordStore]
+    inspect: Callable[[Path, SecretKey, TenantKeys], RecordStore]  # a file at rest, which stays as it is
+    archive: Callable[[TenantKeys], TenantArchive]
+
+
+Reconcile = Callable[[Keystore, OpenStore, StoredCheckpoint | None], None]
+
+
 class Stores:
-    """An LRU of open stores; a store in use is never closed."""
+    """An LRU of open stores; a store in use is never closed.
+
+    While `barrier` exists, a restore was cut off: nothing opens but for whoever is `restoring`.
+    """
 
     def __init__(
         self,
         folder: Path,
         keystore: Keystore,
+        adapters: Adapters,
         *,
         open_files: int,
-        create: Callable[[Path, SecretKey, TenantKeys], None],
-        connect: Callable[[Path, SecretKey, TenantKeys], RecordStore],
+        reconcile: Reconcile,
+        barrier: Path,
     ) -> None:
         self._folder = folder
         self._keystore = keystore
+        self._adapters = adapters
         self._open_files = open_files
-        self._create = create
-        self._connect = connect
+        self._reconcile = reconcile
+        self._barrier = barrier
+        self.restoring = False
         self._lock = threading.RLock()
         self._open: OrderedDict[bytes, OpenStore] = OrderedDict()
         self.on_close: Callable[[OpenStore], None] = lambda _store: None
+        self.on_moved: Callable[[TenantKeys], None] = lambda _tenant: None
         _live.add(self)
 
     def path(self, tenant: TenantKeys) -> Path:
@@ -90,9 +122,11 @@ class Stores:
     def use(self, tenant: TenantKeys) -> Iterator[OpenStore]:
         """The tenant's open store; opened and verified first where needed."""
         with self._lock:
+            refuse_unfinished(self._barrier, restoring=self.restoring)
             store = self._open.get(tenant.tid)
             if store is not None and store.users == 0 and not store.readable(tenant):
-                self.discard(tenant)  # another process changed the file's key: this handle cannot read it
+                self.discard(tenant)  # another process changed the file's key, or put another file here
+                self.on_moved(tenant)
                 store = None
             if store is None:
                 store = self._open[tenant.tid] = self._open_verified(tenant)
@@ -161,18 +195,23 @@ class Stores:
     def _open_verified(self, tenant: TenantKeys) -> OpenStore:
         path = self.path(tenant)
         known = self._keystore.checkpoint(tenant.tid)
+        archived = self._adapters.archive(
+            tenant
+        ).head()  # first: it is never ahead of what the records hold then
         if not path.is_file():
-            if known is not None or self._keystore.live_kids(tenant.tid):
+            if known is not None or archived is not None or self._keystore.live_kids(tenant.tid):
                 raise RollbackError(
-                    "records.missing", "a tenant's records file is missing though it was in use; restore it"
+                    "records.missing",
+                    "a tenant's records file is missing though it was in use; restore it (memvault backup restore)",
                 )
-            self._create(path, tenant.key("records"), tenant)
-        store = self._connect_any(path, tenant)
+            self.create(path, tenant)
+        store = self.connect(path, tenant)
         try:
             store.log.verify_extends(known.size if known else 0, known.root if known else None)
+            store.archive.check(archived, store.records)
             store.log.verify_records()
             self._begin_log(store)
-            self._reconcile(store)
+            self._reconcile(self._keystore, store, known)
         except BaseException:
             store.records.close()
             raise
@@ -186,46 +225,35 @@ class Stores:
                 if store.records.log_head()[0] == 0:
                     store.log.append_system("tenant.create", count=1)
 
-    def _connect_any(self, path: Path, tenant: TenantKeys) -> OpenStore:
-        """Open with the key in force, or, where a change of the file's key was cut off, with the other one."""
+    def create(self, path: Path, tenant: TenantKeys) -> None:
+        """Write an empty records file under the key in force."""
+        self._adapters.create(path, tenant.key("records"), tenant)
+
+    def connect(self, path: Path, tenant: TenantKeys, *, at_rest: bool = False) -> OpenStore:
+        """Open a records file, unverified: with the key in force or, where a change was cut off, with the other one.
+
+        `at_rest` for a backup's file, in which nothing is written.
+        """
+        opened = self._adapters.inspect if at_rest else self._adapters.connect
         numbers = sorted(tenant.versions["records"], key=lambda no: no != tenant.current["records"])
         for position, number in enumerate(numbers):
             try:
-                records = self._connect(path, tenant.versions["records"][number], tenant)
+                records = opened(path, tenant.versions["records"][number], tenant)
             except IntegrityViolationError as error:
                 if error.code != "storage.unreadable" or position == len(numbers) - 1:
                     raise
             else:
-                return OpenStore(tenant, records, number)
+                return OpenStore(tenant, records, number, self._adapters.archive)
         raise IntegrityViolationError("keystore.damaged", "the keystore lacks an entry every tenant has")
 
-    def _reconcile(self, store: OpenStore) -> None:
-        rows = store.records.subjects()
-        if not rows:
-            return
-        live = {kid for kid, _ in self._keystore.live_kids(store.tenant.tid)}
-        orphans = [row for row in rows if row.kid not in live]
-        if not orphans:
-            return
-        dead = self._keystore.tombstones(store.tenant.tid)
-        if not all(_destroyed(store.records, row, dead) for row in orphans):
-            raise RollbackError(
-                "keystore.older",
-                "the records name data keys this keystore never had or lost without an erasure:"
-                " restore the newest keystore backup (or the matching records backup)",
-            )
-        with store.records.transaction():
-            purged = sum(store.records.remove_subject(row.s) for row in orphans)
-            store.log.append_system("restore.reconciled", count=purged)
-        store.records.purge_free_space()
 
-
-def _destroyed(records: RecordStore, row: SubjectRow, dead: set[tuple[bytes, int]]) -> bool:
-    """Whether every generation that the rows are sealed under has a tombstone: rotation leaves some of older ones."""
-    blobs = [memory.body for memory in records.memories(row.s)]
-    blobs += [revision.actor for revision in records.all_revisions(row.s)]
-    used = {read_header(blob).generation for blob in blobs}
-    return any(kid == row.kid for kid, _ in dead) and all((row.kid, number) in dead for number in used)
+def refuse_unfinished(barrier: Path, *, restoring: bool) -> None:
+    """Raise StorageError while the note of a restore that did not reach its end is there."""
+    if not restoring and barrier.exists():
+        raise StorageError(
+            "restore.unfinished",
+            "a restore was cut off before its end, and nothing is served: run the same memvault backup restore again",
+        )
 
 
 _live: weakref.WeakSet[Stores] = weakref.WeakSet()

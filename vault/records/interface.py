@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from vault.crypto.primitives import SecretKey
@@ -188,6 +189,14 @@ class RecordStore(ABC):
         """Take a memory out; the block that held its point is dropped."""
 
     @abstractmethod
+    def sealed_under(self) -> dict[int, dict[int, int]]:
+        """Per subject: each generation of its data key that any row is sealed under, and how many memories that is."""
+
+    @abstractmethod
+    def discard(self, row: MemoryRow | BlockRow | RevisionRow | TokenRow | ReplayRow) -> None:
+        """Take a row out as it lies there: nobody can open it any more."""
+
+    @abstractmethod
     def expired(self, now_ms: int, limit: int) -> list[MemoryRow]: ...
     @abstractmethod
     def count(self) -> int: ...
@@ -290,6 +299,18 @@ class RecordStore(ABC):
     @abstractmethod
     def check_pages(self) -> None:
         """Read every page of the file as it lies there; raises IntegrityViolationError for one that was changed."""
+
+    @property
+    @abstractmethod
+    def moved(self) -> bool:
+        """Whether another store lies where this one was opened: a restore put it there."""
+
+    @abstractmethod
+    def copy_to(self, path: Path, key: SecretKey) -> None:
+        """Write a consistent copy under the store's own key to a new file, durable; readers and writers go on.
+
+        Raises InvalidInputError where the store is not a file.
+        """
 
     @abstractmethod
     def rekey(self, key: SecretKey) -> None:

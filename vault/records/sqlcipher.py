@@ -27,7 +27,8 @@ from vault.records.interface import (
 )
 from vault.records.items import HashedRow, item
 from vault.records.schema import BODY, MEMORY, REPLAY, SCHEMA, SUBJECT, TABLES
-from vault.storage import Database, create_file
+from vault.records.sealed import DISCARD, sealed_under
+from vault.storage import Database, copy_file, create_file
 from vault.types import TenantId
 
 _columns = attrgetter(*MemoryRow.__slots__[:-1])  # the point has a table of its own
@@ -37,9 +38,11 @@ _MANY: Final = 2**63 - 1  # SQLite's greatest integer
 class SqlcipherRecords(RecordStore):
     """One tenant's file. Opening it verifies the schema; a foreign tenant's file is refused."""
 
-    def __init__(self, path: Path, key: SecretKey, tid: TenantId, *, timeout_s: float = 10.0) -> None:
+    def __init__(
+        self, path: Path, key: SecretKey, tid: TenantId, *, read_only: bool = False, timeout_s: float = 10.0
+    ) -> None:
         self.tid = tid
-        self._db = Database(path, key, timeout_s=timeout_s)
+        self._db = Database(path, key, read_only=read_only, timeout_s=timeout_s)
         self._hash: LtHash | None = None  # loaded at the first change inside a transaction
         meta: dict[str, Any] = dict(self._db.query("SELECT key, value FROM meta"))
         schema = meta.get("schema")
@@ -159,6 +162,13 @@ class SqlcipherRecords(RecordStore):
 
     def set_setting(self, key: str, value: int) -> None:
         self._db.execute("INSERT OR REPLACE INTO meta(key, value) VALUES(?, ?)", (f"setting.{key}", value))
+
+    @property
+    def moved(self) -> bool:
+        return self._db.moved
+
+    def copy_to(self, path: Path, key: SecretKey) -> None:
+        copy_file(self._db.path, key, path)
 
     def rekey(self, key: SecretKey) -> None:
         self._db.truncate_wal()
@@ -281,6 +291,17 @@ class SqlcipherRecords(RecordStore):
         self._db.execute("DELETE FROM memories WHERE s = ? AND n = ?", (row.s, row.n))
         self._db.execute("DELETE FROM points WHERE s = ? AND n = ?", (row.s, row.n))
         self._changed(row.s, row.n)
+
+    def sealed_under(self) -> dict[int, dict[int, int]]:
+        return sealed_under(self._db)
+
+    def discard(self, row: MemoryRow | BlockRow | RevisionRow | TokenRow | ReplayRow) -> None:
+        if isinstance(row, MemoryRow):
+            self.remove(row)
+            return
+        statement, names = DISCARD[type(row)]
+        self._leave(row)
+        self._db.execute(statement, tuple(getattr(row, name) for name in names))
 
     def expired(self, now_ms: int, limit: int) -> list[MemoryRow]:
         sql = f"{MEMORY} WHERE m.expires_ms <= ? ORDER BY m.expires_ms LIMIT ?"
