@@ -105,6 +105,21 @@ class SecretKey:
         self._closed = True  # before wiping, so that a key still open after its use was whole during it
         wipe(self._buffer)
 
+    @classmethod
+    def taken(cls, plain: bytes) -> SecretKey:
+        """Key bytes that a driver could only return as `bytes`, which are overwritten in place.
+
+        The caller must hold the only reference; raises ValueError where the interpreter shares the object.
+        """
+        # The caller's name for it, this call's, and the count's own: one more is somebody else's.
+        if sys.getrefcount(plain) > 3 and len(plain) > 1:
+            raise ValueError("these bytes are shared, and cannot be overwritten")
+        buffer = bytearray(plain)
+        # CPython keeps the bytes of an object behind its header, and has one object for every single byte.
+        if sys.implementation.name == "cpython" and len(plain) > 1:
+            ctypes.memset(id(plain) + bytes.__basicsize__ - 1, 0, len(plain))
+        return cls(buffer)
+
     def derive(self, use: str, length: int = KEY_BYTES) -> SecretKey:
         """The sub-key for one `use`: HKDF-Expand-SHA512(key, "pmv/dek/v1" 00 use, length)."""
         return SecretKey(hkdf_expand_sha512(self, _DEK_LABEL + use.encode("ascii"), length))

@@ -39,12 +39,21 @@ class WrapContext:
     epoch: int
 
 
-def _encode(ctx: WrapContext) -> bytes:
-    """The context bytes: every field behind its length as u32be; an unfit field raises InvalidInputError."""
+def context_bytes(ctx: WrapContext, *, label: bytes = _LABEL, header: bytes = _HEADER) -> bytes:
+    """What a wrap is bound to: label, header and every field behind its length as u32be.
+
+    A provider with a format of its own has its own label and header. Raises InvalidInputError for an unfit field.
+    """
     if len(ctx.tenant) != 16 or not 0 <= ctx.epoch < 1 << 64 or not ctx.level.isascii():
         raise InvalidInputError("crypto.context", "tenant is 16 bytes, epoch a u64, level ASCII")
     epoch = ctx.epoch.to_bytes(8, "big")
-    return length_prefixed((_LABEL, _HEADER, ctx.tenant, ctx.level.encode("ascii"), ctx.id, epoch))
+    return length_prefixed((label, header, ctx.tenant, ctx.level.encode("ascii"), ctx.id, epoch))
+
+
+def check_length(plaintext: SecretKey) -> None:
+    """Raise InvalidInputError for a key that is empty or longer than any wrap holds."""
+    if not 0 < len(plaintext) <= MAX_KEY_BYTES:
+        raise InvalidInputError("crypto.key_length", "a wrapped key has 1 to 1024 bytes")
 
 
 def wrap(key: SecretKey, plaintext: SecretKey, ctx: WrapContext) -> bytes:
@@ -52,9 +61,8 @@ def wrap(key: SecretKey, plaintext: SecretKey, ctx: WrapContext) -> bytes:
 
     Raises InvalidInputError for a context out of range or an empty or overlong key.
     """
-    if not 0 < len(plaintext) <= MAX_KEY_BYTES:
-        raise InvalidInputError("crypto.key_length", "a wrapped key has 1 to 1024 bytes")
-    sealed = chunked_seal(key, _encode(ctx), plaintext.buffer)
+    check_length(plaintext)
+    sealed = chunked_seal(key, context_bytes(ctx), plaintext.buffer)
     plaintext.require_open()
     return _HEADER + sealed
 
@@ -64,4 +72,4 @@ def unwrap(key: SecretKey, wrapped: bytes, ctx: WrapContext) -> SecretKey:
     size = len(wrapped) - HEADER_BYTES - MIN_SEALED_BYTES
     if not 0 < size <= MAX_KEY_BYTES or not wrapped.startswith(_HEADER):
         raise unreadable()
-    return chunked_open_key(key, _encode(ctx), wrapped[HEADER_BYTES:])
+    return chunked_open_key(key, context_bytes(ctx), wrapped[HEADER_BYTES:])

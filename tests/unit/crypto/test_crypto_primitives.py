@@ -110,6 +110,24 @@ def test_a_dropped_key_is_wiped_unless_its_bytes_are_still_in_use() -> None:
     assert Traced.wiped
 
 
+def test_key_bytes_of_a_driver_are_taken_over_and_overwritten_where_they_lay() -> None:
+    plain = bytes(range(7, 39))
+    with SecretKey.taken(plain) as key:
+        assert key.buffer == bytearray(range(7, 39))
+        assert plain == bytes(32)  # the very object
+    for short in (b"", b"k"):  # shared by the whole interpreter: left alone
+        assert SecretKey.taken(short).buffer == bytearray(short)
+    assert (bytes(0), b"k") == (b"", b"k")
+
+
+def test_key_bytes_that_somebody_else_holds_are_not_overwritten() -> None:
+    plain = bytes(range(7, 39))
+    holders = [plain, plain]
+    with pytest.raises(ValueError, match="shared"):
+        SecretKey.taken(plain)
+    assert holders[0] == bytes(range(7, 39))
+
+
 def test_random_keys_differ_and_have_the_size_asked_for() -> None:
     keys = [SecretKey.random() for _ in range(20)]
     assert len({bytes(key.buffer) for key in keys}) == 20
