@@ -18,17 +18,20 @@ from pathlib import Path
 from typing import Any, Final
 
 from vault.audit.log import TenantLog, chain
+from vault.crypto.record import read_stub
 from vault.errors import InvalidInputError, NotFoundError, VaultError
 from vault.flows import ids, validate
 from vault.flows.bodies import open_body, open_value, record_id, seal_value
 from vault.flows.context import SYSTEM_TENANT, Caller, Stages, calling
 from vault.flows.points import seal_blocks
+from vault.flows.reconcile import settle
 from vault.flows.sign import sign
 from vault.flows.stores import OpenStore
 from vault.flows.tokens import TokenMap
 from vault.index.interface import pack_point, unpack_point
 from vault.keys import rotation
 from vault.keys.keyring import SubjectKeys, TenantKeys
+from vault.keys.keystore import Keystore
 from vault.records.interface import MemoryRow
 
 TENANT_LEVELS: Final = ("tenant", "subject", "records", "index", "log", "audit", "ids", "detail")
@@ -162,21 +165,26 @@ def _index(stages: Stages, name: str, progress: Progress) -> dict[str, Any]:
         try:
             with stages.stores.use(tenant) as store, store.records.transaction():
                 tenant.current["tags"] = number
-                subjects = store.records.subjects()
-                for done, row in enumerate(subjects):
-                    subject = stages.keystore.subject_by_sid(tenant, row.sid)
-                    for memory in store.records.memories(row.s) if subject is not None else ():
-                        store.records.replace(memory, resealed(tenant, subject, memory, tags=True))  # type: ignore[arg-type]
-                    if subject is not None:
-                        seal_blocks(tenant, subject, store.records, row.s)
-                    progress(done + 1, len(subjects))
-                store.records.set_setting("tags", number)
+                retag(stages.keystore, tenant, store, progress)
         finally:
             stages.cache.flush()
         rotation.set_current(stages.keystore, tenant, "tags", number, drop_others=True)
         rotation.rotate_refs(stages.keystore, _fresh(stages, name))
         stages.index.forget(tenant.tid)
     return {"tag_key": number}
+
+
+def retag(keystore: Keystore, tenant: TenantKeys, store: OpenStore, progress: Progress) -> None:
+    """Inside a transaction: tag every row anew, under the tag key in force."""
+    subjects = store.records.subjects()
+    for done, row in enumerate(subjects):
+        subject = keystore.subject_by_sid(tenant, row.sid)
+        if subject is not None:
+            for memory in store.records.memories(row.s):
+                store.records.replace(memory, resealed(tenant, subject, memory, tags=True))
+            seal_blocks(tenant, subject, store.records, row.s)
+        progress(done + 1, len(subjects))
+    store.records.set_setting("tags", tenant.current["tags"])
 
 
 def _subjects(stages: Stages, name: str, progress: Progress) -> dict[str, Any]:
@@ -205,7 +213,10 @@ def _reseal_subject(stages: Stages, tenant: TenantKeys, store: OpenStore, s: int
     with store.records.transaction():
         reseal_rows(tenant, fresh, store, s)
     stages.index.forget(tenant.tid, row.sid)
-    return rotation.drop_generations(stages.keystore, tenant, fresh, erase_id=os.urandom(16))
+    dropped = rotation.drop_generations(stages.keystore, tenant, fresh, erase_id=os.urandom(16))
+    with store.records.transaction(durable=False):
+        settle(stages.keystore, store)
+    return dropped
 
 
 def reseal_rows(tenant: TenantKeys, subject: SubjectKeys, store: OpenStore, s: int) -> None:
@@ -222,9 +233,14 @@ def reseal_rows(tenant: TenantKeys, subject: SubjectKeys, store: OpenStore, s: i
     tokens = TokenMap(tenant, subject, records, s)
     for row in records.tokens(s):
         records.replace_token(row, tokens.resealed(row))
-    for seq, detail in records.details(s):
-        identity = b"log" + seq.to_bytes(8, "big")
-        records.replace_detail(seq, _again(tenant, subject, "detail", identity, 1, detail))
+    details = {
+        seq: _again(tenant, subject, "detail", b"log" + seq.to_bytes(8, "big"), 1, detail)
+        for seq, detail in records.details(s)
+        if read_stub(detail) is None
+    }
+    for seq, detail in details.items():
+        records.replace_detail(seq, detail)
+    store.archive.refresh(details)
     for replay in records.replays(s):
         result = _again(tenant, subject, "replay", replay.mac, 1, replay.result)
         records.replace_replay(replay, replace(replay, result=result))
