@@ -202,6 +202,37 @@ def wraps() -> list[dict[str, Any]]:
     return cases
 
 
+def token_wraps() -> list[dict[str, Any]]:
+    """PMH1: what a PKCS#11 token gives back is AES-256-GCM, so that any AES-256-GCM can say what it must be."""
+    cases = []
+    for level, identifier, epoch, size in (
+        ("keystore", b"", 2**64 - 1, 32),
+        ("names", b"", 1, 32),
+        ("kek", (3).to_bytes(4, "big"), 5, 32),
+    ):
+        name = f"token {level} {epoch}"
+        key, secret = fixed(f"wrapping {name}", 32), fixed(f"wrapped {name}", size)
+        tenant = fixed("tenant", 16) if level == "kek" else bytes(16)
+        iv, header = fixed(f"iv {name}", 12), b"PMH1\x01\x00"
+        context = prefixed(
+            b"pmv/hsm-wrap/v1", header, tenant, level.encode(), identifier, epoch.to_bytes(8, "big")
+        )
+        cases.append(
+            {
+                "key": key.hex(),
+                "tenant": tenant.hex(),
+                "level": level,
+                "id": identifier.hex(),
+                "epoch": epoch,
+                "iv": iv.hex(),
+                "context": context.hex(),
+                "plaintext": secret.hex(),
+                "wrapped": (header + iv + AESGCM(key).encrypt(iv, secret, context)).hex(),
+            }
+        )
+    return cases
+
+
 # --- memory ids ---
 
 
@@ -316,6 +347,7 @@ def vectors() -> dict[str, Any]:
         "pmv1": records(),
         "pmv1_refused": refused_records(),
         "pmw1": wraps(),
+        "pmh1": token_wraps(),
         "memory_id": memory_ids(),
         "entry_1": log,
         "checkpoint": checkpoint(log),

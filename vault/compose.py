@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
+from collections.abc import Callable, Mapping
+from enum import Enum
 from pathlib import Path
 from typing import Final
 
@@ -21,7 +24,7 @@ from vault.index.sealed import SealedIndex
 from vault.keys.interface import KeyProvider
 from vault.keys.keyring import KeyCache, TenantKeys
 from vault.keys.keystore import Keystore
-from vault.keys.local import LocalProvider, PassphraseSource
+from vault.keys.local import LocalProvider
 from vault.locks import Lease
 from vault.policy.pack import Policy, check_coverage, load
 from vault.records.interface import RecordStore
@@ -30,6 +33,7 @@ from vault.redaction.detect import BuiltinDetector
 from vault.redaction.evaluation.figures import measured
 from vault.redaction.interface import Detector
 
+SecretSource = Callable[[], bytearray]
 KEYSTORE_FOLDER: Final = "keystore"
 TENANTS_FOLDER: Final = "tenants"
 LOCK_NAME: Final = "vault.lock"
@@ -38,35 +42,77 @@ UNFINISHED_NAME: Final = "memvault.unfinished"  # there from the first step of `
 
 
 def provider(config: KeysConfig, folder: Path) -> KeyProvider:
-    """The key provider a configuration names."""
+    """The key provider a configuration names; raises ConfigError where its extra is not installed."""
+    if config.pkcs11 is not None:
+        from vault.keys.pkcs11 import Pkcs11Provider
+
+        hsm = config.pkcs11
+        pin = pin_source(hsm.pin, folder)
+        return Pkcs11Provider(Path(hsm.module), hsm.token, pin, hsm.vault_id, timeout_s=hsm.timeout_s)
     place = Path(config.provider.removeprefix("file:")).expanduser()
     place = place if place.is_absolute() else folder / place
     source = passphrase_source(config.passphrase, folder) if config.passphrase is not None else None
     return LocalProvider(place, source)
 
 
-def passphrase_source(reference: str, folder: Path) -> PassphraseSource:
-    """Reads a passphrase by reference each time it is needed; the value is never kept."""
+class Unread(Enum):
+    """Why a secret could not be read by its reference."""
+
+    UNSET = "unset"
+    EXPOSED = "exposed"
+    UNREADABLE = "unreadable"
+
+
+def _secret(reference: str, folder: Path) -> bytearray | Unread:
+    """The secret behind `env:NAME` or `file:PATH`, relative to the vault; the last line's end is not part of it."""
     kind, _, place = reference.partition(":")
+    if kind == "env":
+        value = os.environ.get(place)
+        return bytearray(value.encode()) if value else Unread.UNSET
+    path = Path(place).expanduser()
+    path = path if path.is_absolute() else folder / path
+    try:
+        if path.stat().st_mode & 0o077:
+            return Unread.EXPOSED
+        return bytearray(path.read_bytes().rstrip(b"\r\n"))
+    except OSError:
+        return Unread.UNREADABLE
+
+
+def passphrase_source(reference: str, folder: Path) -> SecretSource:
+    """Reads a passphrase by reference each time it is needed; the value is never kept."""
 
     def read() -> bytearray:
-        if kind == "env":
-            value = os.environ.get(place)
-            if not value:
+        match _secret(reference, folder):
+            case Unread.UNSET:
                 raise ConfigError(
                     "keys.passphrase_missing", "the environment variable with the passphrase is not set"
                 )
-            return bytearray(value.encode())
-        path = Path(place).expanduser()
-        path = path if path.is_absolute() else folder / path
-        try:
-            if path.stat().st_mode & 0o077:
+            case Unread.EXPOSED:
                 raise ConfigError(
                     "keys.passphrase_permissions", "the passphrase file is readable by others; make it 0600"
                 )
-            return bytearray(path.read_bytes().rstrip(b"\r\n"))
-        except OSError:
-            raise ConfigError("keys.passphrase_missing", "the passphrase file cannot be read") from None
+            case Unread.UNREADABLE:
+                raise ConfigError("keys.passphrase_missing", "the passphrase file cannot be read")
+            case bytearray() as secret:
+                return secret
+
+    return read
+
+
+def pin_source(reference: str, folder: Path) -> SecretSource:
+    """Reads the PIN of a token by reference at each login; the value is never kept."""
+
+    def read() -> bytearray:
+        match _secret(reference, folder):
+            case Unread.UNSET:
+                raise ConfigError("keys.pin_missing", "the environment variable with the PIN is not set")
+            case Unread.EXPOSED:
+                raise ConfigError("keys.pin_permissions", "the PIN file is readable by others; make it 0600")
+            case Unread.UNREADABLE:
+                raise ConfigError("keys.pin_missing", "the PIN file cannot be read")
+            case bytearray() as secret:
+                return secret
 
     return read
 
@@ -150,13 +196,18 @@ def _unfinished(folder: Path) -> bool:
     return begun and not any((folder / TENANTS_FOLDER).glob("*"))
 
 
+def _named(config: KeysConfig) -> bytes:
+    """Where the keys of this vault are, as the note of an unfinished `create` says it."""
+    return (f"pkcs11:{config.pkcs11.vault_id}" if config.pkcs11 is not None else config.provider).encode()
+
+
 def _create_keys(folder: Path, config: VaultConfig, *, resumed: bool) -> None:
     keys = provider(config.keys, folder)
     try:
         epochs, note = keys.live_epochs(), folder / UNFINISHED_NAME
-        named = config.keys.provider.encode()
+        named = _named(config.keys)
         if epochs and not (resumed and note.read_bytes() == named):
-            raise ConfigError("keys.exists", "the key folder already holds a key; every vault needs its own")
+            raise ConfigError("keys.exists", "that place already holds a key; every vault needs its own")
         for leftover in (folder / KEYSTORE_FOLDER).glob("keystore-*") if resumed else ():
             leftover.unlink()
         write_private(note, named)
@@ -250,18 +301,33 @@ def default_config(
     key_folder: str | None = None,
     passphrase: str | None = None,
     backup: str | None = None,
+    pkcs11: Mapping[str, str] | None = None,
 ) -> VaultConfig:
-    """What `init` writes when nothing else is asked for."""
+    """What `init` writes when nothing else is asked for; with `pkcs11` (module, token, pin) the key is on a token."""
     place = Path(key_folder) if key_folder else default_key_folder(folder.absolute().name)
     place = place.expanduser().absolute()
     backup = backup or str(place / "keystore-backups")
+    keys: dict[str, object] = {"provider": f"file:{place}", "passphrase": passphrase, "backup": backup}
+    if pkcs11:
+        token = {**pkcs11, "vault_id": _unfinished_id(folder) or secrets.token_hex(8)}
+        keys = {"provider": "pkcs11", "backup": backup, "pkcs11": token}
+    config = VaultConfig.parse(
+        {"keys": keys, "tenants": {"create": "explicit" if explicit_tenants else "implicit"}}
+    )
+    if pkcs11 and (key_folder or passphrase):
+        raise ConfigError("keys.both", "the key is on a token or in a folder: give one of the two")
     if place.is_relative_to(folder.absolute()):
         raise ConfigError("keys.inside", "the key folder must lie outside the vault folder")
     if backup != "none" and Path(backup).expanduser().absolute().is_relative_to(folder.absolute()):
         raise ConfigError("keys.backup_inside", "keystore backups must lie outside the vault folder")
-    return VaultConfig.parse(
-        {
-            "keys": {"provider": f"file:{place}", "passphrase": passphrase, "backup": backup},
-            "tenants": {"create": "explicit" if explicit_tenants else "implicit"},
-        }
-    )
+    return config
+
+
+def _unfinished_id(folder: Path) -> str | None:
+    """The id under which an `init` that was cut off may have left a key on a token: the next one takes it over."""
+    try:
+        note = (folder / UNFINISHED_NAME).read_bytes()
+    except OSError:
+        return None
+    match = re.fullmatch(rb"pkcs11:([0-9a-f]{16})", note)
+    return match[1].decode() if match else None

@@ -8,9 +8,18 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from vault.errors import ConfigError
 
@@ -23,10 +32,39 @@ class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, strict=True)
 
 
+def _reference(value: str) -> str:
+    if not (value.startswith(("env:", "file:")) and value.partition(":")[2]):
+        raise ValueError("must be env:NAME or file:PATH, never the secret")
+    return value
+
+
+class Pkcs11Config(_Section):
+    """The token that holds the root key, where `keys.provider` is `pkcs11`; needs the extra `hsm`."""
+
+    module: str = Field(
+        pattern=r"^/[^\x00]{1,4095}$", description="absolute path of the PKCS#11 module, a shared library"
+    )
+    token: str = Field(
+        pattern=r"^[^\x00-\x1f\x7f]{1,64}$",
+        description="label of the token, or `serial:` and its serial number",
+    )
+    pin: Annotated[str, AfterValidator(_reference)] = Field(
+        description="`env:NAME` or `file:PATH`: the user PIN of the token"
+    )
+    vault_id: str = Field(
+        pattern=r"^[0-9a-f]{16}$", description="names this vault's keys on the token; never change it"
+    )
+    timeout_s: float = Field(
+        default=10.0, ge=0.1, le=600, description="wait for the token; after that the call is given up"
+    )
+
+
 class KeysConfig(_Section):
     """Where the root key lives and where the keystore is backed up."""
 
-    provider: str = Field(description="`file:FOLDER`: a folder of epoch key files, outside the vault folder")
+    provider: str = Field(
+        description="`file:FOLDER`: a folder of epoch key files, outside the vault folder; or `pkcs11`: a token"
+    )
     passphrase: str | None = Field(
         default=None,
         description="`env:NAME` or `file:PATH`: a passphrase (Argon2id) that wraps the key files",
@@ -38,19 +76,29 @@ class KeysConfig(_Section):
     cache_entries: int = Field(
         default=10_000, ge=16, le=1_000_000, description="unwrapped subject keys in memory"
     )
+    pkcs11: Pkcs11Config | None = Field(
+        default=None, validate_default=True, description="the token, where `provider` is `pkcs11`"
+    )
 
     @field_validator("provider")
     @classmethod
     def _provider(cls, value: str) -> str:
-        if not value.startswith("file:") or not value[5:]:
-            raise ValueError("must be file:FOLDER")
+        if value != "pkcs11" and (not value.startswith("file:") or not value[5:]):
+            raise ValueError("must be file:FOLDER or pkcs11")
         return value
 
     @field_validator("passphrase")
     @classmethod
-    def _passphrase(cls, value: str | None) -> str | None:
-        if value is not None and not (value.startswith(("env:", "file:")) and value.partition(":")[2]):
-            raise ValueError("must be env:NAME or file:PATH, never the passphrase")
+    def _passphrase(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and info.data.get("provider") == "pkcs11":
+            raise ValueError("only key files have a passphrase")
+        return None if value is None else _reference(value)
+
+    @field_validator("pkcs11")
+    @classmethod
+    def _pkcs11(cls, value: Pkcs11Config | None, info: ValidationInfo) -> Pkcs11Config | None:
+        if (value is None) == (info.data.get("provider") == "pkcs11"):
+            raise ValueError("stands there where the provider is pkcs11, and only there")
         return value
 
 
@@ -220,14 +268,24 @@ def render(config: VaultConfig) -> str:
     lines.append(f"format = {config.format}")
     for section in type(config).model_fields:
         value = getattr(config, section)
-        if not isinstance(value, BaseModel):
-            continue
-        lines += ["", f"[{section}]"]
-        for name, field in type(value).model_fields.items():
-            entry = getattr(value, name)
+        if isinstance(value, BaseModel):
+            lines += _rendered(section, value)
+    return "\n".join(lines) + "\n"
+
+
+def _rendered(section: str, values: BaseModel) -> list[str]:
+    """A section, and behind its keys the sections in it; a section that is not there is left out."""
+    lines, inner = ["", f"[{section}]"], []
+    for name, field in type(values).model_fields.items():
+        entry = getattr(values, name)
+        if isinstance(entry, BaseModel):
+            inner += _rendered(f"{section}.{name}", entry)
+        elif not any(
+            isinstance(kind, type) and issubclass(kind, BaseModel) for kind in get_args(field.annotation)
+        ):
             lines.append(f"# {field.description}")
             lines.append(f"# {name} = " if entry is None else f"{name} = {_toml(entry)}")
-    return "\n".join(lines) + "\n"
+    return lines + inner
 
 
 def _toml(value: object) -> str:

@@ -56,23 +56,32 @@ class Vault:
         passphrase: str | None = None,
         keystore_backup: PathLike | None = None,
         explicit_tenants: bool = False,
+        pkcs11_module: PathLike | None = None,
+        pkcs11_token: str | None = None,
+        pkcs11_pin: str | None = None,
     ) -> Vault:
         """Make a vault folder and its key, and open it.
 
         `key_folder` lies outside the vault folder (default: the user's data folder); losing it loses everything.
-        `passphrase` is a reference, `env:NAME` or `file:PATH`. `keystore_backup` is a folder, or "none".
+        `passphrase` is a reference, `env:NAME` or `file:PATH`. `keystore_backup` is a folder, or "none". With the
+        three `pkcs11` arguments the key is made on a token instead: the module's absolute path, the token's label (or
+        `serial:` and its number), and its PIN, a reference as well.
         Raises ConfigError when something is there already, InvalidInputError for a malformed argument.
         """
         from vault import compose
         from vault.flows import validate
 
         folder = Path(validate.path("path", path))
+        if pkcs11_module is not None:
+            pkcs11_module = validate.path("pkcs11_module", pkcs11_module)
+        token = {"module": pkcs11_module, "token": pkcs11_token, "pin": pkcs11_pin}
         config = compose.default_config(
             folder,
             explicit_tenants=validate.flag("explicit_tenants", explicit_tenants),
             passphrase=passphrase,
             key_folder=validate.path("key_folder", key_folder) if key_folder is not None else None,
             backup=validate.path("keystore_backup", keystore_backup) if keystore_backup is not None else None,
+            pkcs11={name: value for name, value in token.items() if value is not None},
         )
         compose.create(folder, config)
         return cls.open(folder)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.hsm import Hsm
 
 from vault.crypto.primitives import SecretKey
 from vault.crypto.wrap import WrapContext
@@ -13,6 +14,8 @@ from vault.errors import DecryptionError, KeyProviderError
 from vault.keys import local
 from vault.keys.interface import KeyProvider
 from vault.keys.local import LocalProvider
+
+pytest_plugins = ("support.hsm_fixtures",)
 
 CONTEXT = WrapContext(tenant=bytes(16), level="kek", id=b"1", epoch=1)
 Open = Callable[[], KeyProvider]
@@ -27,11 +30,15 @@ def _passphrase(folder: Path) -> Open:
 
 
 ADAPTERS: dict[str, Callable[[Path], Open]] = {"local file": _file, "local passphrase": _passphrase}
+TOKEN = "pkcs11 token"
 
 
-@pytest.fixture(params=ADAPTERS)
+@pytest.fixture(params=[*ADAPTERS, TOKEN])
 def connect(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Open:
     """Opens one provider; each call is a handle of its own."""
+    if request.param == TOKEN:
+        hsm: Hsm = request.getfixturevalue("hsm")
+        return hsm.provider
     monkeypatch.setattr(local, "_MEMORY_KIB", 8_192)  # the cost is tested where it is set
     return ADAPTERS[request.param](tmp_path / "keys")
 

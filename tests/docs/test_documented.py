@@ -7,6 +7,7 @@ import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from pydantic import BaseModel
@@ -109,12 +110,14 @@ def test_every_exit_code_is_on_the_operator_page() -> None:
 # --- configuration ---
 
 
-def config_sections() -> list[tuple[str, type[BaseModel]]]:
-    return [
-        (name, field.annotation)
-        for name, field in VaultConfig.model_fields.items()
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
-    ]
+def config_sections(model: type[BaseModel] = VaultConfig) -> list[tuple[str, type[BaseModel]]]:
+    """Every section, those in sections too, as `[keys]` and `[keys.pkcs11]`."""
+    found: list[tuple[str, type[BaseModel]]] = []
+    for name, field in model.model_fields.items():
+        for kind in (field.annotation, *get_args(field.annotation)):
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                found += [(name, kind), *((f"{name}.{inner}", one) for inner, one in config_sections(kind))]
+    return found
 
 
 @pytest.mark.parametrize(("section", "model"), config_sections())

@@ -95,6 +95,24 @@ def test_wrong_or_missing_passphrase(
     assert caught.value.code == ("keys.passphrase_wrong" if given else "keys.passphrase_missing")
 
 
+def test_every_code_of_the_pkcs11_provider_is_in_the_table() -> None:
+    codes: set[str] = set()
+    for name in ("pkcs11.py", "pkcs11_device.py", "bounded.py"):
+        source = (Path(__file__).resolve().parents[2] / "vault" / "keys" / name).read_text(encoding="utf-8")
+        codes |= set(re.findall(r'"(keys\.[a-z_]+)"', source))
+    assert len(codes) >= 15
+    text = section("The HSM refuses or does not answer")
+    table = {
+        code
+        for line in text.splitlines()
+        if line.startswith("| `")
+        for code in re.findall(r"`(keys\.[a-z_]+)`", line)
+    }
+    assert codes | {"keys.pin_missing", "keys.pin_permissions"} == table
+    for code in codes - {"keys.epoch_ambiguous", "keys.epoch_raced", "keys.mark_damaged"}:
+        assert f"[{code}]" in text or code in ("keys.token_unsuitable", "keys.destroy_failed")
+
+
 def test_missing_key_file(place: Place) -> None:
     place.keys.rename(place.keys.with_name("elsewhere"))
     with pytest.raises(VaultError) as caught:

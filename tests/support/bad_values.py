@@ -437,6 +437,11 @@ def paths() -> list[Bad]:
     return table("path.form", {**wrong_types(), **values})
 
 
+def token_names() -> list[Bad]:
+    values = {"empty": "", "too long": "x" * 65, "a NUL": f"{CANARY}\0", "a line": f"{CANARY}\n"}
+    return table("config.invalid", {**wrong_types(), **values}, ConfigError)
+
+
 def passphrases() -> list[Bad]:
     values = {
         "the passphrase itself": CANARY,

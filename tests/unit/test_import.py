@@ -12,6 +12,7 @@ HEAVY = (
     "model2vec",
     "numpy",
     "phonenumbers",
+    "pkcs11",
     "presidio_analyzer",
     "presidio_anonymizer",
     "pydantic",

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from vector_files import HERE
 
 from vault.audit.events import b64u, entry
@@ -22,6 +23,7 @@ from vault.crypto.primitives import BlockCipher256, SecretKey, SigningKey
 from vault.crypto.record import RecordContext, open_, read_header, seal
 from vault.crypto.wrap import WrapContext, unwrap, wrap
 from vault.errors import DecryptionError
+from vault.keys import pkcs11
 
 VECTORS: dict[str, Any] = json.loads((HERE / "pmv1.json").read_text("utf-8"))
 GENERATOR = HERE.parent.parent / "tools" / "make_format_vectors.py"
@@ -97,6 +99,21 @@ def test_wraps(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(VECTORS["pmw1"]) == 5
 
 
+def test_wraps_of_a_token() -> None:
+    """What a token is asked to bind and how its answer lies in the blob; tests/unit/keys has them done by a token."""
+    for case in VECTORS["pmh1"]:
+        context = WrapContext(
+            bytes.fromhex(case["tenant"]), case["level"], bytes.fromhex(case["id"]), case["epoch"]
+        )
+        bound, blob = pkcs11._bound(context), bytes.fromhex(case["wrapped"])
+        assert bound.hex() == case["context"]
+        assert blob.startswith(pkcs11._HEADER + bytes.fromhex(case["iv"]))
+        sealed = blob[pkcs11._BODY :]
+        opened = AESGCM(bytes.fromhex(case["key"])).decrypt(bytes.fromhex(case["iv"]), sealed, bound)
+        assert opened.hex() == case["plaintext"]
+    assert len(VECTORS["pmh1"]) == 3
+
+
 def test_memory_ids() -> None:
     for case in VECTORS["memory_id"]:
         cipher = BlockCipher256(key(case["key"]))
@@ -166,6 +183,6 @@ def test_multiset_hash() -> None:
 
 
 def test_every_kind_of_vector_is_run_above() -> None:
-    run = {"about", "dek", "use_keys", "pmv1", "pmv1_refused", "pmw1"}
+    run = {"about", "dek", "use_keys", "pmv1", "pmv1_refused", "pmw1", "pmh1"}
     run |= {"memory_id", "entry_1", "checkpoint", "lthash"}
     assert set(VECTORS) == run

@@ -87,8 +87,9 @@ def doctor(call: Call) -> None:
 def _inside(call: Call) -> list[Check]:
     from vault.flows import inspect
 
-    keys = Path(call.config.keys.provider.removeprefix("file:")).expanduser()
-    checks = list(inspect.files(call.folder, call.folder / keys))
+    config = call.config.keys
+    keys = Path(config.provider.removeprefix("file:")).expanduser() if config.pkcs11 is None else None
+    checks = list(inspect.files(call.folder, call.folder / keys if keys is not None else None))
     with call.admin("keys.status") as admin:
         return [*checks, *admin.doctor()]
 

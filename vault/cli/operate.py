@@ -69,6 +69,26 @@ def init(
         bool,
         typer.Option("--explicit-tenants", help="Only `tenant create` makes tenants, not their first use."),
     ] = False,
+    pkcs11_module: Annotated[
+        str | None,
+        typer.Option(
+            "--pkcs11-module",
+            metavar="PATH",
+            help="Make the key on a PKCS#11 token: the module of its vendor.",
+        ),
+    ] = None,
+    pkcs11_token: Annotated[
+        str | None,
+        typer.Option("--pkcs11-token", metavar="LABEL", help="The token's label, or serial:NUMBER."),
+    ] = None,
+    pkcs11_pin: Annotated[
+        str | None,
+        typer.Option(
+            "--pkcs11-pin",
+            metavar="REF",
+            help="The token's user PIN: env:NAME or file:PATH, never the PIN itself.",
+        ),
+    ] = None,
 ) -> None:
     """Make a vault: its folder, its key, its configuration, and the first tenant (--tenant, default `default`)."""
     from vault.session import Vault
@@ -81,18 +101,26 @@ def init(
         passphrase=passphrase,
         keystore_backup=keystore_backup,
         explicit_tenants=explicit_tenants,
+        pkcs11_module=pkcs11_module,
+        pkcs11_token=pkcs11_token,
+        pkcs11_pin=pkcs11_pin,
     ) as vault:
         made = Call(type(call.asked)(vault=place, tenant=name))
         admin = vault.admin(made.principal(vault, "operator"))
         admin.create_tenant(name)
-        backup = made.config.keys.backup
+        keys = made.config.keys
+        backup = keys.backup
         if backup != "none":
             admin.keys_backup()
         policy = made.policy()
     facts = {
         "vault": str(place.absolute()),
         "configuration": str(place.absolute() / "memvault.toml"),
-        "key_folder": made.config.keys.provider.removeprefix("file:"),
+        **(
+            {"key_folder": keys.provider.removeprefix("file:")}
+            if keys.pkcs11 is None
+            else {"key_token": keys.pkcs11.token, "key_id": keys.pkcs11.vault_id}
+        ),
         "keystore_backups": backup,
         "tenant": name,
         "policy": f"{policy.name} {policy.version}",
@@ -104,14 +132,19 @@ def init(
 def _made(screen: Console, facts: dict[str, str], place: Path) -> None:
     output.facts(screen, facts)
     screen.print()
+    place_of_key, advice = (
+        ("key folder", "Copy it to a safe place now, apart from any backup of the vault.")
+        if "key_folder" in facts
+        else ("token or its PIN", "How the token is backed up is its vendor's matter; see to it now.")
+    )
     output.line(
         screen,
         (
-            "Whoever loses the key folder loses everything in the vault: there is no second way in.",
+            f"Whoever loses the {place_of_key} loses everything in the vault: there is no second way in.",
             "bold yellow",
         ),
     )
-    output.line(screen, "Copy it to a safe place now, apart from any backup of the vault. Then try:")
+    output.line(screen, f"{advice} Then try:")
     output.line(
         screen, (f"  echo 'Allergic to penicillin' | memvault --vault {place} add --user pat-42", "cyan")
     )

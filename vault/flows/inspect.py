@@ -262,6 +262,9 @@ def _egress(stages: Stages) -> Iterable[Check]:
         f"none: key provider {stages.provider.name}, index {stages.index.describe()['adapter']} and embedder "
         f"{stages.embedder().version} work inside this process; no address is configured",
     )
+    foreign = stages.provider.describe().get("egress")
+    if foreign is not None:
+        yield Check("egress", "warn", foreign)
 
 
 def _log(call: Call) -> list[Check]:
@@ -318,9 +321,11 @@ def _ago(age: timedelta) -> str:
 # --- files ---------------------------------------------------------------------------------------------------------
 
 
-def files(folder: Path, keys: Path) -> Iterator[Check]:
-    """Permissions of everything in the vault's folder and the key folder, and what the two share. Opens nothing."""
+def files(folder: Path, keys: Path | None) -> Iterator[Check]:
+    """Permissions of everything in the vault's folder and in the key folder, where there is one. Opens nothing."""
     for what, place in (("vault", folder), ("key", keys)):
+        if place is None:
+            continue
         if not place.is_dir():
             yield Check("files", "fail", f"the {what} folder is missing")
             continue
@@ -332,7 +337,7 @@ def files(folder: Path, keys: Path) -> Iterator[Check]:
             )
         else:
             yield Check("files", "ok", f"{what} folder: {len(modes)} files and folders, none open to others")
-    if folder.is_dir() and keys.is_dir() and folder.stat().st_dev == keys.stat().st_dev:
+    if keys is not None and folder.is_dir() and keys.is_dir() and folder.stat().st_dev == keys.stat().st_dev:
         yield Check(
             "files", "warn", "key and data are on the same file system: whoever copies the disk has both"
         )

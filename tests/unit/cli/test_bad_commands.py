@@ -87,6 +87,9 @@ TABLE: dict[str, tuple[list[str], dict[str, list[Row]]]] = {
         "passphrase": [(value, 11, "config.invalid") for value in (CANARY, "", "env:", "file:", f"vault:{CANARY}")],
         "keystore_backup": [("", 2, "path.form")],
         "explicit_tenants": FLAG,
+        "pkcs11_module": [("", 2, "path.form"), *[(v, 11, "config.invalid") for v in (f"./{CANARY}", f"/{CANARY}")]],
+        "pkcs11_token": [(value, 11, "config.invalid") for value in ("", CANARY * 9, f"{CANARY}\n", CANARY)],
+        "pkcs11_pin": [(value, 11, "config.invalid") for value in (CANARY, "", "env:", "file:", f"vault:{CANARY}")],
     }),
     "demo": ([], {"keep": [("./clinic", 11, "demo.folder")]}),
     "add": (["--user", "u"], {
