@@ -59,8 +59,9 @@ code { font: .82em/1.35 ui-monospace, monospace; overflow-wrap: anywhere; }
 .weak { border-color: #cf222e; background: #fff1f0; }
 .number { text-align: right; }
 footer { margin-top: 1.4rem; font-size: .87em; color: #444c56; }
-@page { size: A4; margin: 14mm; }
-@media print { body { font-size: 10pt; padding: 0; max-width: none; } h2 { margin-top: .9rem; }
+@page { size: A4; margin: 12mm 14mm; }
+@media print { body { font-size: 8.5pt; line-height: 1.3; padding: 0; max-width: none; } h2 { margin-top: .7rem; }
+  h1 { font-size: 1.3rem; } th, td { padding-top: .08rem; padding-bottom: .08rem; } .state { margin: .5rem 0; }
   tr, li, .state { break-inside: avoid; } h2 { break-after: avoid; }
   .state { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }
 """
