@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from vault.exports import Exports
     from vault.flows.bulk import BulkResult
     from vault.flows.context import Caller, Stages
+    from vault.rights import Holds, Requests
 
 PathLike = str | os.PathLike[str]
 Filters = Mapping[str, Any]
@@ -197,6 +198,20 @@ class Session:
 
         user_id = self._caller.user_id if user_id is None else user_id
         return validate.scope(user_id=user_id, agent_id=agent_id, app_id=app_id, run_id=run_id)
+
+    @property
+    def requests(self) -> Requests:
+        """Rights requests: the only way to erase."""
+        from vault.rights import Requests
+
+        return Requests(self._stages, self._caller, self._vault.folder)
+
+    @property
+    def holds(self) -> Holds:
+        """Legal holds: while one is in force nothing about the person is removed."""
+        from vault.rights import Holds
+
+        return Holds(self._stages, self._caller)
 
     @property
     def exports(self) -> Exports:

@@ -370,6 +370,18 @@ class BlockCipher256:
             return self._decryptor.update(block)
 
 
+def decrypt_cbc(key: SecretKey, iv: bytes, data: bytes) -> bytes:
+    """AES-256-CBC without padding (NIST SP 800-38A), to read a SQLCipher page as it lies there; nothing is verified."""
+    copy = key.buffer[:]
+    try:
+        decryptor = Cipher(algorithms.AES256(copy), modes.CBC(iv)).decryptor()
+        plain = decryptor.update(data) + decryptor.finalize()
+    finally:
+        wipe(copy)
+    key.require_open()
+    return plain
+
+
 class SigningKey:
     """An Ed25519 signing key (RFC 8032)."""
 

@@ -19,6 +19,7 @@ from vault.flows.bodies import (
     to_memory,
 )
 from vault.flows.context import Call, Caller, Stages, calling, milliseconds
+from vault.flows.holds import refuse_held
 from vault.flows.points import seal_blocks
 from vault.flows.redact import Finished, Material, finish, preview, settled
 from vault.flows.scope import locate
@@ -26,6 +27,7 @@ from vault.flows.sign import sign_if_due
 from vault.flows.tokens import TokenMap
 from vault.flows.write import fill, redactor, seal_row
 from vault.index.interface import FloatVector
+from vault.keys.cases import mark_stale
 from vault.keys.keyring import SubjectKeys
 from vault.records.interface import MemoryRow, RevisionRow
 from vault.types import Memory, Scope
@@ -186,7 +188,13 @@ def delete_all(stages: Stages, caller: Caller, scope: Scope) -> int:
 def remove_rows(
     call: Call, subject: SubjectKeys, rows: Sequence[MemoryRow], event: str, reason: str | None
 ) -> None:
-    """Inside a transaction: take memories of one subject out, empty their history, leave valueless marks."""
+    """Inside a transaction: take memories of one subject out, empty their history, leave valueless marks.
+
+    What is left of the subject is sealed anew at the next roll. Raises HeldError under a legal hold.
+    """
+    refuse_held(call, subject.sid)
+    if rows:
+        mark_stale(call.stages.keystore, call.tenant.tid, subject.sid)
     for row in rows:
         _remove(call, subject, row, event, reason)
     if rows:

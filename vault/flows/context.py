@@ -14,6 +14,7 @@ from vault.embedding.interface import Embedder
 from vault.errors import (
     AuditWriteError,
     DeniedError,
+    HeldError,
     IntegrityViolationError,
     InvalidInputError,
     NotFoundError,
@@ -147,7 +148,11 @@ def calling(stages: Stages, caller: Caller, action: str) -> Iterator[Call]:
             if not decision.permit:
                 call.log_read(call.event(result="denied"))
                 raise _denied(stages.policy, request, decision)
-            yield call
+            try:
+                yield call
+            except HeldError:  # every path that a hold refuses is on record, whichever it is
+                call.log_read(call.event(result="refused"))
+                raise
 
 
 def _denied(policy: Policy, request: Request, decision: Decision) -> DeniedError:

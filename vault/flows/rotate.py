@@ -85,12 +85,12 @@ def _root(stages: Stages, folder: Path, *, keep_old: bool) -> dict[str, Any]:
 
 def _tenant(stages: Stages, name: str, _progress: Progress) -> dict[str, Any]:
     with stages.lease.alone():
-        tenant = _fresh(stages, name)
+        tenant = fresh_tenant(stages, name)
         rotation.rotate_kek(stages.keystore, tenant)
     return {"kek": tenant.kek_no + 1}
 
 
-def _fresh(stages: Stages, name: str) -> TenantKeys:
+def fresh_tenant(stages: Stages, name: str) -> TenantKeys:
     stages.keystore.refresh()
     tenant = stages.keystore.tenant(name)
     if tenant is None:
@@ -100,14 +100,14 @@ def _fresh(stages: Stages, name: str) -> TenantKeys:
 
 def _records(stages: Stages, name: str, _progress: Progress) -> dict[str, Any]:
     with stages.lease.alone():
-        tenant = _fresh(stages, name)
+        tenant = fresh_tenant(stages, name)
         if len(tenant.versions["records"]) > 1:  # a change was cut off: settle on the key that opens the file
             with stages.stores.use(tenant) as store:
                 number = store.records_no
             rotation.set_current(stages.keystore, tenant, "records", number, drop_others=True)
-            tenant = _fresh(stages, name)
+            tenant = fresh_tenant(stages, name)
         number = rotation.add_tenant_key(stages.keystore, tenant, "records", current=False)
-        tenant = _fresh(stages, name)
+        tenant = fresh_tenant(stages, name)
         try:
             with stages.stores.use(tenant) as store:
                 store.records.rekey(tenant.versions["records"][number])
@@ -121,9 +121,9 @@ def _records(stages: Stages, name: str, _progress: Progress) -> dict[str, Any]:
 
 def _log(stages: Stages, name: str, _progress: Progress) -> dict[str, Any]:
     with stages.lease.alone():
-        tenant = _fresh(stages, name)
+        tenant = fresh_tenant(stages, name)
         number = rotation.add_tenant_key(stages.keystore, tenant, "log", current=False)
-        tenant = _fresh(stages, name)
+        tenant = fresh_tenant(stages, name)
         with stages.stores.use(tenant) as store, store.records.transaction():
             previous, rows = bytes(16), []
             for row in store.records.log():
@@ -137,11 +137,11 @@ def _log(stages: Stages, name: str, _progress: Progress) -> dict[str, Any]:
 
 def _audit(stages: Stages, name: str, _progress: Progress) -> dict[str, Any]:
     with stages.lease.alone():
-        tenant = _fresh(stages, name)
+        tenant = fresh_tenant(stages, name)
         with stages.stores.use(tenant) as store:
             sign(stages.keystore, store)  # the last head under the old key alone
         number = rotation.add_tenant_key(stages.keystore, tenant, "audit", current=True)
-        tenant = _fresh(stages, name)
+        tenant = fresh_tenant(stages, name)
         with stages.stores.use(tenant) as store:
             sign(stages.keystore, store)
             keys = TenantLog(store.records, tenant).vkeys()
@@ -151,7 +151,7 @@ def _audit(stages: Stages, name: str, _progress: Progress) -> dict[str, Any]:
 def _append_version(use: str) -> Callable[[Stages, str, Progress], dict[str, Any]]:
     def rotate_one(stages: Stages, name: str, _progress: Progress) -> dict[str, Any]:
         with stages.lease.alone():
-            number = rotation.add_tenant_key(stages.keystore, _fresh(stages, name), use, current=True)
+            number = rotation.add_tenant_key(stages.keystore, fresh_tenant(stages, name), use, current=True)
         return {f"{use}_key": number}
 
     return rotate_one
@@ -159,9 +159,9 @@ def _append_version(use: str) -> Callable[[Stages, str, Progress], dict[str, Any
 
 def _index(stages: Stages, name: str, progress: Progress) -> dict[str, Any]:
     with stages.lease.alone():
-        tenant = _fresh(stages, name)
+        tenant = fresh_tenant(stages, name)
         number = rotation.add_tenant_key(stages.keystore, tenant, "tags", current=False)
-        tenant = _fresh(stages, name)
+        tenant = fresh_tenant(stages, name)
         try:
             with stages.stores.use(tenant) as store, store.records.transaction():
                 tenant.current["tags"] = number
@@ -169,7 +169,7 @@ def _index(stages: Stages, name: str, progress: Progress) -> dict[str, Any]:
         finally:
             stages.cache.flush()
         rotation.set_current(stages.keystore, tenant, "tags", number, drop_others=True)
-        rotation.rotate_refs(stages.keystore, _fresh(stages, name))
+        rotation.rotate_refs(stages.keystore, fresh_tenant(stages, name))
         stages.index.forget(tenant.tid)
     return {"tag_key": number}
 
@@ -188,12 +188,12 @@ def retag(keystore: Keystore, tenant: TenantKeys, store: OpenStore, progress: Pr
 
 
 def _subjects(stages: Stages, name: str, progress: Progress) -> dict[str, Any]:
-    with stages.lease.shared(), stages.stores.use(_fresh(stages, name)) as store:
+    with stages.lease.shared(), stages.stores.use(fresh_tenant(stages, name)) as store:
         numbers = [row.s for row in store.records.subjects()]
     dropped = 0
     for done, s in enumerate(numbers):
         with stages.lease.alone():
-            tenant = _fresh(stages, name)
+            tenant = fresh_tenant(stages, name)
             with stages.stores.use(tenant) as store:
                 dropped += _reseal_subject(stages, tenant, store, s)
         progress(done + 1, len(numbers))

@@ -373,6 +373,10 @@ class Keystore:
             )
         }
 
+    def sids(self, tid: TenantId) -> list[bytes]:
+        """Every subject of a tenant that has keys."""
+        return [sid for (sid,) in self.database.query("SELECT sid FROM subjects WHERE tid = ?", (tid,))]
+
     def tombstones(self, tid: TenantId) -> set[tuple[bytes, int]]:
         """(kid, generation) of every data key that was destroyed on purpose."""
         return {

@@ -124,7 +124,8 @@ class Network:
         """Short texts in one pass, rows of zeros between them."""
         gap = [""] * self._pad
         flat: list[str] = []
-        starts, gaps = [], []
+        starts: list[int] = []
+        gaps: list[int] = []
         for tokens in texts:
             if flat:
                 gaps += range(len(flat), len(flat) + self._pad)

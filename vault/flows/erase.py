@@ -1,0 +1,288 @@
+"""Erasing: what is in the scope of a request, how it becomes unreadable at once, and how its bytes go.
+
+A person (a subject) goes with their keys: tombstone logged, keys deleted from the keystore, rows removed. Less than a
+person (memories, a run, what expired) is removed from the rows at once; what is left of the subject is marked, and the
+next roll seals it under a new generation and destroys the old one. Every step can be done again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from vault.audit.certified import Count
+from vault.crypto.record import read_stub
+from vault.errors import InvalidInputError, NotFoundError, StorageError
+from vault.flows import validate
+from vault.flows.change import find_visible, remove_rows
+from vault.flows.context import Call, milliseconds
+from vault.flows.holds import is_held, refuse_held
+from vault.keys import cases
+from vault.keys.keyring import SubjectKeys
+from vault.keys.repair import bury
+from vault.records.interface import BLOCK, MemoryRow, SubjectRow
+from vault.types import Scope
+
+SALT: Final = slice(26, 50)  # of a PMV1 blob: 24 random bytes that no other blob has
+MOST_IDS: Final = 10_000
+_BATCH: Final = 500
+_PURGE_TRIES: Final = 200
+_PURGE_WAIT_S: Final = 0.05
+
+
+@dataclass(slots=True)
+class Target:
+    """What of one subject is to go: everything with its keys (`whole`), or the memories with these numbers."""
+
+    sid: bytes
+    kid: bytes
+    generations: list[int]
+    whole: bool
+    numbers: list[int] = field(default_factory=list)
+
+    def data_keys(self) -> list[tuple[bytes, int]]:
+        return [(self.kid, generation) for generation in self.generations]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "sid": self.sid.hex(), "kid": self.kid.hex(), "generations": self.generations,
+            "whole": self.whole, "numbers": self.numbers,
+        }  # fmt: skip
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Target:
+        return cls(
+            bytes.fromhex(data["sid"]),
+            bytes.fromhex(data["kid"]),
+            data["generations"],
+            data["whole"],
+            data["numbers"],
+        )
+
+
+# --- what is in scope ------------------------------------------------------------------------------------------------
+
+
+def targets(call: Call, asked: dict[str, Any]) -> list[Target]:
+    """What the scope of a request holds now, held subjects included; NotFoundError where there is nothing."""
+    found = list(_FINDERS[asked["scope"]](call, asked))
+    if not found:
+        raise NotFoundError("request.nothing", "there is nothing in the scope of this request")
+    return sorted(found, key=lambda one: one.sid)
+
+
+def _whole(call: Call, subject: SubjectKeys) -> Target:
+    generations = sorted(
+        g for kid, g in call.stages.keystore.live_kids(call.tenant.tid) if kid == subject.kid
+    )
+    return Target(subject.sid, subject.kid, generations, whole=True)
+
+
+def _part(subject: SubjectKeys, rows: Iterable[MemoryRow]) -> Target:
+    numbers = sorted(row.n for row in rows)
+    return Target(subject.sid, subject.kid, sorted(subject.deks), whole=False, numbers=numbers)
+
+
+def _person(call: Call, asked: dict[str, Any]) -> Iterator[Target]:
+    named = Scope(**asked["ids"]).subject()
+    subject = call.stages.keystore.subject(call.tenant, *named) if named is not None else None
+    if subject is not None:
+        yield _whole(call, subject)
+
+
+def _memories(call: Call, asked: dict[str, Any]) -> Iterator[Target]:
+    by_subject: dict[bytes, tuple[SubjectKeys, list[MemoryRow]]] = {}
+    for identity in asked["memory_ids"]:
+        row, subject = find_visible(call, identity)
+        by_subject.setdefault(subject.sid, (subject, []))[1].append(row)
+    for subject, rows in by_subject.values():
+        yield _part(subject, rows)
+
+
+def _scope(call: Call, asked: dict[str, Any]) -> Iterator[Target]:
+    """Every memory that carries all the ids; without a user those of every subject, and the id's own subject whole."""
+    scope = Scope(**asked["ids"])
+    wanted = {kind: call.tenant.tag(kind, v) for kind, v in scope.items() if v is not None and kind != "user"}
+    keystore, named = call.stages.keystore, scope.subject()
+    owner = keystore.subject(call.tenant, *named) if named is not None else None
+    alone = owner is not None and scope.user_id is None and len(wanted) == 1
+    for row in call.records.subjects():
+        if scope.user_id is not None and (owner is None or owner.sid != row.sid):
+            continue
+        subject = keystore.subject_by_sid(call.tenant, row.sid)
+        if subject is None or (alone and owner is not None and owner.sid == row.sid):
+            continue
+        memories = call.records.memories(row.s)
+        rows = [one for one in memories if all(getattr(one, kind) == tag for kind, tag in wanted.items())]
+        if rows:
+            yield _part(subject, rows)
+    if alone and owner is not None:
+        yield _whole(call, owner)
+
+
+def _tenant(call: Call, _asked: dict[str, Any]) -> Iterator[Target]:
+    for sid in call.stages.keystore.sids(call.tenant.tid):
+        subject = call.stages.keystore.subject_by_sid(call.tenant, sid)
+        if subject is not None:
+            yield _whole(call, subject)
+
+
+def _expired(call: Call, _asked: dict[str, Any]) -> Iterator[Target]:
+    rows = call.records.expired(milliseconds(call.stages.now()), 1_000_000_000)
+    for s in sorted({row.s for row in rows}):
+        known = call.records.subject_by_number(s)
+        subject = call.stages.keystore.subject_by_sid(call.tenant, known.sid) if known is not None else None
+        if subject is not None:
+            yield _part(subject, [row for row in rows if row.s == s])
+
+
+_FINDERS: Final = {
+    "subject": _person,
+    "memory": _memories,
+    "scope": _scope,
+    "tenant": _tenant,
+    "expired": _expired,
+}
+
+
+# --- counting --------------------------------------------------------------------------------------------------------
+
+STORES: Final = ("memories", "points", "history", "tokens", "replays", "log details", "data keys")
+
+
+def counted(call: Call, found: Sequence[Target]) -> dict[str, int]:
+    """How many items of the targets each store holds now."""
+    total = dict.fromkeys(STORES, 0)
+    live = call.stages.keystore.live_kids(call.tenant.tid)
+    for target in found:
+        row = call.records.subject(target.sid)
+        for name, count in (_of_rows(call, target, row) if row is not None else {}).items():
+            total[name] += count
+        if target.whole:
+            total["data keys"] += sum(key in live for key in target.data_keys())
+    return total
+
+
+def _of_rows(call: Call, target: Target, row: SubjectRow) -> dict[str, int]:
+    records, s = call.records, row.s
+    numbers = None if target.whole else set(target.numbers)
+    valued = [
+        r for r in records.all_revisions(s) if r.body is not None and (numbers is None or r.n in numbers)
+    ]
+    points = [n for n, _, _ in records.points(s) if numbers is None or n in numbers]
+    memories = [m for m in records.order(s) if numbers is None or m[0] in numbers]
+    found = {"memories": len(memories), "points": len(points), "history": len(valued)}
+    if target.whole:
+        found |= {
+            "tokens": len(records.tokens(s)),
+            "replays": len(records.replays(s)),
+            "log details": sum(read_stub(detail) is None for _, detail in records.details(s)),
+        }
+    return found
+
+
+def counts(before: dict[str, int], after: dict[str, int]) -> list[Count]:
+    return [Count(name, before[name], after[name]) for name in STORES if before[name] or after[name]]
+
+
+def digest(
+    asked: dict[str, Any], found: Sequence[Target], withheld: Sequence[dict[str, Any]], total: object
+) -> str:
+    """SHA-256 over what an approval approves: the scope as it was asked for, and everything that would go."""
+    what = repr((sorted(asked.items()), [sorted(t.to_json().items()) for t in found], list(withheld), total))
+    return hashlib.sha256(what.encode()).hexdigest()
+
+
+# --- the erasure itself ----------------------------------------------------------------------------------------------
+
+
+def needles(call: Call, found: Sequence[Target]) -> tuple[list[str], list[str]]:
+    """Hex of what must be nowhere afterwards: in the decrypted records, and in the decrypted keystore."""
+    records: list[str] = []
+    keystore: list[str] = []
+    for target in found:
+        row = call.records.subject(target.sid)
+        if target.whole:
+            records += [target.kid.hex(), target.sid.hex()]
+            keystore.append(target.sid.hex())
+            tokens = call.records.tokens(row.s) if row is not None else []
+            records += [token.token.encode().hex() for token in tokens]
+        elif row is not None:
+            records += [blob[SALT].hex() for blob in _blobs(call, row.s, set(target.numbers))]
+    return records, keystore
+
+
+def _blobs(call: Call, s: int, numbers: set[int]) -> Iterator[bytes]:
+    for memory in call.records.memories(s):
+        if memory.n in numbers:
+            yield memory.body
+            yield memory.point
+    for block in call.records.blocks(s):
+        if any(n // BLOCK == block.b for n in numbers):
+            yield block.body
+    for past in call.records.all_revisions(s):
+        if past.n in numbers and past.body is not None:
+            yield past.body
+
+
+def remove(call: Call, target: Target, reason: str) -> None:
+    """Make a target unreadable and take its rows out; idempotent. A whole subject's tombstone is logged before."""
+    if target.whole:
+        refuse_held(call, target.sid)
+        bury(call.stages.keystore, call.tenant.tid, target.data_keys(), erase_id=bytes.fromhex(reason)[:16])
+        row = call.records.subject(target.sid)
+        if row is not None:
+            with call.records.transaction():
+                gone = call.records.remove_subject(row.s)
+                call.store.log.append(call.event(action="subject.erase", count=gone + 1))
+    else:
+        _remove_part(call, target)
+    call.stages.index.forget(call.tenant.tid, target.sid)
+
+
+def _remove_part(call: Call, target: Target) -> None:
+    row = call.records.subject(target.sid)
+    subject = call.stages.keystore.subject_by_sid(call.tenant, target.sid)
+    if row is None or subject is None:
+        return  # gone as a whole meanwhile
+    for start in range(0, len(target.numbers), _BATCH):
+        with call.records.transaction():
+            found = (call.records.memory(row.s, n) for n in target.numbers[start : start + _BATCH])
+            rows = [memory for memory in found if memory is not None]
+            if rows:
+                remove_rows(call, subject, rows, "ERASE", None)
+                call.store.log.append(call.event(action="subject.erase", count=len(rows)), subject, row.s)
+
+
+def purge(call: Call, found: Sequence[Target]) -> None:
+    """Make removed bytes unreadable in every file; raises StorageError `erase.busy` while others read all the time."""
+    call.store.archive.forget(*(target.sid for target in found if target.whole))
+    for _ in range(_PURGE_TRIES):
+        if call.records.purge_free_space() and call.stages.keystore.database.truncate_wal():
+            return
+        time.sleep(_PURGE_WAIT_S)
+    raise StorageError(
+        "erase.busy",
+        "another process reads all the time, so that removed bytes cannot be wiped yet: run it again",
+    )
+
+
+def mark_stale(call: Call, subject: SubjectKeys) -> None:
+    """What was removed of a subject becomes unreadable in backups with the next roll."""
+    cases.mark_stale(call.stages.keystore, call.tenant.tid, subject.sid)
+
+
+def split(call: Call, found: Sequence[Target]) -> tuple[list[Target], list[Target]]:
+    """What may go, and what a hold keeps."""
+    kept = [target for target in found if is_held(call, target.sid)]
+    return [target for target in found if target not in kept], kept
+
+
+def memory_ids(value: object) -> list[str]:
+    """A caller's list of memory ids; raises InvalidInputError."""
+    if not isinstance(value, list | tuple) or not value or len(value) > MOST_IDS:
+        raise InvalidInputError("memory_ids.type", f"memory_ids must be a list of 1 to {MOST_IDS} ids")
+    return [validate.text("memory_ids", one, 256) for one in value]

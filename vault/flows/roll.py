@@ -1,0 +1,140 @@
+"""The roll: what was erased becomes unreadable in every backup too.
+
+Subjects of which something was removed are sealed under a new generation and the old one destroyed, tombstone first;
+the tenants concerned get a new KEK; then a new epoch at the provider, a new keystore, its backup verified, and the old
+epochs destroyed. The vault is held alone for as long as it takes. Interrupted anywhere, the next roll goes on.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from vault.audit import certified
+from vault.errors import KeyProviderError
+from vault.flows.context import Stages
+from vault.flows.reconcile import settle
+from vault.flows.rotate import backup_folder, fresh_tenant, reseal_rows
+from vault.flows.stores import OpenStore
+from vault.keys import cases, rotation
+from vault.keys.cases import Case
+from vault.keys.keyring import SubjectKeys, TenantKeys
+from vault.types import Destruction
+
+WAITING = "erased"  # state of a request whose live erasure is done
+
+
+@dataclass(frozen=True, slots=True)
+class Rolled:
+    """What a roll did; `held` subjects wait for the end of a legal hold."""
+
+    epoch: int
+    resealed: int
+    held: int
+    destroyed: tuple[Destruction, ...]
+
+
+def due(stages: Stages, within_ms: int, now_ms: int) -> bool:
+    """Whether something erased has waited for a roll for longer than the pack allows."""
+    oldest = [since for name, _, _ in stages.keystore.tenant_names() for since in _since(stages, name)]
+    return bool(oldest) and now_ms - min(oldest) >= within_ms
+
+
+def _since(stages: Stages, name: str) -> list[int]:
+    tenant = fresh_tenant(stages, name)
+    waiting = [case.body["erased_ms"] for case in cases.every(stages.keystore, tenant, "request", WAITING)]
+    return waiting + [
+        at
+        for sid, at in cases.stale(stages.keystore, tenant.tid)
+        if not cases.held(stages.keystore, tenant.tid, sid)
+    ]
+
+
+def roll(stages: Stages, folder: Path) -> Rolled:
+    """Do it now; raises what the provider or a store raises, with nothing lost and nothing destroyed too early."""
+    resealed = held = 0
+    with stages.lease.alone():
+        stages.keystore.refresh()
+        for name, tid, _ in stages.keystore.tenant_names():
+            stale = cases.stale(stages.keystore, tid)
+            requests = cases.every(stages.keystore, fresh_tenant(stages, name), "request", WAITING)
+            for sid, _ in stale:
+                if cases.held(stages.keystore, tid, sid):
+                    held += 1
+                    continue
+                _reseal(stages, name, sid, requests)
+                resealed += 1
+            if stale or requests:
+                rotation.rotate_kek(stages.keystore, fresh_tenant(stages, name))
+        stages.stores.close()
+        epoch, _ = rotation.roll(
+            stages.keystore, folder / "keystore", backup_folder(stages, folder), keep_old=False
+        )
+        older = sorted(number for number in stages.provider.live_epochs() if number < epoch)
+        destroyed = tuple(stages.provider.destroy_epoch(number) for number in older)
+    return Rolled(epoch, resealed, held, destroyed)
+
+
+def _reseal(stages: Stages, name: str, sid: bytes, requests: list[Case]) -> None:
+    """One subject under a new generation; the requests that removed something of it get their tombstones."""
+    tenant = fresh_tenant(stages, name)
+    with stages.stores.use(tenant) as store:
+        store.log.pack = stages.policy.digest[:16]
+        row = store.records.subject(sid)
+        subject = stages.keystore.subject_by_sid(tenant, sid)
+        if row is not None and subject is not None:
+            rotation.add_generation(stages.keystore, tenant, subject)
+            subject = stages.keystore.subject_by_sid(tenant, sid)
+            if subject is None:
+                return
+            with store.records.transaction():
+                reseal_rows(tenant, subject, store, row.s)
+            store.records.purge_free_space()
+            _bury(stages, tenant, subject, store, requests)
+            stages.index.forget(tenant.tid, sid)
+        cases.unmark_stale(stages.keystore, tenant.tid, sid)
+
+
+def _bury(
+    stages: Stages, tenant: TenantKeys, subject: SubjectKeys, store: OpenStore, requests: list[Case]
+) -> None:
+    """Tombstones in the log, then the old generations go: every request names those that were live when it ran."""
+    gone = [(subject.kid, number) for number in subject.deks if number != subject.generation]
+    erasure = os.urandom(16)
+    with store.records.transaction():
+        for case in requests:
+            named = [t for t in case.body["targets"] if t["sid"] == subject.sid.hex() and not t["whole"]]
+            keys = [(subject.kid, number) for target in named for number in target["generations"]]
+            if keys:
+                event = certified.tombstone(
+                    case.id.hex(), case.body["erasure"], keys, purpose=case.body["purpose"]
+                )
+                case.body["log"]["tombstones"].append(store.log.append(event) - 1)
+        event = certified.tombstone("roll", erasure.hex(), gone, purpose="system")
+        store.log.append(event)
+    for case in requests:
+        cases.put(stages.keystore, tenant, case)
+    rotation.drop_generations(stages.keystore, tenant, subject, erase_id=erasure)
+    with store.records.transaction():
+        settle(stages.keystore, store)
+
+
+def account(stages: Stages, store: OpenStore, first: int, purpose: str) -> list[int]:
+    """Log what became of every epoch since `first` that is not the present one; returns the entries' numbers.
+
+    Asks the provider again: an epoch that a crash left undestroyed is destroyed here.
+    """
+    present = stages.keystore.epoch
+    entries = []
+    for number in range(first, present):
+        destruction = stages.provider.destroy_epoch(number)
+        live = stages.provider.live_epochs()
+        if destruction.state != "scheduled" and number in live:
+            raise KeyProviderError(
+                "keys.not_destroyed", "the key provider still holds an epoch it was told to destroy"
+            )
+        event = certified.epoch_destroyed(destruction, stages.provider.name, live, purpose=purpose)
+        with store.records.transaction():
+            entries.append(store.log.append(event) - 1)
+    return entries
