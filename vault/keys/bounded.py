@@ -10,7 +10,8 @@ import threading
 import time
 from collections.abc import Callable
 from queue import SimpleQueue
-from typing import Any, Final, Generic, TypeVar
+from types import TracebackType
+from typing import Any, Final, Generic, Literal, TypeVar
 
 from vault.errors import KeyProviderError
 
@@ -33,15 +34,21 @@ class _Job(Generic[T]):
         self._done.acquire()
 
     def make(self) -> None:
-        try:
+        with self:
             result = self._work()
             if not self.abandoned:
                 self._result = result
-        except BaseException as error:  # noqa: BLE001 - raised by the caller, in `outcome`
-            self._error = error
-        finally:
-            self.returned = True
-            self._done.release()
+
+    def __enter__(self) -> None:
+        """The call is on: how it ends is for its caller to know, and must not end the thread."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> Literal[True]:
+        self._error = error  # raised by the caller, in `outcome`
+        self.returned = True
+        self._done.release()
+        return True
 
     def wait(self, timeout_s: float) -> bool:
         return self._done.acquire(timeout=max(0.0, timeout_s))
