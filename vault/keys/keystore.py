@@ -23,6 +23,7 @@ from vault.errors import (
     NotFoundError,
 )
 from vault.files import private_folder
+from vault.keys import aliases
 from vault.keys.interface import KeyProvider
 from vault.keys.keyring import TENANT_USES, KeyCache, SubjectKeys, TenantKeys
 from vault.keys.layout import (
@@ -278,7 +279,7 @@ class Keystore:
     # --- subjects ----------------------------------------------------------------------------------------------
 
     def subject(self, tenant: TenantKeys, kind: SubjectKind, value: str) -> SubjectKeys | None:
-        """The keys of a data subject, or None: absent and erased look the same."""
+        """The keys of a data subject by its id or an alias, or None: absent and erased look the same."""
         ref = subject_ref(tenant, kind, value)
         cached = self._cache.subject(tenant.tid, ref)
         if cached is not None:
@@ -287,11 +288,14 @@ class Keystore:
             "SELECT sid, kid, generation, secret, ident FROM subjects WHERE tid = ? AND ref = ?",
             (tenant.tid, ref),
         )
-        if row is None:
-            return None
-        keys = self._load_subject(tenant, row)
-        self._cache.put_subject(tenant.tid, ref, keys)
-        return keys
+        sid = None if row is not None else aliases.owner(self.database, tenant, kind, value, ref)
+        if row is not None:
+            cached = self._load_subject(tenant, row)
+        elif sid is not None:
+            cached = self.subject_by_sid(tenant, sid)
+        if cached is not None:
+            self._cache.put_subject(tenant.tid, ref, cached)
+        return cached
 
     def subject_by_sid(self, tenant: TenantKeys, sid: bytes) -> SubjectKeys | None:
         """The keys of a subject whose rows carry `sid`, or None."""

@@ -14,6 +14,7 @@ from vault.crypto.primitives import SecretKey
 from vault.crypto.wrap import WrapContext, unwrap, wrap
 from vault.errors import IntegrityViolationError
 from vault.files import convert_os, private_folder, sync_folder, write_private
+from vault.keys import aliases
 from vault.keys.interface import KeyProvider
 from vault.keys.keyring import KeyCache, SubjectKeys, TenantKeys
 from vault.keys.keystore import Keystore
@@ -90,6 +91,7 @@ def rotate_refs(keystore: Keystore, tenant: TenantKeys) -> None:
     with database.transaction(), SecretKey.random() as key:
         rows = database.query("SELECT sid, ident FROM subjects WHERE tid = ?", (tenant.tid,))
         identities = [(sid, open_ident(tenant, sid, ident)) for sid, ident in rows]
+        others = aliases.every(database, tenant)
         wrapped = wrap(tenant.kek, key, tenant_key_context(tenant.tid, "refs", number, tenant.kek_no))
         tenant.versions["refs"][number] = key
         previous, tenant.current["refs"] = tenant.current["refs"], number
@@ -101,6 +103,7 @@ def rotate_refs(keystore: Keystore, tenant: TenantKeys) -> None:
                     for sid, (kind, value) in identities
                 ],
             )
+            aliases.rewrite(database, tenant, others)
         finally:
             tenant.current["refs"] = previous
             del tenant.versions["refs"][number]
@@ -359,6 +362,7 @@ def _verify_subjects(database: Database, tenant: TenantKeys) -> int:
             raise _damaged()
     if {sid for sid, _ in held} - {row[1] for row in rows}:
         raise _damaged()
+    aliases.verify(database, tenant, {row[1] for row in rows})
     return len(rows)
 
 
