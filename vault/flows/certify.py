@@ -53,7 +53,7 @@ def certify(call: Call, folder: Path, case: Case) -> None:
     facts = ErasureFacts(
         live_erased=moment(body["erased_ms"]),
         issued=stages.now(),
-        policy=PolicyRef(stages.policy.name, stages.policy.version, stages.policy.digest),
+        policy=PolicyRef(*body["policy"]),
         software=f"memvault {version('memvault')}",
         out_of_scope=OUT_OF_SCOPE,
     )

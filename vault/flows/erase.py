@@ -19,7 +19,7 @@ from vault.errors import InvalidInputError, NotFoundError, StorageError
 from vault.flows import validate
 from vault.flows.change import find_visible, remove_rows
 from vault.flows.context import Call, milliseconds
-from vault.flows.holds import is_held, refuse_held
+from vault.flows.holds import is_held
 from vault.keys import cases
 from vault.keys.keyring import SubjectKeys
 from vault.keys.repair import bury
@@ -228,19 +228,24 @@ def _blobs(call: Call, s: int, numbers: set[int]) -> Iterator[bytes]:
             yield past.body
 
 
-def remove(call: Call, target: Target, reason: str) -> None:
-    """Make a target unreadable and take its rows out; idempotent. A whole subject's tombstone is logged before."""
-    if target.whole:
-        refuse_held(call, target.sid)
-        bury(call.stages.keystore, call.tenant.tid, target.data_keys(), erase_id=bytes.fromhex(reason)[:16])
-        row = call.records.subject(target.sid)
-        if row is not None:
-            with call.records.transaction():
-                gone = call.records.remove_subject(row.s)
-                call.store.log.append(call.event(action="subject.erase", count=gone + 1))
-    else:
-        _remove_part(call, target)
-    call.stages.index.forget(call.tenant.tid, target.sid)
+def remove(call: Call, found: Sequence[Target], erasure: str) -> None:
+    """Make the targets unreadable and take their rows out; idempotent. Tombstones of whole subjects are logged before.
+
+    The caller holds the vault alone: no other process writes under a key that is about to go.
+    """
+    whole = [target for target in found if target.whole]
+    keys = [key for target in whole for key in target.data_keys()]
+    bury(call.stages.keystore, call.tenant.tid, keys, erase_id=bytes.fromhex(erasure))
+    for start in range(0, len(whole), _BATCH):
+        with call.records.transaction():
+            rows = (call.records.subject(target.sid) for target in whole[start : start + _BATCH])
+            gone = [call.records.remove_subject(row.s) for row in rows if row is not None]
+            if gone:
+                call.store.log.append(call.event(action="subject.erase", count=sum(gone) + len(gone)))
+    for target in found:
+        if not target.whole:
+            _remove_part(call, target)
+        call.stages.index.forget(call.tenant.tid, target.sid)
 
 
 def _remove_part(call: Call, target: Target) -> None:

@@ -191,11 +191,15 @@ def run(
         if case.state in (OPENED, PREVIEWED):
             _check_ready(call, case)
             _begin(call, case)
-        opening = None
+    # Alone, so that nobody acknowledges a write under a key that is going.
+    with stages.lease.alone(), _case(stages, caller, request_id) as (call, case):
         if case.state == RUNNING:
-            opening = _erase(call, case)
+            _remove(call, case)
+    with _case(stages, caller, request_id) as (call, case):
+        opening = _finish(call, case) if case.state == RUNNING else None
+        waiting = case.state == WAITING
     at_once = stages.policy.rights.erasure.roll_within_hours == 0 if now is None else now
-    if case.state == WAITING and at_once:
+    if waiting and at_once:
         roll.roll(stages, folder)
     with _case(stages, caller, request_id) as (call, case):
         shown = _shown(call, case)
@@ -229,6 +233,7 @@ def _begin(call: Call, case: Case) -> None:
         "erasure": os.urandom(16).hex(),
         "blind": os.urandom(certified.BLIND_BYTES).hex(),
         "epoch": stages.keystore.epoch,
+        "policy": [stages.policy.name, stages.policy.version, stages.policy.digest],
         "since": head.size,
         "keys_before": {"root": proof.root.hex(), **proof.to_json()},
         "needles": {"records": records, "keystore": keystore},
@@ -236,29 +241,31 @@ def _begin(call: Call, case: Case) -> None:
     cases.move(stages.keystore, call.tenant, case, RUNNING)
 
 
-def _erase(call: Call, case: Case) -> bytes | None:
-    stages, going = call.stages, _targets(case)
-    whole = [target for target in going if target.whole]
-    opening, commitments = _opening(case)
+def _remove(call: Call, case: Case) -> None:
+    """Tombstones logged, then keys and rows gone: every other process fails at its next operation."""
+    going = _targets(case)
     if not case.body["log"]["tombstones"]:
-        keys = [key for target in whole for key in target.data_keys()]
+        keys = [key for target in going if target.whole for key in target.data_keys()]
         event = certified.tombstone(
-            case.id.hex(), case.body["erasure"], keys, commitments, purpose=case.body["purpose"]
+            case.id.hex(), case.body["erasure"], keys, _opening(case)[1], purpose=case.body["purpose"]
         )
         with call.records.transaction():
             for target in going:
                 refuse_held(call, target.sid)
             case.body["log"]["tombstones"].append(call.store.log.append(event) - 1)
-        cases.put(stages.keystore, call.tenant, case)
-    for target in going:
-        erase.remove(call, target, case.body["erasure"])
-    erase.purge(call, going)
-    now = milliseconds(stages.now())
-    case.body["erased_ms"] = now
+        cases.put(call.stages.keystore, call.tenant, case)
+    erase.remove(call, going, case.body["erasure"])
+
+
+def _finish(call: Call, case: Case) -> bytes | None:
+    """Wipe what was removed from every file, and who it was about from the request; answers the person's opening."""
+    erase.purge(call, _targets(case))
+    opening = _opening(case)[0]
+    case.body["erased_ms"] = milliseconds(call.stages.now())
     case.body["asked"] = {"scope": case.body["asked"]["scope"]}
     del case.body["blind"]
-    cases.move(stages.keystore, call.tenant, case, WAITING)
-    stages.keystore.database.truncate_wal()
+    cases.move(call.stages.keystore, call.tenant, case, WAITING)
+    call.stages.keystore.database.truncate_wal()
     return opening
 
 
