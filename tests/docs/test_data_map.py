@@ -41,4 +41,4 @@ def test_every_records_column_is_mapped() -> None:
 
 
 def test_every_keystore_column_is_mapped() -> None:
-    assert section("## `keystore/keystore-<epoch>.db`") == columns(layout.TABLES)
+    assert section("## `keystore/keystore-<epoch>.db`") == columns(layout.TABLES + layout.CASES)
