@@ -299,6 +299,50 @@ def test_a_removed_subject_leaves_no_row(store: RecordStore, s: int) -> None:
     intact(store)
 
 
+def test_a_number_goes_on_as_another(connect: Open, store: RecordStore, s: int) -> None:
+    """Three people become one, in two steps: every number they had leads to the one that is left."""
+    sealed = b"PMV1\x01\x00" + b"k" * 16 + (7).to_bytes(4, "big") + bytes(90)
+    with store.transaction():
+        second, third = (store.ensure_subject(bytes([n]) * 16, b"k" * 16).s for n in (2, 3))
+        for number in (s, second, third):
+            store.insert([memory(number, 1, body=sealed)])
+            store.add_revision(revision(number, 1, 1, sealed))
+            store.add_token(token(number, "EMAIL:aaaaaa"))
+            store.remember(ReplayRow(b"m%d" % number * 8, b"digest", number, b"result", 1))
+            store.append_entry(number, b"entry", b"mac", number, sealed)
+    assert (store.moved_to(s), store.numbers(s)) == (None, [s])
+    for number, into, by in ((s, second, 10), (second, third, 100)):
+        with store.transaction():
+            store.insert([memory(into, by + 1, body=sealed)])
+            (replay,) = [row for row in store.replays(number) if row.mac == b"m%d" % number * 8]
+            store.replace_replay(replay, replace(replay, s=into))
+            store.move_subject(number, into, by)
+        assert (store.memories(number), store.points(number), store.all_revisions(number)) == ([], [], [])
+        assert (store.tokens(number), store.blocks(number)) == ([], [])
+        assert store.subject(bytes([number]) * 16) is None
+        intact(store)
+    with connect() as other:
+        for one in (store, other):
+            assert (one.moved_to(s), one.moved_to(second)) == ((third, 110), (third, 100))
+            assert one.moved_to(third) is None
+            assert (one.numbers(third), one.numbers(s)) == ([third, second, s], [s])
+            row = one.subject_by_number(third)
+            assert row is not None
+            assert [one.subject_by_number(number) for number in (s, second)] == [row, row]
+            assert [found.s for found in one.subjects()] == [third]
+            assert [seq for seq, _ in one.details(third)] == [s, second, third]
+            assert [row.s for row in one.log()] == [s, second, third]  # an entry says what it said
+            assert [m.n for m in one.memories(third)] == [1, 101]
+            assert len(one.replays(third)) == 2
+    assert set(store.sealed_under()) == {third}
+    with store.transaction():
+        store.remove_subject(third)
+    assert [store.subject_by_number(number) for number in (s, second, third)] == [None, None, None]
+    assert [store.moved_to(number) for number in (s, second, third)] == [None, None, None]
+    assert [row.detail for row in store.log()] == [None, None, None]
+    intact(store)
+
+
 # --- log -----------------------------------------------------------------------------------------------------------
 
 

@@ -149,6 +149,21 @@ class RecordStore(ABC):
     def remove_subject(self, s: int) -> int:
         """Delete every row of a subject whose key is gone; returns how many memories that were."""
 
+    @abstractmethod
+    def move_subject(self, s: int, into: int, by: int) -> None:
+        """Drop the rows of a subject that were stored anew as rows of `into`, their numbers `by` higher.
+
+        The number goes on as `into`: `subject_by_number` and `details` follow it, `moved_to` says where rows went.
+        """
+
+    @abstractmethod
+    def moved_to(self, s: int) -> tuple[int, int] | None:
+        """(number, by how much row numbers grew) of what a subject's number went on as, or None."""
+
+    @abstractmethod
+    def numbers(self, s: int) -> list[int]:
+        """A subject's own number, and those that went on as it: whose log entries are its own."""
+
     # memories
     @abstractmethod
     def insert(self, rows: Sequence[MemoryRow]) -> None: ...
@@ -262,7 +277,7 @@ class RecordStore(ABC):
 
     @abstractmethod
     def details(self, s: int) -> list[tuple[int, bytes]]:
-        """(seq, sealed detail) of the entries about one subject."""
+        """(seq, sealed detail) of the entries about one subject, under every number it has had."""
 
     @abstractmethod
     def replace_detail(self, seq: int, detail: bytes) -> None: ...

@@ -14,6 +14,7 @@ from vault.crypto.primitives import SecretKey
 from vault.errors import ConfigError, IntegrityViolationError, StorageError
 from vault.files import convert_os, sync_folder
 from vault.locks import FileLock
+from vault.records import numbers
 from vault.records.interface import (
     BLOCK,
     BlockRow,
@@ -188,6 +189,11 @@ class SqlcipherRecords(RecordStore):
         return SubjectRow(*row) if row else None
 
     def subject_by_number(self, s: int) -> SubjectRow | None:
+        found = self._numbered(s)
+        place = self.moved_to(s) if found is None else None
+        return self._numbered(place[0]) if place is not None else found
+
+    def _numbered(self, s: int) -> SubjectRow | None:
         row = self._db.one(f"{SUBJECT} WHERE s = ?", (s,))
         return SubjectRow(*row) if row else None
 
@@ -214,14 +220,29 @@ class SqlcipherRecords(RecordStore):
         return int(row[0]) - count
 
     def remove_subject(self, s: int) -> int:
+        for number in self.numbers(s):
+            self._db.execute("UPDATE log SET detail = NULL WHERE s = ?", (number,))
+        numbers.forget(self._db, s)
+        return self._drop_rows(s)
+
+    def _drop_rows(self, s: int) -> int:
         memories = self.memories(s)
-        known = self.subject_by_number(s)
+        known = self._numbered(s)
         for row in [*self._hashed(s), *([known] if known else [])]:
             self._leave(row)
         for table in ("memories", "points", "blocks", "revisions", "tokens", "replays", "subjects"):
             self._db.execute(f"DELETE FROM {table} WHERE s = ?", (s,))  # noqa: S608 - names from the tuple above
-        self._db.execute("UPDATE log SET detail = NULL WHERE s = ?", (s,))
         return len(memories)
+
+    def move_subject(self, s: int, into: int, by: int) -> None:
+        self._drop_rows(s)
+        numbers.move(self._db, s, into, by)
+
+    def moved_to(self, s: int) -> tuple[int, int] | None:
+        return numbers.moved_to(self._db, s)
+
+    def numbers(self, s: int) -> list[int]:
+        return numbers.of(self._db, s)
 
     def _changed(self, s: int, n: int) -> None:
         self._drop_block(s, n // BLOCK)
@@ -293,7 +314,7 @@ class SqlcipherRecords(RecordStore):
         self._changed(row.s, row.n)
 
     def sealed_under(self) -> dict[int, dict[int, int]]:
-        return sealed_under(self._db)
+        return numbers.fold(self._db, sealed_under(self._db))
 
     def discard(self, row: MemoryRow | BlockRow | RevisionRow | TokenRow | ReplayRow) -> None:
         if isinstance(row, MemoryRow):
@@ -422,7 +443,10 @@ class SqlcipherRecords(RecordStore):
         self._db.execute_many("UPDATE log SET mac = ? WHERE seq = ?", [(mac, seq) for seq, mac in rows])
 
     def details(self, s: int) -> list[tuple[int, bytes]]:
-        return self._db.query("SELECT seq, detail FROM log WHERE s = ? AND detail IS NOT NULL", (s,))
+        wanted = self.numbers(s)
+        marks = ", ".join("?" * len(wanted))
+        sql = f"SELECT seq, detail FROM log WHERE s IN ({marks}) AND detail IS NOT NULL"  # noqa: S608 - marks only
+        return self._db.query(sql, wanted)
 
     def replace_detail(self, seq: int, detail: bytes) -> None:
         self._db.execute("UPDATE log SET detail = ? WHERE seq = ?", (detail, seq))
