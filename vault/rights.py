@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from vault.flows.asked import ErasureResult, RequestInfo
     from vault.flows.context import Caller, Stages
     from vault.flows.holds import Hold
-    from vault.flows.requests import ErasureResult, RequestInfo
     from vault.flows.roll import Rolled
 
 
@@ -49,8 +49,9 @@ class Request:
         """Erase what was previewed: unreadable in every process when this returns; resumes after a crash.
 
         `roll` makes it unreadable in backups too, now (True) or not (False); by default as the pack says. Raises
-        DeniedError without the approvals the pack asks for, ConflictError where the world changed since the preview,
-        HeldError under a legal hold, StorageError while another process keeps removed bytes from being wiped.
+        DeniedError `approval.missing` without the approvals the pack asks for, ConflictError where the world changed
+        since the preview, HeldError under a legal hold, StorageError while another process keeps removed bytes from
+        being wiped.
         """
         from vault.flows import requests
 
@@ -97,15 +98,15 @@ class Requests:
 
         `ground` is one of the pack's, such as `gdpr.17.1.b`. Raises InvalidInputError unless one scope is given.
         """
-        from vault.flows import requests
+        from vault.flows import asked, requests
 
-        asked = requests.asked(
+        scope = asked.asked(
             {"user_id": user_id, "agent_id": agent_id, "app_id": app_id, "run_id": run_id},
             memory_ids=memory_ids,
             tenant=tenant,
             expired=expired,
         )
-        made = requests.open_(self._opened(), self._caller, type, asked, ground)
+        made = requests.open_(self._opened(), self._caller, type, scope, ground)
         return Request(self._opened, self._caller, self._folder, made.id)
 
     def get(self, request_id: str) -> Request:

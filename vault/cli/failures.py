@@ -22,6 +22,8 @@ INTERRUPTED: Final = 130  # 128 + SIGINT, as a shell reports it
 PIPE: Final = 141  # 128 + SIGPIPE
 USAGE: Final = 2
 FAILED: Final = 5
+APPROVAL: Final = "approval.missing"  # a denial that another person can lift
+APPROVAL_NEEDED: Final = 6
 
 # typer carries its own copy of click from 0.20 on, and imports click before that: the base is the same by name.
 _USAGE: Final[type[Exception]] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
@@ -34,7 +36,7 @@ def guarded(run: Callable[[], object], *, as_json: bool) -> int:
         sys.stdout.flush()
     except VaultError as error:
         output.error(error.code, error.message, as_json=as_json)
-        return error.exit_code
+        return APPROVAL_NEEDED if error.code == APPROVAL else error.exit_code
     except _USAGE as error:
         return _usage(error, as_json=as_json)
     except (KeyboardInterrupt, typer.Abort):

@@ -119,7 +119,11 @@ def rescan(
     with call.admin("memory.rescan") as admin, call.out.progress("examining") as progress:
         seen = admin.rescan(dry_run=not execute, progress=progress)
     found = dict(sorted(seen.found.items()))
-    counts = {"examined": seen.examined, "redacted" if execute else "would_redact": seen.outdated}
+    counts = {
+        "examined": seen.examined,
+        "redacted" if execute else "would_redact": seen.outdated,
+        "held": seen.held,
+    }
 
     def show(screen: Console) -> None:
         output.facts(screen, {**counts, **found})

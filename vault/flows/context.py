@@ -22,6 +22,7 @@ from vault.errors import (
 )
 from vault.flows.stores import OpenStore, Stores
 from vault.index.interface import VectorIndex
+from vault.keys import cases
 from vault.keys.interface import KeyProvider
 from vault.keys.keyring import KeyCache, SubjectKeys, TenantKeys
 from vault.keys.keystore import Keystore
@@ -32,6 +33,10 @@ from vault.redaction.interface import Detector
 from vault.types import Principal, Scope
 
 SYSTEM_TENANT: Final = "memvault:system"
+# What a tenant that was erased as a whole answers as if it were absent; its log, its keys' life-cycle, its backups and
+# the proof of the erasure stay.
+_OF_PEOPLE: Final = ("memory.", "index.", "retention.", "subject.", "hold.place")
+_OF_ERASURE: Final = "subject.erase"
 
 
 @dataclass(slots=True, eq=False)
@@ -140,6 +145,8 @@ def calling(stages: Stages, caller: Caller, action: str) -> Iterator[Call]:
     with stages.lease.shared():
         stages.keystore.refresh()
         tenant = stages.tenant(caller.principal.tenant)
+        if action.startswith(_OF_PEOPLE) and action != _OF_ERASURE:
+            _refuse_closed(stages, tenant)
         with stages.stores.use(tenant) as store:
             store.log.pack = stages.policy.digest[:16]
             request = Request(action=action, purpose=caller.purpose, roles=caller.principal.roles)
@@ -153,6 +160,11 @@ def calling(stages: Stages, caller: Caller, action: str) -> Iterator[Call]:
             except HeldError:  # every path that a hold refuses is on record, whichever it is
                 call.log_read(call.event(result="refused"))
                 raise
+
+
+def _refuse_closed(stages: Stages, tenant: TenantKeys) -> None:
+    if cases.closed(stages.keystore, tenant.tid):
+        raise NotFoundError("tenant.unknown", "there is no such tenant")
 
 
 def _denied(policy: Policy, request: Request, decision: Decision) -> DeniedError:

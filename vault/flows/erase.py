@@ -15,19 +15,16 @@ from typing import Any, Final
 
 from vault.audit.certified import Count
 from vault.crypto.record import read_stub
-from vault.errors import InvalidInputError, NotFoundError, StorageError
-from vault.flows import validate
+from vault.errors import NotFoundError, StorageError
 from vault.flows.change import find_visible, remove_rows
 from vault.flows.context import Call, milliseconds
 from vault.flows.holds import is_held
-from vault.keys import cases
 from vault.keys.keyring import SubjectKeys
 from vault.keys.repair import bury
 from vault.records.interface import BLOCK, MemoryRow, SubjectRow
 from vault.types import Scope
 
 SALT: Final = slice(26, 50)  # of a PMV1 blob: 24 random bytes that no other blob has
-MOST_IDS: Final = 10_000
 _BATCH: Final = 500
 _PURGE_TRIES: Final = 200
 _PURGE_WAIT_S: Final = 0.05
@@ -275,19 +272,7 @@ def purge(call: Call, found: Sequence[Target]) -> None:
     )
 
 
-def mark_stale(call: Call, subject: SubjectKeys) -> None:
-    """What was removed of a subject becomes unreadable in backups with the next roll."""
-    cases.mark_stale(call.stages.keystore, call.tenant.tid, subject.sid)
-
-
 def split(call: Call, found: Sequence[Target]) -> tuple[list[Target], list[Target]]:
     """What may go, and what a hold keeps."""
     kept = [target for target in found if is_held(call, target.sid)]
     return [target for target in found if target not in kept], kept
-
-
-def memory_ids(value: object) -> list[str]:
-    """A caller's list of memory ids; raises InvalidInputError."""
-    if not isinstance(value, list | tuple) or not value or len(value) > MOST_IDS:
-        raise InvalidInputError("memory_ids.type", f"memory_ids must be a list of 1 to {MOST_IDS} ids")
-    return [validate.text("memory_ids", one, 256) for one in value]

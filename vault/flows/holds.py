@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
-from vault.errors import HeldError, InvalidInputError, NotFoundError
+from vault.errors import ConflictError, HeldError, InvalidInputError, NotFoundError
 from vault.flows import validate
 from vault.flows.context import Call, Caller, Stages, calling, milliseconds, moment
 from vault.flows.reconcile import REPLAYS
@@ -24,6 +24,7 @@ from vault.types import Scope
 
 PLACED: Final = "placed"
 RELEASED: Final = "released"
+RUNNING: Final = "running"  # state of a request whose erasure was begun
 MATTER_BYTES: Final = 200
 
 
@@ -51,10 +52,9 @@ def place(
     why = validate.reason(reason)
     if review is not None and type(review) is not date:
         raise InvalidInputError("review.type", "review must be a date")
+    refuse_bound(caller)
     with calling(stages, caller, "hold.place") as call:
-        sid = None
-        if scope is not None:
-            sid = _subject(call, call.confine(scope)).sid
+        sid = _subject(call, scope).sid if scope is not None else None
         at = milliseconds(stages.now())
         body = {
             "matter": named,
@@ -70,6 +70,7 @@ def place(
 def release(stages: Stages, caller: Caller, hold_id: object, *, reason: object) -> Hold:
     """End a hold; what waited for it can run again. NotFoundError where there is none in force with this id."""
     why = validate.reason(reason)
+    refuse_bound(caller)
     with calling(stages, caller, "hold.release") as call:
         case = _find(call, hold_id)
         if case.state != PLACED:
@@ -83,6 +84,7 @@ def release(stages: Stages, caller: Caller, hold_id: object, *, reason: object) 
 
 def every(stages: Stages, caller: Caller, *, released: object = False) -> list[Hold]:
     """The holds in force, oldest first; with `released` those that ended too."""
+    refuse_bound(caller)
     states = () if validate.flag("released", released) else (PLACED,)
     with calling(stages, caller, "hold.list") as call:
         found = [_shown(call, case) for case in cases.every(stages.keystore, call.tenant, "hold", *states)]
@@ -98,7 +100,14 @@ def refuse_held(call: Call, sid: bytes | None) -> None:
         )
 
 
+def refuse_bound(caller: Caller) -> None:
+    """Rights requests and holds are about anybody in the tenant: a session of one user has none."""
+    if caller.user_id is not None:
+        raise InvalidInputError("scope.bound", "this session is bound to one user_id; open one that is not")
+
+
 def is_held(call: Call, sid: bytes) -> bool:
+    """Whether a hold covers the subject."""
     return cases.held(call.stages.keystore, call.tenant.tid, sid)
 
 
@@ -113,8 +122,21 @@ def _subject(call: Call, scope: Scope) -> SubjectKeys:
 def _commit(call: Call, case: Case) -> None:
     """Log, then keep, while no other process can remove anything: a removal sees the hold, or was before it."""
     with call.records.transaction():
+        if case.state == PLACED:
+            _refuse_late(call, case.sid)
         call.store.log.append(call.event(count=1, case=_written(case)))
         cases.put(call.stages.keystore, call.tenant, case)
+
+
+def _refuse_late(call: Call, sid: bytes | None) -> None:
+    """Once the tombstone of an erasure is in the log, even a restore would go on with it: a hold cannot stop it."""
+    for case in cases.every(call.stages.keystore, call.tenant, "request", RUNNING):
+        named = {target["sid"] for target in case.body["targets"] if target["whole"]}
+        if case.body.get("begun") and named and (sid is None or sid.hex() in named):
+            raise ConflictError(
+                "hold.too_late",
+                "an erasure of what this hold is about was begun before; it can only be ended",
+            )
 
 
 def _written(case: Case) -> dict[str, Any]:

@@ -12,75 +12,28 @@ import base64
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 from vault.audit import certified, nonmembership
-from vault.errors import ConflictError, DeniedError, HeldError, InvalidInputError, NotFoundError
+from vault.errors import ConflictError, DeniedError, HeldError, NotFoundError
 from vault.flows import erase, roll, validate
+from vault.flows.asked import ErasureResult, RequestInfo, checked
 from vault.flows.certify import CERTIFIED, certify
 from vault.flows.context import Call, Caller, Stages, calling, milliseconds, moment
 from vault.flows.erase import Target
-from vault.flows.holds import identifier, refuse_held
+from vault.flows.holds import RUNNING, identifier, refuse_bound, refuse_held
 from vault.flows.roll import WAITING, Rolled
 from vault.flows.sign import sign_leaves
+from vault.flows.tenants import close_tenant
 from vault.keys import cases
 from vault.keys.cases import Case
 from vault.types import Scope
 
 OPENED: Final = "opened"
 PREVIEWED: Final = "previewed"
-RUNNING: Final = "running"
 CANCELLED: Final = "cancelled"
-TYPES: Final = ("erasure",)
-
-
-@dataclass(frozen=True, slots=True)
-class RequestInfo:
-    """A request as it stands; `counts` and `digest` are those of its preview. Times are ISO 8601, UTC."""
-
-    id: str
-    type: str
-    scope: str
-    ground: str
-    state: str
-    opened_at: str
-    opened_by: str
-    digest: str | None = None
-    counts: dict[str, int] | None = None
-    withheld: tuple[dict[str, Any], ...] = ()
-    approvals: tuple[dict[str, str], ...] = ()
-    approvals_needed: int = 0
-    roll_due: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ErasureResult:
-    """What a run did; `opening` (JSON, for the person alone, given out once) shows that a certificate is about them."""
-
-    id: str
-    state: str
-    removed: dict[str, int]
-    withheld: tuple[dict[str, Any], ...]
-    roll_due: str | None
-    opening: bytes | None
-
-
-def asked(named: dict[str, Any], *, memory_ids: object, tenant: object, expired: object) -> dict[str, Any]:
-    """The scope of a request as it is kept; raises InvalidInputError unless it is exactly one."""
-    ids = {name: value for name, value in named.items() if value is not None}
-    whole, over = validate.flag("tenant", tenant), validate.flag("expired", expired)
-    if sum((bool(ids), memory_ids is not None, whole, over)) != 1:
-        raise InvalidInputError("scope.one", "name one scope: ids, memory_ids, tenant or expired")
-    if memory_ids is not None:
-        return {"scope": "memory", "memory_ids": erase.memory_ids(memory_ids)}
-    if whole or over:
-        return {"scope": "tenant" if whole else "expired"}
-    scope = validate.scope(**named)
-    kept = {name: getattr(scope, name) for name in named if getattr(scope, name) is not None}
-    return {"scope": "subject" if list(kept) == ["user_id"] else "scope", "ids": kept}
 
 
 # --- open, preview, approve ------------------------------------------------------------------------------------------
@@ -88,11 +41,8 @@ def asked(named: dict[str, Any], *, memory_ids: object, tenant: object, expired:
 
 def open_(stages: Stages, caller: Caller, kind: object, asked: dict[str, Any], ground: object) -> RequestInfo:
     """Take a request in; nothing is looked for yet. `asked` is its scope, already checked."""
-    if kind not in TYPES:
-        raise InvalidInputError("type.unknown", f"type must be one of {', '.join(TYPES)}")
-    grounds = stages.policy.rights.grounds
-    if not isinstance(ground, str) or ground not in grounds:
-        raise InvalidInputError("ground.unknown", f"ground must be one of {', '.join(sorted(grounds))}")
+    kind, ground = checked(kind, ground, stages.policy.rights.grounds)
+    refuse_bound(caller)
     with calling(stages, caller, _action(asked)) as call:
         now = milliseconds(stages.now())
         body = {
@@ -187,6 +137,9 @@ def run(
     stages: Stages, folder: Path, caller: Caller, request_id: object, *, now: bool | None
 ) -> ErasureResult:
     """Erase what was previewed; resumes after a crash. `now` rolls at once, None as the pack says."""
+    at_once = (
+        stages.policy.rights.erasure.roll_within_hours == 0 if now is None else validate.flag("roll", now)
+    )
     with _case(stages, caller, request_id) as (call, case):
         if case.state in (OPENED, PREVIEWED):
             _check_ready(call, case)
@@ -196,16 +149,13 @@ def run(
         if case.state == RUNNING:
             _remove(call, case)
     with _case(stages, caller, request_id) as (call, case):
-        opening = _finish(call, case) if case.state == RUNNING else None
+        if case.state == RUNNING:
+            _finish(call, case)
         waiting = case.state == WAITING
-    at_once = stages.policy.rights.erasure.roll_within_hours == 0 if now is None else now
     if waiting and at_once:
         roll.roll(stages, folder)
     with _case(stages, caller, request_id) as (call, case):
-        shown = _shown(call, case)
-        return ErasureResult(
-            shown.id, shown.state, dict(case.body["before"]), shown.withheld, shown.roll_due, opening
-        )
+        return _answer(call, case)
 
 
 def _check_ready(call: Call, case: Case) -> None:
@@ -243,7 +193,7 @@ def _begin(call: Call, case: Case) -> None:
 
 def _remove(call: Call, case: Case) -> None:
     """Tombstones logged, then keys and rows gone: every other process fails at its next operation."""
-    going = _targets(case)
+    keystore, going = call.stages.keystore, _targets(case)
     if not case.body["log"]["tombstones"]:
         keys = [key for target in going if target.whole for key in target.data_keys()]
         event = certified.tombstone(
@@ -252,21 +202,44 @@ def _remove(call: Call, case: Case) -> None:
         with call.records.transaction():
             for target in going:
                 refuse_held(call, target.sid)
+            case.body["begun"] = True  # before the entry: from it on a hold comes too late
+            cases.put(keystore, call.tenant, case)
             case.body["log"]["tombstones"].append(call.store.log.append(event) - 1)
-        cases.put(call.stages.keystore, call.tenant, case)
+        cases.put(keystore, call.tenant, case)
     erase.remove(call, going, case.body["erasure"])
+    if case.body["asked"]["scope"] == "tenant":
+        close_tenant(call)
 
 
-def _finish(call: Call, case: Case) -> bytes | None:
-    """Wipe what was removed from every file, and who it was about from the request; answers the person's opening."""
+def _finish(call: Call, case: Case) -> None:
+    """Wipe what was removed from every file, and who it was about from the request, but for the person's opening."""
     erase.purge(call, _targets(case))
     opening = _opening(case)[0]
+    if opening is not None:
+        case.body["opening"] = opening.decode()
     case.body["erased_ms"] = milliseconds(call.stages.now())
+    case.body["epoch"] = call.stages.keystore.epoch  # the last one that ever wrapped a key that is gone
     case.body["asked"] = {"scope": case.body["asked"]["scope"]}
     del case.body["blind"]
     cases.move(call.stages.keystore, call.tenant, case, WAITING)
     call.stages.keystore.database.truncate_wal()
-    return opening
+
+
+def _answer(call: Call, case: Case) -> ErasureResult:
+    """What was done, and the person's opening: once it is handed out it is kept nowhere."""
+    opening = case.body.pop("opening", None)
+    if opening is not None:
+        cases.put(call.stages.keystore, call.tenant, case)
+        call.stages.keystore.database.truncate_wal()
+    shown = _shown(call, case)
+    return ErasureResult(
+        id=shown.id,
+        state=shown.state,
+        removed=dict(case.body["before"]),
+        withheld=shown.withheld,
+        roll_due=shown.roll_due,
+        opening=opening.encode() if opening is not None else None,
+    )
 
 
 def _opening(case: Case) -> tuple[bytes | None, list[bytes]]:
@@ -302,6 +275,7 @@ def certificate(stages: Stages, folder: Path, caller: Caller, request_id: object
 def roll_due(stages: Stages, folder: Path, caller: Caller, *, force: object) -> Rolled | None:
     """Roll where something has waited as long as the pack allows, or at once if `force`; None where nothing is due."""
     forced = validate.flag("force", force)
+    refuse_bound(caller)
     with calling(stages, caller, "subject.erase") as call:
         call.log_read(call.event(count=0))
     within = stages.policy.rights.erasure.roll_within_hours * 3_600_000
@@ -312,6 +286,7 @@ def roll_due(stages: Stages, folder: Path, caller: Caller, *, force: object) -> 
 
 def every(stages: Stages, caller: Caller) -> list[RequestInfo]:
     """Every request of the tenant, oldest first."""
+    refuse_bound(caller)
     with calling(stages, caller, "subject.erase") as call:
         found = [_shown(call, case) for case in cases.every(stages.keystore, call.tenant, "request")]
         call.log_read(call.event(count=len(found)))
@@ -338,6 +313,7 @@ def _case(
 ) -> Iterator[tuple[Call, Case]]:
     """A request of the caller's tenant, decided by what it asks for; raises NotFoundError."""
     identity = identifier("request_id", request_id)
+    refuse_bound(caller)
     stages.keystore.refresh()
     tenant = stages.keystore.tenant(caller.principal.tenant)
     case = cases.get(stages.keystore, tenant, identity) if tenant is not None else None

@@ -15,12 +15,14 @@ from vault.flows import ids, validate
 from vault.flows.bodies import Body, decode, encode, open_bodies, open_value, record_id, seal_value
 from vault.flows.change import known_subject, put_version
 from vault.flows.context import Call, Caller, Stages, calling
+from vault.flows.holds import is_held
 from vault.flows.points import seal_blocks
 from vault.flows.redact import Draft, Material, Redactor, finish, preview, settled
 from vault.flows.scope import log_written
 from vault.flows.sign import sign_if_due
 from vault.flows.tokens import TokenMap
 from vault.flows.write import fill, redactor
+from vault.keys.cases import mark_stale
 from vault.keys.keyring import SubjectKeys
 from vault.records.interface import MemoryRow, RevisionRow
 
@@ -30,10 +32,14 @@ _BATCH: Final = 200  # memories in one transaction
 
 @dataclass(slots=True)
 class Rescan:
-    """How many memories were examined, how many hold more than they may, and what, by class."""
+    """How many memories were examined, how many hold more than they may, and what, by class.
+
+    `held` more than they may as well, and stay as they are under a legal hold.
+    """
 
     examined: int = 0
     outdated: int = 0
+    held: int = 0
     found: Counter[str] = field(default_factory=Counter)
 
 
@@ -58,22 +64,34 @@ def rescan(
         engine, total = redactor(stages), call.records.count()
         for subject, rows in _batches(call):
             stale = _examine(call, subject, engine, rows)
-            for one in stale:
-                result.found.update(one.draft.changes)
-                for _, _, draft in one.past:
-                    result.found.update(draft.changes)
-            if stale and not only_count:
-                _redact(call, subject, stale)
-            result.outdated += len(stale)
+            if stale:
+                _count(result, stale, held=not _may_go(call, subject, stale, only_count=only_count))
             result.examined += len(rows)
             if progress is not None:
                 progress(result.examined, total)
         if only_count or not result.outdated:
-            call.log_read(call.event(count=0, dry_run=only_count, outdated=result.outdated))
+            call.log_read(
+                call.event(count=0, dry_run=only_count, outdated=result.outdated, held=result.held or None)
+            )
         else:
             call.records.purge_free_space()
         sign_if_due(call)
     return result
+
+
+def _may_go(call: Call, subject: SubjectKeys, stale: Sequence[_Stale], *, only_count: bool) -> bool:
+    """Redact, or only look; False where a hold keeps what is there."""
+    return not is_held(call, subject.sid) if only_count else _redact(call, subject, stale)
+
+
+def _count(result: Rescan, stale: Sequence[_Stale], *, held: bool) -> None:
+    if held:
+        result.held += len(stale)
+        return
+    result.outdated += len(stale)
+    for one in stale:
+        for draft in (one.draft, *(draft for _, _, draft in one.past)):
+            result.found.update(draft.changes)
 
 
 def _batches(call: Call) -> Iterator[tuple[SubjectKeys, list[MemoryRow]]]:
@@ -119,13 +137,21 @@ def _material(body: Body, tokens: TokenMap) -> Material:
     return Material(body.text, body.name, body.metadata, tokens.known, stored)
 
 
-def _redact(call: Call, subject: SubjectKeys, stale: Sequence[_Stale]) -> None:
-    """One transaction: new versions, redacted histories, and the log entries that name them."""
+def _redact(call: Call, subject: SubjectKeys, stale: Sequence[_Stale]) -> bool:
+    """One transaction: new versions, redacted histories, and the log entries that name them.
+
+    What was found becomes unreadable in backups with the next roll. Under a legal hold nothing is done, which is
+    logged; False then.
+    """
     stages, s = call.stages, stale[0].row.s
     vectors = stages.embedder().embed([preview(one.draft) for one in stale])
     tokens = TokenMap(call.tenant, subject, call.records, s)
     done = []
     with call.records.transaction():
+        if is_held(call, subject.sid):
+            call.store.log.append(call.event(result="refused", count=len(stale)), subject, s)
+            return False
+        mark_stale(stages.keystore, call.tenant.tid, subject.sid)
         for one, vector in zip(stale, vectors, strict=True):
             current = call.records.memory(s, one.row.n)
             if current is None or current.version != one.row.version:
@@ -140,6 +166,7 @@ def _redact(call: Call, subject: SubjectKeys, stale: Sequence[_Stale]) -> None:
         seal_blocks(call.tenant, subject, call.records, s, [one.row.n for one in done if one.draft.changes])
         log_written(call, subject, s, [ids.encode(call.tenant, one.row) for one in done])
     stages.index.forget(call.tenant.tid, subject.sid)
+    return True
 
 
 def _redact_history(call: Call, subject: SubjectKeys, tokens: TokenMap, one: _Stale) -> None:

@@ -13,9 +13,10 @@ from pathlib import Path
 
 from vault.audit import certified
 from vault.errors import KeyProviderError
-from vault.flows.context import Stages
+from vault.flows.context import Stages, milliseconds
+from vault.flows.holds import PLACED
 from vault.flows.reconcile import settle
-from vault.flows.rotate import backup_folder, fresh_tenant, reseal_rows
+from vault.flows.rotate import backup_folder, being_erased, fresh_tenant, reseal_rows
 from vault.flows.stores import OpenStore
 from vault.keys import cases, rotation
 from vault.keys.cases import Case
@@ -27,7 +28,7 @@ WAITING = "erased"  # state of a request whose live erasure is done
 
 @dataclass(frozen=True, slots=True)
 class Rolled:
-    """What a roll did; `held` subjects wait for the end of a legal hold."""
+    """What a roll did; `held` subjects wait for the end of a legal hold, or of an erasure that was cut off."""
 
     epoch: int
     resealed: int
@@ -51,6 +52,19 @@ def _since(stages: Stages, name: str) -> list[int]:
     ]
 
 
+def waiting(stages: Stages, tenant: TenantKeys) -> dict[str, int]:
+    """Of one tenant: erasures that wait for a roll, those whose time is over, and holds in force."""
+    keystore = stages.keystore
+    since = _since(stages, tenant.name)
+    within_ms = stages.policy.rights.erasure.roll_within_hours * 3_600_000
+    now_ms = milliseconds(stages.now())
+    return {
+        "requests_waiting": len(cases.every(keystore, tenant, "request", WAITING)),
+        "rolls_overdue": sum(now_ms - at > within_ms for at in since),
+        "holds": len(cases.every(keystore, tenant, "hold", PLACED)),
+    }
+
+
 def roll(stages: Stages, folder: Path) -> Rolled:
     """Do it now; raises what the provider or a store raises, with nothing lost and nothing destroyed too early."""
     resealed = held = 0
@@ -58,9 +72,11 @@ def roll(stages: Stages, folder: Path) -> Rolled:
         stages.keystore.refresh()
         for name, tid, _ in stages.keystore.tenant_names():
             stale = cases.stale(stages.keystore, tid)
-            requests = cases.every(stages.keystore, fresh_tenant(stages, name), "request", WAITING)
+            tenant = fresh_tenant(stages, name)
+            requests = cases.every(stages.keystore, tenant, "request", WAITING)
+            unfinished = being_erased(stages.keystore, tenant)
             for sid, _ in stale:
-                if cases.held(stages.keystore, tid, sid):
+                if sid in unfinished or cases.held(stages.keystore, tid, sid):
                     held += 1
                     continue
                 _reseal(stages, name, sid, requests)
@@ -68,12 +84,13 @@ def roll(stages: Stages, folder: Path) -> Rolled:
             if stale or requests:
                 rotation.rotate_kek(stages.keystore, fresh_tenant(stages, name))
         stages.stores.close()
-        epoch, _ = rotation.roll(
+        epoch, last = rotation.roll(
             stages.keystore, folder / "keystore", backup_folder(stages, folder), keep_old=False
         )
         older = sorted(number for number in stages.provider.live_epochs() if number < epoch)
-        destroyed = tuple(stages.provider.destroy_epoch(number) for number in older)
-    return Rolled(epoch, resealed, held, destroyed)
+        destroyed = [stages.provider.destroy_epoch(number) for number in older]
+        destroyed += [last] if last is not None else []
+    return Rolled(epoch, resealed, held, tuple(destroyed))
 
 
 def _reseal(stages: Stages, name: str, sid: bytes, requests: list[Case]) -> None:
@@ -121,13 +138,14 @@ def _bury(
 
 
 def account(stages: Stages, store: OpenStore, first: int, purpose: str) -> list[int]:
-    """Log what became of every epoch since `first` that is not the present one; returns the entries' numbers.
+    """Log what became of every epoch since `first`, and of any that still lived before; returns the entries' numbers.
 
-    Asks the provider again: an epoch that a crash left undestroyed is destroyed here.
+    Asks the provider again: an epoch that a crash or `--keep-old` left undestroyed is destroyed here.
     """
     present = stages.keystore.epoch
     entries = []
-    for number in range(first, present):
+    older = {number for number in stages.provider.live_epochs() if number < present}
+    for number in sorted({*range(first, present), *older}):
         destruction = stages.provider.destroy_epoch(number)
         live = stages.provider.live_epochs()
         if destruction.state != "scheduled" and number in live:

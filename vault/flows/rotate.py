@@ -17,22 +17,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from vault.audit.log import TenantLog, chain
+from vault.audit.log import Event, TenantLog, chain
 from vault.crypto.record import read_stub
 from vault.errors import InvalidInputError, NotFoundError, VaultError
 from vault.flows import ids, validate
 from vault.flows.bodies import open_body, open_value, record_id, seal_value
 from vault.flows.context import SYSTEM_TENANT, Caller, Stages, calling
+from vault.flows.holds import RUNNING
 from vault.flows.points import seal_blocks
 from vault.flows.reconcile import settle
 from vault.flows.sign import sign
 from vault.flows.stores import OpenStore
 from vault.flows.tokens import TokenMap
 from vault.index.interface import pack_point, unpack_point
-from vault.keys import rotation
+from vault.keys import cases, rotation
 from vault.keys.keyring import SubjectKeys, TenantKeys
 from vault.keys.keystore import Keystore
-from vault.records.interface import MemoryRow
+from vault.records.interface import MemoryRow, SubjectRow
 
 TENANT_LEVELS: Final = ("tenant", "subject", "records", "index", "log", "audit", "ids", "detail")
 LEVELS: Final = ("root", *TENANT_LEVELS)
@@ -190,22 +191,46 @@ def retag(keystore: Keystore, tenant: TenantKeys, store: OpenStore, progress: Pr
 def _subjects(stages: Stages, name: str, progress: Progress) -> dict[str, Any]:
     with stages.lease.shared(), stages.stores.use(fresh_tenant(stages, name)) as store:
         numbers = [row.s for row in store.records.subjects()]
-    dropped = 0
+    dropped = held = 0
     for done, s in enumerate(numbers):
         with stages.lease.alone():
             tenant = fresh_tenant(stages, name)
             with stages.stores.use(tenant) as store:
-                dropped += _reseal_subject(stages, tenant, store, s)
+                gone = _reseal_subject(stages, tenant, store, s)
+        dropped, held = dropped + (gone or 0), held + (gone is None)
         progress(done + 1, len(numbers))
-    return {"subjects": len(numbers), "generations_dropped": dropped}
+    return {"subjects": len(numbers) - held, "generations_dropped": dropped, "held": held}
 
 
-def _reseal_subject(stages: Stages, tenant: TenantKeys, store: OpenStore, s: int) -> int:
-    """One subject, one transaction; a generation left by a crash is finished and dropped with the others."""
+def being_erased(keystore: Keystore, tenant: TenantKeys) -> set[bytes]:
+    """Subjects of erasures that were cut off: their keys stay as the erasure knows them until it is done."""
+    running = cases.every(keystore, tenant, "request", RUNNING)
+    return {bytes.fromhex(target["sid"]) for case in running for target in case.body["targets"]}
+
+
+def _stays(stages: Stages, tenant: TenantKeys, store: OpenStore, row: SubjectRow) -> bool:
+    """Whether a hold (which is logged), or an erasure that was cut off, wants the keys of a subject as they are."""
+    if cases.held(stages.keystore, tenant.tid, row.sid):
+        subject = stages.keystore.subject_by_sid(tenant, row.sid)
+        with store.records.transaction():
+            store.log.pack = stages.policy.digest[:16]
+            event = Event(action="keys.rotate", purpose="system", actor="memvault", result="refused", count=1)
+            store.log.append(event, subject, row.s)
+        return True
+    return row.sid in being_erased(stages.keystore, tenant)
+
+
+def _reseal_subject(stages: Stages, tenant: TenantKeys, store: OpenStore, s: int) -> int | None:
+    """One subject, one transaction; a generation left by a crash is finished and dropped with the others.
+
+    None where it has to stay as it is: dropping a generation would make older backups of it unreadable.
+    """
     row = store.records.subject_by_number(s)
     subject = stages.keystore.subject_by_sid(tenant, row.sid) if row is not None else None
     if row is None or subject is None:
         return 0
+    if _stays(stages, tenant, store, row):
+        return None
     rotation.add_generation(stages.keystore, tenant, subject)
     fresh = stages.keystore.subject_by_sid(tenant, row.sid)
     if fresh is None:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from vault.errors import InvalidInputError, NotFoundError, PurposeDeniedError
 from vault.flows import validate
-from vault.flows.context import SYSTEM_TENANT, Caller, Stages, calling, moment
+from vault.flows.context import SYSTEM_TENANT, Call, Caller, Stages, calling, moment
+from vault.flows.reconcile import REPLAYS
+from vault.keys import cases
+from vault.keys.keyring import TenantKeys
+from vault.keys.keystore import Keystore
 from vault.types import Principal
 
 _RESERVED = "memvault:"
+_ERASED = "tenant.erase"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +26,7 @@ class TenantInfo:
 
     name: str
     created_at: datetime
+    erased: bool = False
 
 
 def check_name(name: object) -> str:
@@ -96,12 +104,30 @@ def create(stages: Stages, principal: Principal, purpose: str, name: object) -> 
         return TenantInfo(checked, moment(tenant.created_ms))
 
 
+def close_tenant(call: Call) -> None:
+    """The caller's tenant was erased as a whole: to new sessions it is not there any more, its log and name stay."""
+    with call.records.transaction():
+        call.store.log.append(call.event(action=_ERASED, count=1, closed=True))
+        cases.close(call.stages.keystore, call.tenant)
+
+
+def _close_again(keystore: Keystore, tenant: TenantKeys, detail: Mapping[str, Any]) -> int:
+    """A restored keystore learns of a closed tenant that the log knows."""
+    if detail.get("closed") is not True or cases.closed(keystore, tenant.tid):
+        return 0
+    cases.close(keystore, tenant)
+    return 1
+
+
+REPLAYS[_ERASED] = _close_again
+
+
 def names(stages: Stages, principal: Principal, purpose: str) -> list[TenantInfo]:
     """Every tenant, by name."""
     with calling(stages, system_caller(principal, purpose), "tenant.list") as call:
         found = [
-            TenantInfo(name, moment(created))
-            for name, _, created in stages.keystore.tenant_names()
+            TenantInfo(name, moment(created), cases.closed(stages.keystore, tid))
+            for name, tid, created in stages.keystore.tenant_names()
             if not name.startswith(_RESERVED)
         ]
         call.log_read(call.event(count=len(found)))

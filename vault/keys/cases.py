@@ -21,7 +21,8 @@ from vault.types import TenantId
 
 ID_BYTES: Final = 16
 _USE: Final = "case"
-Kind = Literal["request", "hold"]
+Kind = Literal["request", "hold", "tenant"]
+CLOSED: Final = bytes(ID_BYTES)  # id of the case that says that a tenant was erased
 
 
 @dataclass(slots=True)
@@ -114,6 +115,17 @@ def _opened(tenant: TenantKeys, row: tuple[Any, ...]) -> Case:
 
 def _context(tenant: TenantKeys, identity: bytes) -> RecordContext:
     return RecordContext(tenant=tenant.tid, sid=ZERO, record_id=b"case" + identity, version=1, use=_USE)
+
+
+def close(keystore: Keystore, tenant: TenantKeys) -> None:
+    """The tenant was erased as a whole: from now on nothing is stored or found in it; idempotent."""
+    if not closed(keystore, tenant.tid):
+        put(keystore, tenant, Case(CLOSED, "tenant", "closed", None, time.time_ns() // 1_000_000, {}))
+
+
+def closed(keystore: Keystore, tid: TenantId) -> bool:
+    """Whether the tenant was erased as a whole."""
+    return keystore.database.one("SELECT 1 FROM cases WHERE tid = ? AND id = ?", (tid, CLOSED)) is not None
 
 
 # --- subjects whose present generation goes with the next roll -----------------------------------------------------
