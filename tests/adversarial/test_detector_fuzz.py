@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 import pytest
+import regex
 
 from vault.errors import DetectorError
 from vault.redaction.detect import BuiltinDetector
@@ -93,10 +94,11 @@ def check(text: str, found: Sequence[Finding]) -> None:
     end = 0
     for one in found:
         assert end <= one.start < one.end <= len(text)
+        # A mark belongs to what stands before it, but for a control character, which ends its grapheme (UAX #29, GB4).
         assert (
             one.end == len(text)
             or unicodedata.combining(text[one.end]) == 0
-            or text[one.end - 1] in "\r\n\x00"
+            or regex.match(r"\X", text, pos=one.end - 1).end() == one.end
         )
         end = one.end
 
