@@ -9,7 +9,18 @@ from typing import Annotated, Any, Final
 import typer
 from typer.core import TyperGroup
 
-from vault.cli import detecting, exports, importing, inspecting, memories, models, operate, policies
+from vault.cli import (
+    detecting,
+    exports,
+    holds,
+    importing,
+    inspecting,
+    memories,
+    models,
+    operate,
+    policies,
+    requests,
+)
 from vault.cli.failures import guarded
 from vault.cli.verbs import Asked, with_shared
 
@@ -85,6 +96,8 @@ operate.register(app)
 memories.register(app)
 importing.register(app)
 exports.register(app)
+requests.register(app)
+holds.register(app)
 inspecting.register(app)
 policies.register(app)
 detecting.register(app)
