@@ -6,12 +6,13 @@ A cancelled await does not stop the thread: "timeout means unknown". Writes are 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import wraps
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 
 from vault.exports import Exports
+from vault.rights import Holds, Request, Requests
 from vault.session import PathLike, Session, Vault
 from vault.types import Principal
 
@@ -56,6 +57,16 @@ class AsyncSession:
     reveal = _lift(Session.reveal)
 
     @property
+    def requests(self) -> AsyncRequests:
+        """`Session.requests`, its calls in worker threads."""
+        return AsyncRequests(self.sync.requests)
+
+    @property
+    def holds(self) -> AsyncHolds:
+        """`Session.holds`, its calls in worker threads."""
+        return AsyncHolds(self.sync.holds)
+
+    @property
     def exports(self) -> AsyncExports:
         """`Session.exports`, its calls in worker threads."""
         return AsyncExports(self.sync.exports)
@@ -69,6 +80,74 @@ class AsyncExports:
 
     preview = _lift(Exports.preview)
     run = _lift(Exports.run)
+
+
+class AsyncRequest:
+    """`Request` for asyncio; `sync` is the request underneath."""
+
+    def __init__(self, request: Request) -> None:
+        self.sync = request
+        self.id = request.id
+
+    info = _lift(Request.info)
+    preview = _lift(Request.preview)
+    approve = _lift(Request.approve)
+    run = _lift(Request.run)
+    certificate = _lift(Request.certificate)
+    cancel = _lift(Request.cancel)
+
+
+class AsyncRequests:
+    """`Requests` for asyncio; `sync` is the object underneath."""
+
+    def __init__(self, requests: Requests) -> None:
+        self.sync = requests
+
+    def get(self, request_id: str) -> AsyncRequest:
+        """A request by its id; it is looked for when it is used."""
+        return AsyncRequest(self.sync.get(request_id))
+
+    async def open(
+        self,
+        *,
+        type: str = "erasure",  # noqa: A002 - as `Requests.open` has it
+        ground: str,
+        user_id: str | None = None,
+        agent_id: str | None = None,
+        app_id: str | None = None,
+        run_id: str | None = None,
+        memory_ids: Sequence[str] | None = None,
+        tenant: bool = False,
+        expired: bool = False,
+    ) -> AsyncRequest:
+        """`Requests.open` in a worker thread."""
+        made = await _in_thread(
+            self.sync.open,
+            type=type,
+            ground=ground,
+            user_id=user_id,
+            agent_id=agent_id,
+            app_id=app_id,
+            run_id=run_id,
+            memory_ids=memory_ids,
+            tenant=tenant,
+            expired=expired,
+        )
+        return AsyncRequest(made)
+
+    list = _lift(Requests.list)
+    roll = _lift(Requests.roll)
+
+
+class AsyncHolds:
+    """`Holds` for asyncio; `sync` is the object underneath."""
+
+    def __init__(self, holds: Holds) -> None:
+        self.sync = holds
+
+    place = _lift(Holds.place)
+    release = _lift(Holds.release)
+    list = _lift(Holds.list)
 
 
 class AsyncVault:

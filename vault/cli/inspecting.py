@@ -32,7 +32,7 @@ def status(
     call: Call,
     most: Annotated[int, typer.Option("--most", min=1, help="Count the memories of so many tenants.")] = 20,
 ) -> None:
-    """Show the vault in short: tenants, memories, key epoch, policy pack, checkpoints, sizes."""
+    """Show the vault in short: tenants, memories, key epoch, policy pack, checkpoints, erasures, holds, sizes."""
     with call.admin("tenant.list") as admin:
         facts = admin.overview(most=most)
     call.out.show(facts, lambda screen: _status(screen, facts))
@@ -53,13 +53,13 @@ def _status(screen: Console, facts: dict[str, Any]) -> None:
     }
     output.facts(screen, shown)
     screen.print()
-    table = output.table(
-        "tenant", "memories", "log", "signed up to", "at", right=("memories", "log", "signed up to")
-    )
+    numbers = ("memories", "log", "signed up to", "erased, no roll yet", "overdue", "holds")
+    table = output.table("tenant", *numbers[:3], "at", *numbers[3:], right=numbers)
     for tenant in facts["tenants"]:
         signed = output.when(tenant["signed_at"]) if tenant["signed_at"] else "never"
         row = (tenant["name"], tenant["memories"], tenant["log_entries"], tenant["checkpoint"], signed)
-        table.add_row(*output.cells(*row))
+        rights = (tenant["requests_waiting"], tenant["rolls_overdue"], tenant["holds"])
+        table.add_row(*output.cells(*row, *rights))
     screen.print(table)
     if facts["tenant_count"] > len(facts["tenants"]):
         output.line(screen, f"... of {facts['tenant_count']} tenants (--most N shows more)")

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from vault.audit.jcs import strict_loads
-from vault.flows import tenants, validate
+from vault.flows import roll, tenants, validate
 from vault.flows.context import Call, Caller, Stages, calling, milliseconds, moment
 from vault.flows.rotate import backup_folder
 from vault.keys.rotation import newest_backup
@@ -95,6 +95,7 @@ def _tenant(stages: Stages, caller: Caller) -> dict[str, Any]:
             "checkpoint": known.size if known else 0,
             "signed_at": moment(known.at_ms) if known else None,
             "folder": call.tenant.tid.hex(),
+            **roll.waiting(stages, call.tenant),
         }
         call.log_read(call.event(count=1))
     return facts
@@ -132,6 +133,7 @@ def doctor(stages: Stages, folder: Path, caller: Caller) -> list[Check]:
         caller = tenants.system_caller(caller.principal, caller.purpose)
     with calling(stages, caller, "keys.status") as call:
         signed = _log(call)
+        rights = _rights(call)
         if not known:
             signed.append(
                 Check("log", "warn", "there is no such tenant: this is the log of the vault itself")
@@ -145,6 +147,7 @@ def doctor(stages: Stages, folder: Path, caller: Caller) -> list[Check]:
         *_detection(stages),
         *_policy(stages),
         *_egress(stages),
+        *rights,
         *signed,
     ]
 
@@ -265,6 +268,17 @@ def _egress(stages: Stages) -> Iterable[Check]:
     foreign = stages.provider.describe().get("egress")
     if foreign is not None:
         yield Check("egress", "warn", foreign)
+
+
+def _rights(call: Call) -> list[Check]:
+    found = roll.waiting(call.stages, call.tenant)
+    waiting, overdue, holds = found["requests_waiting"], found["rolls_overdue"], found["holds"]
+    level: Level = "warn" if overdue else "ok"
+    text = f"{waiting} erasures wait for a roll, {overdue} rolls are overdue"
+    return [
+        Check("erasure", level, f"{text}: memvault request roll --execute" if overdue else text),
+        Check("holds", "ok", f"{holds} legal holds are in force"),
+    ]
 
 
 def _log(call: Call) -> list[Check]:
