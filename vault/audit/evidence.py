@@ -57,13 +57,17 @@ class Sink(Protocol):
 class _Folder:
     def __init__(self, place: Path) -> None:
         self._place = place
-        self._made: set[Path] = set()
+        self._made = {place}
+
+    def _make(self, folder: Path) -> None:
+        if folder not in self._made:
+            self._make(folder.parent)
+            folder.mkdir(mode=FOLDER_MODE)
+            self._made.add(folder)
 
     def put(self, name: str, data: bytes) -> None:
         path = self._place / name
-        if path.parent not in self._made:
-            path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-            self._made.add(path.parent)
+        self._make(path.parent)
         with open(path, "xb", opener=_private) as file:
             file.write(data)
 
@@ -87,10 +91,9 @@ def _private(path: str, flags: int) -> int:
 def writing(place: Path) -> Iterator[Sink]:
     """A new folder, or a zip where the name ends so, that appears under its name once it is complete.
 
-    Raises InvalidInputError where there is something already, StorageError where it cannot be written.
+    Raises InvalidInputError as `check_place` does, StorageError where it cannot be written.
     """
-    if place.exists() or place.is_symlink():
-        raise InvalidInputError("out.exists", "there is something under the name for the bundle already")
+    check_place(place)
     partial = place.with_name(place.name + ".partial")
     try:
         _remove(partial)
@@ -101,14 +104,22 @@ def writing(place: Path) -> Iterator[Sink]:
                 file.flush()
                 os.fsync(file.fileno())
         else:
-            partial.mkdir(mode=FOLDER_MODE, parents=True)
+            partial.mkdir(mode=FOLDER_MODE)
             yield _Folder(partial)
         partial.replace(place)
-        sync_folder(place.parent)
+        sync_folder(place.absolute().parent)
     except OSError as error:
         raise convert_os(error) from None
     finally:
         _remove(partial)
+
+
+def check_place(place: Path) -> None:
+    """Raises InvalidInputError where there is something already, or no folder to put it in."""
+    if place.exists() or place.is_symlink():
+        raise InvalidInputError("out.exists", "there is something under the name for the bundle already")
+    if not place.absolute().parent.is_dir():
+        raise InvalidInputError("out.folder", "the folder to put the bundle in does not exist")
 
 
 def _remove(path: Path) -> None:

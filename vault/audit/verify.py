@@ -966,7 +966,9 @@ def _check_meaning(p: _Proven, checks: Checks, now: datetime) -> None:
             found["needles"] and found["pages"] + found["files"], "the probe looked for nothing, or nowhere"
         )
     with checks("pack"):
-        first = min(p.leaves["tombstones"], key=lambda leaf: leaf.index)  # a later roll may be under the next pack
+        first = min(
+            p.leaves["tombstones"], key=lambda leaf: leaf.index
+        )  # a later roll may be under the next pack
         pack = first.fields["pack"]
         require(pack == predicate["policy"]["digest"][:16], "the erasure was done under another policy")
     with checks("withheld"):
@@ -1469,20 +1471,21 @@ def _known(
 # --- command line ----------------------------------------------------------------------------------------------------
 
 
-def read_verifiers(argument: str) -> list[Verifier]:
-    """The keys that the verifier trusts: one verifier key, or a file with one a line."""
-    text = Path(argument).read_text("utf-8") if Path(argument).is_file() else argument
-    return [parse_vkey(line) for line in text.splitlines() if line.strip()]
+def parse_vkeys(text: str) -> list[Verifier]:
+    """The keys that the verifier trusts, one a line."""
+    with _named("trust-key"):
+        return [parse_vkey(line) for line in text.splitlines() if line.strip()]
 
 
 def read_seen(path: Path) -> list[dict[str, Any]]:
     """The certificates a verifier saw before, one JSON object a line; none where the file is not there yet."""
     found: list[dict[str, Any]] = []
     spec = {"request": _ID, "erasures": [_ID], "digest": _HEX32, "issued": _TIME}
-    for line in lines(path.read_bytes()) if path.exists() else ():
-        item: Any = strict_loads(line)
-        shaped(item, spec, "seen")
-        found.append(item)
+    with _named("replay"):
+        for line in lines(path.read_bytes()) if path.exists() else ():
+            item: Any = strict_loads(line)
+            shaped(item, spec, "seen")
+            found.append(item)
     return found
 
 
@@ -1529,13 +1532,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> tuple[list[str], dict[str, Any]]:
-    with _named("trust-key"):
-        verifiers = read_verifiers(options.vkey)
+    given = Path(options.vkey)
+    verifiers = parse_vkeys(given.read_text("utf-8", "replace") if given.is_file() else options.vkey)
     if options.command == "certificate":
         since = [path.read_bytes() for path in options.since]
         subject = options.subject.read_bytes() if options.subject else None
-        with _named("replay"):
-            seen = read_seen(options.seen) if options.seen else []
+        seen = read_seen(options.seen) if options.seen else []
         verdict = verify_certificate(
             options.file.read_bytes(),
             verifiers,

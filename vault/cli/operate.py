@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from vault.cli import output, parsing
+from vault.cli import evidence, output, parsing
 from vault.cli.inspecting import PANEL
 from vault.cli.verbs import AUDITOR, Call, Function, verb
 
@@ -243,10 +243,17 @@ def _facts(call: Call, facts: dict[str, Any]) -> None:
 # --- log ---------------------------------------------------------------------------------------------------------
 
 
-def audit_verify(call: Call) -> None:
+def audit_verify(
+    call: Call,
+    since: Annotated[
+        list[Path] | None,
+        typer.Option("--since", metavar="FILE", help="A checkpoint kept elsewhere; may be repeated."),
+    ] = None,
+) -> None:
     """Check the tenant's whole log, every checkpoint, and every record; exit code 7 at the first break."""
+    kept = evidence.kept(since)
     with call.admin("audit.verify") as admin:
-        facts = admin.audit_verify()
+        facts = admin.audit_verify(since=kept)
     _facts(call, facts)
 
 
@@ -284,11 +291,22 @@ def _entries(screen: Console, entries: list[Seen]) -> None:
     screen.print(table)
 
 
-def audit_checkpoint(call: Call) -> None:
+def audit_checkpoint(
+    call: Call,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="A new file for it, or a folder of such files."),
+    ] = None,
+) -> None:
     """Sign the log's head now and print the note: keep it where the operator of the vault cannot write."""
     with call.admin("audit.checkpoint") as admin:
         note = admin.audit_checkpoint()
-    call.out.show({"checkpoint": note}, lambda screen: screen.out(note, end="", highlight=False))
+    facts = {"checkpoint": note}
+    if out is not None:
+        facts["file"] = str(evidence.keep_checkpoint(note, out))
+    call.out.show(
+        facts, lambda screen: screen.out(facts.get("file", note), end="\n" if out else "", highlight=False)
+    )
 
 
 # --- index -------------------------------------------------------------------------------------------------------

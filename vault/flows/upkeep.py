@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from vault.audit.events import b64u
 from vault.audit.jcs import strict_loads
+from vault.audit.kept import verify_kept
 from vault.crypto.record import read_stub
 from vault.errors import AuditChainError, InvalidInputError
 from vault.flows import ids, validate
@@ -80,10 +81,16 @@ def sweep(stages: Stages, caller: Caller, *, dry_run: bool = False, progress: Pr
 # --- log ---------------------------------------------------------------------------------------------------------
 
 
-def verify(stages: Stages, caller: Caller) -> dict[str, Any]:
-    """The tenant's whole log, every checkpoint and every record, and the vault's own log; raises on the first break."""
+def verify(stages: Stages, caller: Caller, *, since: object = ()) -> dict[str, Any]:
+    """The tenant's whole log, every checkpoint and every record, and the vault's own log; raises on the first break.
+
+    `since` are checkpoints that somebody kept elsewhere, which the tenant's log must extend.
+    """
+    kept = validate.notes("since", since)
     with calling(stages, caller, "audit.verify") as call:
         counts = _verified(call)
+        if kept:
+            counts["kept"] = verify_kept(call.records, call.store.log, kept)
         opened = _open_everything(call)
         call.log_read(call.event(count=counts["entries"]))
         keys = call.store.log.vkeys()

@@ -14,6 +14,7 @@ from vault.filters import skeleton
 from vault.types import Content, Message, Metadata, Scope
 
 ID_BYTES: Final = 256
+NOTE_BYTES: Final = 65_536  # of a signed checkpoint
 ROLES: Final = frozenset({"user", "assistant", "tool", "system", "developer"})
 SYSTEM_ROLES: Final = frozenset({"system", "developer"})
 # Names that answers use for system fields: metadata that carried them could pass for scope, time or identity.
@@ -268,6 +269,15 @@ def path(name: str, value: object) -> str:
     if not encoded or b"\0" in encoded:
         raise InvalidInputError("path.form", f"{name} must be a path")
     return str(text)
+
+
+def notes(name: str, value: object) -> list[bytes]:
+    """A list of signed notes, as bytes; what they say is checked where they are opened."""
+    if not isinstance(value, list | tuple) or not all(isinstance(one, bytes) for one in value):
+        raise InvalidInputError(f"{name}.type", f"{name} must be a list of signed checkpoints, as bytes")
+    if any(not 0 < len(one) <= NOTE_BYTES for one in value):
+        raise InvalidInputError(f"{name}.length", f"a checkpoint in {name} has 1 to {NOTE_BYTES} bytes")
+    return list(value)
 
 
 def callback(name: str, value: object) -> None:

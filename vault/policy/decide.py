@@ -41,6 +41,7 @@ ACTIONS: Final = (
     "audit.show",
     "audit.verify",
     "audit.checkpoint",
+    "audit.evidence",
     "index.rebuild",
     "index.verify",
     "subject.erase",

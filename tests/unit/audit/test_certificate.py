@@ -15,7 +15,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from conftest import session_of
+from support.calls import session_of
 from support.erasures import (
     BLIND,
     ERASURE,
