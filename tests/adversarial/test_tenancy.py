@@ -543,6 +543,9 @@ ADMIN_ATTACKS: dict[str, list[Callable[[World], Any]]] = {
         for name in ("audit_verify", "audit_checkpoint", "keys_status", "keys_backup", "keys_verify", "index_verify",
                      "index_rebuild", "index_status", "sweep", "rescan", "overview", "doctor", "tenants")
     },
+    "audit_evidence": [
+        _admin_b("auditor", "audit", "audit_evidence", out) for out in ("../evidence", "/nowhere/evidence", None, [A])
+    ],
     "keys_rotate": [_operator("keys_rotate", level) for level in
                     ("tenant", "subject", "records", "index", "log", "audit", "ids", "detail", "root", "*", A)],
     "create_tenant": [_operator("create_tenant", name) for name in (A, "memvault:system", "*", "", None, [A])],

@@ -394,6 +394,15 @@ def audit_show(d: Drive, a: Any) -> None:
     d.refused(DeniedError, a.audit_show)
 
 
+def audit_evidence(d: Drive, a: Any) -> None:
+    """What is handed out stays where it is: the scan finds nothing in it."""
+    auditor, place = d.admin("auditor", "audit"), d.folder / "evidence"
+    assert auditor.audit_evidence(place)["entries"]
+    d.refused(VaultError, auditor.audit_evidence, place)
+    d.refused(VaultError, auditor.audit_evidence, d.vault.folder / "evidence")
+    d.refused(DeniedError, a.audit_evidence, d.folder / d.canaries.word("refused value"))
+
+
 def import_many(d: Drive, _: Any) -> None:
     c = d.canaries
     importer = d.admin("app", "service")
@@ -485,6 +494,7 @@ _SESSION: dict[str, Callable[[Drive, Any], None]] = {
 }  # fmt: skip
 _ADMIN: dict[str, Callable[[Drive, Any], None]] = {
     "tenants": tenants, "create_tenant": create_tenant, "keys_rotate": keys_rotate, "audit_show": audit_show,
+    "audit_evidence": audit_evidence,
     "import_many": import_many,
     **{name: _simple(name) for name in (
         "keys_status", "keys_backup", "keys_verify", "audit_verify", "audit_checkpoint", "sweep", "rescan",

@@ -101,7 +101,13 @@ TABLE: dict[str, dict[str, list[Bad]]] = {
     },
     "Admin.keys_backup": {},
     "Admin.keys_verify": {},
-    "Admin.audit_verify": {},
+    "Admin.audit_verify": {
+        "since": [
+            *bad.table("since.type", {"a text": CANARY, "bytes": CANARY.encode(), "texts": [CANARY], "None": None}),
+            *bad.table("since.length", {"empty": [b""], "too long": [b"x" * 65_537]}),
+        ]
+    },
+    "Admin.audit_evidence": {"out": [*bad.paths(), *bad.table("path.form", {"None": None})]},
     "Admin.audit_show": {
         "user_id": bad.scopes(),
         "since": bad.times("since"),
@@ -150,6 +156,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "reveal": {"reason": "call her back"},
     "preview": {"user_id": "pat-42"},
     "create_tenant": {"name": "bank"},
+    "audit_evidence": {"out": "/nowhere/evidence"},
     "keys_rotate": {"level": "detail"},
     "import_many": {"items": [{"content": "prefers the front row", "user_id": "pat-42"}]},
     "session": {"principal": Principal("newcomer", "bot"), "purpose": "service"},

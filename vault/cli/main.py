@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from vault.cli import (
     detecting,
+    evidence,
     exports,
     holds,
     importing,
@@ -102,6 +103,7 @@ inspecting.register(app)
 policies.register(app)
 detecting.register(app)
 models.register(app)
+evidence.register(app)
 
 
 def main() -> None:

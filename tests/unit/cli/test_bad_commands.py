@@ -132,9 +132,21 @@ TABLE: dict[str, tuple[list[str], dict[str, list[Row]]]] = {
     "keys rotate": ([], {"level": [(v, 2, "keys.level") for v in ("", CANARY, "ROOT", "root ")], "keep_old": FLAG}),
     "keys backup": ([], {}),
     "keys verify": ([], {}),
-    "audit verify": ([], {}),
+    "audit verify": ([], {"since": FILE}),
     "audit show": ([], {"user_id": SCOPE, "since": [(v, 2, "time.form") for v in TIME[::3]], "limit": LIMIT[::3]}),
-    "audit checkpoint": ([], {}),
+    "audit checkpoint": ([], {
+        "out": [("./clinic/memvault.toml", 2, "out.exists"), (f"./{CANARY}/x", 9, "file.missing")],
+    }),
+    "evidence build": ([], {"out": [
+        ("./clinic", 2, "out.inside"), ("./clinic/x", 2, "out.inside"), (f"./{CANARY}/x", 2, "out.folder"),
+        ("./keys", 2, "out.exists"),
+    ]}),
+    "evidence verify": ([], {  # what does not verify is a finding
+        "path": FILE[:1], "vkey": FILE, "since": FILE, "request": [], "seen": [], "subject": [],
+    }),
+    "evidence page": ([], {
+        "certificate": [*FILE, ("good.json", 2, "certificate.form")], "out": [("./clinic", 2, "certificate.form")],
+    }),
     "index status": ([], {}),
     "index verify": ([], {}),
     "index rebuild": ([], {}),
@@ -223,7 +235,8 @@ def command(
         "memory_id": memory_id, "text": "likes rum", "query": "tea", "file": "good.json", "name": "new",
         "level": "detail", "reason": "call back", "folder": "./new", "old": "baseline", "new": "baseline",
         "action": "memory.get", "data": "good.json", "form": "jsonl", "model": "spacy/xx_no_model",
-        "to": "./copy.zip", "path": "./copy.zip",
+        "to": "./copy.zip", "path": "./copy.zip", "out": "./handed-out", "vkey": "good.json",
+        "certificate": "good.json",
     }  # fmt: skip
     words: list[str] = []
     options = list(TABLE[verb][0])
@@ -284,7 +297,8 @@ PERSONAL = {
 
 
 @pytest.mark.parametrize(
-    "verb", sorted(set(TABLE) - {"init", "demo", "doctor", "policy diff", "export verify"})
+    "verb",
+    sorted(set(TABLE) - {"init", "demo", "doctor", "policy diff", "export verify", "evidence verify", "evidence page"}),
 )
 def test_a_bad_shared_option_gives_its_code_and_stores_nothing(
     run: Run, place: Path, memory_id: str, verb: str

@@ -38,6 +38,7 @@ WANTED = (
     " detect:eval detect:text detect:coverage detect:measure models:list models:install tenant:list"
     " tenant:create keys:status keys:rotate keys:backup keys:verify policy:lint policy:test policy:diff policy:explain"
     " audit:verify audit:show audit:checkpoint index:status index:verify index:rebuild index:sweep"
+    " evidence:build evidence:verify evidence:page"
     " export:run export:verify"
 )
 
