@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 from vault.types import Principal
 
 if TYPE_CHECKING:
+    from os import PathLike
     from pathlib import Path
 
     from vault.flows.bulk import BulkResult
     from vault.flows.context import Caller, Stages
     from vault.flows.inspect import Check
     from vault.flows.rescan import Rescan
+    from vault.flows.shelf import Backup
     from vault.flows.tenants import TenantInfo
     from vault.flows.upkeep import Seen
 
@@ -101,6 +103,48 @@ class Admin:
         from vault.flows import rotate
 
         return rotate.verify(self._opened(), self._folder, self._vault_caller())
+
+    # backup (restoring is `Vault.restore`: what is to be restored may not open)
+
+    def backup_create(
+        self,
+        kind: str,
+        *,
+        to: str | PathLike[str] | None = None,
+        keep: int | None = None,
+        keep_days: int | None = None,
+        dry_run: bool = False,
+        progress: Progress | None = None,
+    ) -> dict[str, Any]:
+        """Back up the `data` or the `keystore`, online, and verify the copy; then remove older backups where asked.
+
+        A backup goes that neither `keep` (how many) nor `keep_days` wants; the newest usable one always stays.
+        """
+        from vault.flows import backup
+
+        return backup.create(
+            self._opened(),
+            self._folder,
+            self._vault_caller(),
+            kind,
+            to=to,
+            keep=keep,
+            keep_days=keep_days,
+            dry_run=dry_run,
+            progress=progress,
+        )
+
+    def backup_list(self, *, to: str | PathLike[str] | None = None) -> list[Backup]:
+        """Every complete backup in the configured folders, or in `to`, newest first."""
+        from vault.flows import backup
+
+        return backup.listing(self._opened(), self._folder, self._vault_caller(), to=to)
+
+    def backup_verify(self, path: str | PathLike[str], *, progress: Progress | None = None) -> dict[str, Any]:
+        """Every file of a backup (the newest in a folder of backups): digests, pages, log, rows, keys."""
+        from vault.flows import backup
+
+        return backup.verify(self._opened(), self._folder, self._vault_caller(), path, progress=progress)
 
     # log
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
 from typing import Final
@@ -19,7 +20,7 @@ from vault.files import private_folder, write_private
 from vault.flows.context import SYSTEM_TENANT, Stages
 from vault.flows.reconcile import reconcile
 from vault.flows.sign import sign_on_close
-from vault.flows.stores import Adapters, Stores, refuse_unfinished
+from vault.flows.stores import RESTORING_NAME, Adapters, Stores, refuse_unfinished
 from vault.index.sealed import SealedIndex
 from vault.keys.interface import KeyProvider
 from vault.keys.keyring import KeyCache, TenantKeys
@@ -37,7 +38,6 @@ SecretSource = Callable[[], bytearray]
 KEYSTORE_FOLDER: Final = "keystore"
 TENANTS_FOLDER: Final = "tenants"
 LOCK_NAME: Final = "vault.lock"
-RESTORING_NAME: Final = "memvault.restoring"  # there while a restore is under way, and after one that was cut off
 UNFINISHED_NAME: Final = "memvault.unfinished"  # there from the first step of `create` to its last
 
 
@@ -230,7 +230,23 @@ def archive_folder(config: VaultConfig, folder: Path) -> Path:
     return place if place.is_absolute() else folder / place
 
 
-def build(folder: Path, *, restoring: bool = False) -> Stages:
+@contextmanager
+def restoring_on(folder: Path, lease: Lease, keystore: Path) -> Iterator[Stages]:
+    """The vault opened on a keystore folder for a restore that holds it alone; nothing is signed when it closes."""
+    stages = build(folder, restoring=True, lease=lease, keystore_folder=keystore)
+    try:
+        yield stages
+    finally:
+        stages.stores.abandon()
+        stages.keystore.close()
+        stages.index.clear()
+        stages.cache.wipe()
+        stages.provider.close()
+
+
+def build(
+    folder: Path, *, restoring: bool = False, lease: Lease | None = None, keystore_folder: Path | None = None
+) -> Stages:
     """Open everything a vault folder's configuration names; raises ConfigError or KeyProviderError, never half-open.
 
     After a restore that was cut off only the next restore opens it (StorageError).
@@ -241,14 +257,18 @@ def build(folder: Path, *, restoring: bool = False) -> Stages:
     keys = provider(config.keys, folder)
     cache = KeyCache(config.keys.cache_entries, config.keys.cache_ttl_s)
     timeout_s = config.limits.lock_timeout_s
-    lease = Lease(folder / LOCK_NAME, timeout_s)
+    own = lease is None
+    lease = lease or Lease(folder / LOCK_NAME, timeout_s)
     try:
         with lease.shared():  # not while a roll or a restore replaces the file
             refuse_unfinished(folder / RESTORING_NAME, restoring=restoring)
-            keystore = Keystore(folder / KEYSTORE_FOLDER, keys, cache=cache, timeout_s=timeout_s)
+            keystore = Keystore(
+                keystore_folder or folder / KEYSTORE_FOLDER, keys, cache=cache, timeout_s=timeout_s
+            )
     except BaseException:
         keys.close()
-        lease.close()
+        if own:
+            lease.close()
         raise
 
     def create_records(path: Path, key: SecretKey, tenant: TenantKeys) -> None:

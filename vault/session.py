@@ -103,6 +103,42 @@ class Vault:
             raise
         return vault
 
+    @classmethod
+    def restore(
+        cls,
+        path: PathLike,
+        backup: PathLike,
+        principal: Principal,
+        *,
+        kind: str,
+        purpose: str = "operations",
+        tenant: str | None = None,
+        execute: bool = False,
+        accept_loss: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> dict[str, Any]:
+        """Put a backup of the `data` (of one `tenant`, or all) or of the `keystore` back into a vault's folder.
+
+        The vault need not open as it is; its configuration and its key must be there. Without `execute` nothing is
+        changed, and the answer says what would happen. Nothing erased comes back. A key or a part of the log that
+        nobody has refuses it, unless `accept_loss`. Raises IntegrityViolationError, KeyProviderError, HeldError,
+        DeniedError or StorageError; a restore that was cut off is run again.
+        """
+        from vault import recovery
+        from vault.flows import validate
+
+        return recovery.restore(
+            Path(validate.path("path", path)).absolute(),
+            Path(validate.path("backup", backup)).absolute(),
+            principal,
+            kind=kind,
+            purpose=purpose,
+            tenant=tenant,
+            execute=validate.flag("execute", execute),
+            accept_loss=validate.flag("accept_loss", accept_loss),
+            progress=progress,
+        )
+
     def session(self, principal: Principal, *, purpose: str, user_id: str | None = None) -> Session:
         """Bind a caller to its tenant for one purpose; with `user_id`, to one user of that tenant as well.
 

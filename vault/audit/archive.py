@@ -102,6 +102,14 @@ class TenantArchive:
         for number in range(start // TILE_WIDTH, -(-size // TILE_WIDTH)):
             yield from (one for one in self._details.read(number) if start <= one.seq < size)
 
+    def walk(self, start: int, size: int) -> Iterator[tuple[int, bytes, Detail | None]]:
+        """(seq, entry, what is known of it) of the entries start <= seq < size, in order."""
+        known: dict[int, Detail] = {}
+        for seq, entry in enumerate(self.entries(start, size), start):
+            if seq == start or seq % TILE_WIDTH == 0:
+                known = {one.seq: one for one in self._details.read(seq // TILE_WIDTH)}
+            yield seq, entry, known.get(seq)
+
     # --- writing -----------------------------------------------------------------------------------------------
 
     def extend(self, head: SignedHead, store: ArchivedStore) -> None:
@@ -148,14 +156,19 @@ class TenantArchive:
             self._details.write(number, details)
             yield [row.entry for row in rows]
 
-    def refresh(self, changed: Mapping[int, bytes]) -> int:
-        """Put details that were sealed anew (seq: blob) in the place of the archived ones; returns how many."""
+    def refresh(self, changed: Mapping[int, bytes], *, sid: bytes | None = None) -> int:
+        """Put details that were sealed anew (seq: blob) in the place of the archived ones; returns how many.
+
+        With `sid` they belong to that subject from now on.
+        """
         done = 0
         with self._alone():
             for number in sorted({seq // TILE_WIDTH for seq in changed}):
                 before = self._details.read(number)
                 after = [
-                    replace(one, blob=changed[one.seq]) if one.blob and one.seq in changed else one
+                    replace(one, blob=changed[one.seq], sid=sid or one.sid)
+                    if one.blob and one.seq in changed
+                    else one
                     for one in before
                 ]
                 if after != before:

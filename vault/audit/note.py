@@ -10,7 +10,7 @@ from vault.audit.verify import ED25519, PROOF_HEADER, Checkpoint, VerificationEr
 from vault.crypto.primitives import SigningKey
 from vault.errors import AuditChainError, InvalidInputError
 
-__all__ = ["Checkpoint", "format_proof", "open_note", "sign_note", "sign_text", "vkey"]
+__all__ = ["Checkpoint", "format_proof", "open_note", "open_text", "sign_note", "sign_text", "vkey"]
 
 
 def _b64(data: bytes) -> str:
@@ -53,6 +53,14 @@ def open_note(note: bytes, vkeys: Sequence[str]) -> Checkpoint:
     """The checkpoint in `note`, signed by one of `vkeys` under the log's own name. Raises AuditChainError."""
     try:
         return verify.open_checkpoint(note, [verify.parse_vkey(key) for key in vkeys])
+    except VerificationError as error:
+        raise AuditChainError("audit.checkpoint", str(error)) from None
+
+
+def open_text(note: bytes, vkeys: Sequence[str]) -> str:
+    """The text of a note that one of `vkeys` signed. Raises AuditChainError."""
+    try:
+        return verify.open_note(note, [verify.parse_vkey(key) for key in vkeys])[0]
     except VerificationError as error:
         raise AuditChainError("audit.checkpoint", str(error)) from None
 

@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from vault.cli import (
+    backups,
     detecting,
     evidence,
     exports,
@@ -94,6 +95,7 @@ def _remember(ctx: typer.Context, asked: Asked, _values: dict[str, Any]) -> None
 
 app.callback()(with_shared(_root, _remember))
 operate.register(app)
+backups.register(app)
 memories.register(app)
 importing.register(app)
 exports.register(app)

@@ -18,6 +18,8 @@ from vault.audit.log import LogRowLike, TenantLog
 from vault.crypto.record import read_header, read_stub, stub
 from vault.errors import DecryptionError, IntegrityViolationError, RollbackError
 from vault.flows.bodies import decode, open_bodies, open_value, record_id
+from vault.flows.merging import merge_again
+from vault.flows.naming import ALIAS, MERGE, RENAME, follow
 from vault.flows.stores import OpenStore
 from vault.keys.keyring import SubjectKeys, TenantKeys
 from vault.keys.keystore import Keystore, StoredCheckpoint
@@ -43,7 +45,12 @@ def _bury_again(keystore: Keystore, tenant: TenantKeys, detail: Mapping[str, Any
 
 
 TOMBSTONE: Final = "erasure.tombstone"
-REPLAYS: Final[dict[str, Replay]] = {TOMBSTONE: _bury_again}
+REPLAYS: Final[dict[str, Replay]] = {
+    TOMBSTONE: _bury_again,
+    RENAME: follow,
+    ALIAS: follow,
+    MERGE: lambda _keystore, _tenant, _detail: 0,  # at opening, with the rows
+}
 
 
 def replayable(log: TenantLog, rows: Iterable[LogRowLike]) -> list[tuple[str, dict[str, Any]]]:
@@ -54,9 +61,9 @@ def replayable(log: TenantLog, rows: Iterable[LogRowLike]) -> list[tuple[str, di
     found = []
     for row in rows:
         entry = strict_loads(row.entry)
-        if entry["act"] not in REPLAYS or entry["res"] != "ok":
-            continue
-        detail = log.open_detail(row, None) if row.s is None else None
+        if entry["act"] not in REPLAYS or entry["res"] != "ok" or entry["subj"]:
+            continue  # what is told to a person has its twin that is told to nobody
+        detail = log.open_detail(row, None)
         if detail is None:
             raise IntegrityViolationError(
                 "restore.detail",
@@ -79,6 +86,7 @@ class Survey:
     lost: list[SubjectRow] = field(default_factory=list)
     partly_lost: dict[int, frozenset[int]] = field(default_factory=dict)
     memories: Counter[str] = field(default_factory=Counter)  # erased, lost, kept
+    wanted: set[tuple[bytes, int]] = field(default_factory=set)  # the data keys that are missing
 
     @property
     def missing(self) -> bool:
@@ -104,6 +112,7 @@ def survey(records: RecordStore, read_keys: Callable[[], DataKeys]) -> Survey:
         found.memories["kept"] += sum(count for g, count in used.items() if g not in gone)
         found.memories["lost"] += sum(used[g] for g in missing)
         found.memories["erased"] += sum(used[g] for g in gone - missing)
+        found.wanted |= {(row.kid, g) for g in missing}
         if row.kid in with_keys:
             if missing:
                 found.partly_lost[row.s] = missing
@@ -111,6 +120,7 @@ def survey(records: RecordStore, read_keys: Callable[[], DataKeys]) -> Survey:
                 found.partly[row.s] = gone - missing
         elif missing or row.kid not in keys.dead:
             found.lost.append(row)
+            found.wanted.add((row.kid, max(missing, default=1)))
         else:
             found.erased.append(row)
     return found
@@ -128,23 +138,32 @@ def missing_keys() -> RollbackError:
 # --- purging -------------------------------------------------------------------------------------------------------
 
 
-def purge(keystore: Keystore, store: OpenStore, found: Survey, *, accept_loss: bool = False) -> Counter[str]:
-    """Inside a transaction: take out what no key opens; counts by kind.
-
-    Raises RollbackError where a key is missing, unless that loss is accepted.
-    """
-    if found.missing and not accept_loss:
+def purge(keystore: Keystore, store: OpenStore, found: Survey) -> Counter[str]:
+    """Inside a transaction: take out what no key opens; counts by kind. Raises RollbackError where a key is missing."""
+    if found.missing:
         raise missing_keys()
     done: Counter[str] = Counter()
-    for row in (*found.erased, *found.lost):
+    for row in found.erased:
         done["memories"] += store.records.remove_subject(row.s)
         done["subjects"] += 1
-    for s in {*found.partly, *found.partly_lost}:
-        gone = found.partly.get(s, frozenset()) | found.partly_lost.get(s, frozenset())
+    for s, generations in found.partly.items():
         subject_row = store.records.subject_by_number(s)
         subject = keystore.subject_by_sid(store.tenant, subject_row.sid) if subject_row is not None else None
         if subject is not None:
-            done += _purge_generations(store, subject, s, gone)
+            done += _purge_generations(store, subject, s, generations)
+    return done + _purge_details(store.records, found.partly) if found.partly else done
+
+
+def _purge_details(records: RecordStore, gone: Mapping[int, frozenset[int]]) -> Counter[str]:
+    """Of log details that nobody opens any more the header stays: it says which key they had. One pass for all."""
+    done: Counter[str] = Counter()
+    for row in records.log():
+        generations = gone.get(row.s) if row.s is not None else None
+        if generations is None or row.detail is None or read_stub(row.detail) is not None:
+            continue
+        if _under(row.detail, generations):
+            records.replace_detail(row.seq, stub(row.detail))
+            done["details"] += 1
     return done
 
 
@@ -177,10 +196,6 @@ def _purge_generations(store: OpenStore, subject: SubjectKeys, s: int, gone: fro
         if _under(replay.result, gone):
             records.discard(replay)
             done["replays"] += 1
-    for seq, detail in records.details(s):
-        if read_stub(detail) is None and _under(detail, gone):
-            records.replace_detail(seq, stub(detail))
-            done["details"] += 1
     _count_tokens(store.tenant, subject, records, s)
     return done
 
@@ -216,8 +231,11 @@ def reconcile(keystore: Keystore, store: OpenStore, known: StoredCheckpoint | No
     """When a store opens, its log verified: the keystore is brought up to the log, then the rows to the keystore."""
     tid = store.tenant.tid
     start = known.size if known is not None else 0
-    for action, detail in replayable(store.log, store.records.log(start)):
+    entries = replayable(store.log, store.records.log(start))
+    for action, detail in sorted(entries, key=lambda one: one[0] != TOMBSTONE):  # who is erased gets nothing back
         REPLAYS[action](keystore, store.tenant, detail)
+        if action == MERGE:
+            merge_again(keystore, store, detail)
     last = store.records.last_checkpoint()
     graves = len(keystore.tombstones(tid))
     settled = store.records.setting(TOMBSTONES) == graves + 1

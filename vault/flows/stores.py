@@ -19,14 +19,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from vault.audit.archive import TenantArchive
 from vault.audit.log import TenantLog
 from vault.crypto.primitives import SecretKey
 from vault.errors import IntegrityViolationError, RollbackError, StorageError, UnavailableError, VaultError
+from vault.flows.naming import catch_up
 from vault.keys.keyring import TenantKeys
 from vault.keys.keystore import Keystore, StoredCheckpoint
 from vault.records.interface import RecordStore
+
+RESTORING_NAME: Final = "memvault.restoring"  # there while a restore is under way, and after one that was cut off
 
 
 class OpenStore:
@@ -132,6 +136,7 @@ class Stores:
                 store = self._open[tenant.tid] = self._open_verified(tenant)
                 self._evict()
             store.bind(tenant)
+            catch_up(self._keystore, store)
             if len(tenant.versions["tags"]) > 1:
                 tenant.current["tags"] = store.records.setting("tags")
             self._open.move_to_end(tenant.tid)
@@ -224,6 +229,10 @@ class Stores:
             with store.records.transaction():
                 if store.records.log_head()[0] == 0:
                     store.log.append_system("tenant.create", count=1)
+
+    def archive(self, tenant: TenantKeys) -> TenantArchive:
+        """The tenant's log archive, which needs no open store."""
+        return self._adapters.archive(tenant)
 
     def create(self, path: Path, tenant: TenantKeys) -> None:
         """Write an empty records file under the key in force."""

@@ -95,10 +95,13 @@ def bury(keystore: Keystore, tid: TenantId, keys: Generations, *, erase_id: byte
     return gone
 
 
-def forget_checkpoint(keystore: Keystore, tid: TenantId, checkpoint: StoredCheckpoint) -> None:
+def forget_checkpoint(keystore: Keystore, tid: TenantId, checkpoint: StoredCheckpoint | None) -> None:
     """Put an older head in the place of the newest: an operator accepted that the entries between them are lost."""
     with keystore.database.transaction():
+        keystore.database.execute("DELETE FROM checkpoints WHERE tid = ?", (tid,))
+        if checkpoint is None:
+            return
         keystore.database.execute(
-            "INSERT OR REPLACE INTO checkpoints(tid, size, root, note, at_ms) VALUES(?, ?, ?, ?, ?)",
+            "INSERT INTO checkpoints(tid, size, root, note, at_ms) VALUES(?, ?, ?, ?, ?)",
             (tid, checkpoint.size, checkpoint.root, checkpoint.note, checkpoint.at_ms),
         )

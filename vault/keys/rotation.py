@@ -299,7 +299,8 @@ def _rows(keystore: Keystore, new: int) -> list[tuple[str, list[tuple[object, ..
 def back_up(folder: Path, provider: KeyProvider, epoch: int, target: Path) -> Path:
     """Copy one keystore with its wrapped file key into `target`, consistent and durable; returns the copy's path."""
     private_folder(target)
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()) + f"-{time.time_ns() % 1_000_000_000:09d}"
+    seconds, rest = divmod(time.time_ns(), 1_000_000_000)  # one reading, so that names sort by time
+    stamp = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(seconds))}-{rest:09d}"
     place = private_folder(target / f"{_PARTIAL}{epoch}-{stamp}")
     key = read_file_key(folder, provider, epoch)
     database = Database(folder / f"keystore-{epoch}.db", key)
