@@ -34,10 +34,10 @@ def register(app: typer.Typer) -> None:
 def build(
     call: Call,
     out: Annotated[
-        Path, typer.Argument(metavar="OUT", help="A new folder, or a new file that ends in .zip.")
+        Path, typer.Option("--out", metavar="PLACE", help="A new folder, or a new file that ends in .zip.")
     ],
 ) -> None:
-    """Write the tenant's log, its checkpoints, histories and certificates to OUT, and check what was written.
+    """Write the tenant's log, its checkpoints, histories and certificates, and check what was written.
 
     Acts as the auditor; handing out the log is logged. No entry in it names a person or holds a text.
     """

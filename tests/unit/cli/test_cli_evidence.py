@@ -29,14 +29,14 @@ def test_evidence_is_built_and_verified(run: Run, keys: Path, tmp_path: Path) ->
     assert run("audit", "checkpoint", "--out", anchor).out == f"{anchor}\n"
     for name in ("evidence", "evidence.zip"):
         place = tmp_path / name
-        built = run("evidence", "build", "--json", place)
+        built = run("evidence", "build", "--json", "--out", place)
         assert built.code == 0, built.err
         checked = run("evidence", "verify", "--json", place, "--vkey", keys, "--since", anchor)
         assert checked.code == 0, checked.err
         assert checked.document["ok"] is True
         assert checked.document["size"] == built.document["entries"]
         assert f"{checked.document['size']} entries" in run("evidence", "verify", place, "--vkey", keys).out
-        again = run("evidence", "build", "--json", place)
+        again = run("evidence", "build", "--json", "--out", place)
         assert (again.code, again.error["code"]) == (2, "out.exists")
     assert not list(tmp_path.glob("*.partial"))
     for path in (tmp_path / "evidence", *(tmp_path / "evidence").rglob("*"), tmp_path / "evidence.zip"):
@@ -52,7 +52,9 @@ def test_evidence_is_built_and_verified(run: Run, keys: Path, tmp_path: Path) ->
 
 
 def test_evidence_is_for_auditors(run: Run, tmp_path: Path) -> None:
-    denied = run("evidence", "build", "--json", tmp_path / "e", "--role", "app", "--purpose", "service")
+    denied = run(
+        "evidence", "build", "--json", "--out", tmp_path / "e", "--role", "app", "--purpose", "service"
+    )
     assert (denied.code, denied.error["code"]) == (3, "policy.purpose")
     assert "--role auditor" in denied.error["message"]
     assert not list(tmp_path.iterdir())
