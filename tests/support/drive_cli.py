@@ -234,6 +234,34 @@ def audit_show(t: Terminal) -> None:
     t.fails("audit", "show", "--user-id", t.canaries.word("refused id") + "\x01")
 
 
+def audit_checkpoint(t: Terminal) -> None:
+    plain("audit", "checkpoint")(t)
+    t.run("audit", "checkpoint", "--out", t.folder / "kept")
+    t.fails("audit", "checkpoint", "--out", t.folder / "kept")
+    t.fails("audit", "verify", "--since", t.canaries.word("missing file"))
+
+
+def evidence_build(t: Terminal) -> None:
+    """What is handed out is scanned like everything else."""
+    for name in ("evidence", "evidence.zip"):
+        t.run("evidence", "build", "--out", t.folder / name)
+        t.fails("evidence", "build", "--out", t.folder / name)
+    t.fails("evidence", "build", "--out", t.folder / t.canaries.word("missing folder") / "x")
+
+
+def evidence_verify(t: Terminal) -> None:
+    keys = t.run("audit", "verify", "--json").document["vkeys"]
+    vkey = t.file("keys.txt", "\n".join(keys))
+    t.run("evidence", "verify", t.folder / "evidence.zip", "--vkey", vkey, "--since", t.folder / "kept")
+    t.fails("evidence", "verify", t.folder / "evidence.zip", "--vkey", t.file("no-key", t.canaries.word("refused key")))
+    t.fails("evidence", "verify", t.file("none", t.canaries.word("refused certificate")), "--vkey", vkey)
+    t.fails("evidence", "verify", t.canaries.word("missing file"), "--vkey", vkey)
+
+
+def evidence_page(t: Terminal) -> None:
+    t.fails("evidence", "page", t.file("none", t.canaries.word("refused certificate")), "--out", t.folder / "page.html")
+
+
 def keys_rotate(t: Terminal) -> None:
     for level in ("tenant", "subject", "root"):
         t.run("keys", "rotate", level)
@@ -298,8 +326,10 @@ VERBS: dict[str, Callable[[Terminal], None]] = {
     "delete": delete, "delete-all": delete_all, "history": history, "reveal": reveal, "import": import_,
     "export run": export_run, "export verify": export_verify,
     "tenant create": tenant_create, "audit show": audit_show, "keys rotate": keys_rotate,
+    "audit checkpoint": audit_checkpoint, "evidence build": evidence_build, "evidence verify": evidence_verify,
+    "evidence page": evidence_page,
     **{name: plain(*name.split()) for name in (
-        "status", "tenant list", "keys status", "keys backup", "keys verify", "audit verify", "audit checkpoint",
+        "status", "tenant list", "keys status", "keys backup", "keys verify", "audit verify",
         "index status", "index verify", "index rebuild", "index sweep", "rescan", "policy lint", "policy test",
     )},
     "doctor": doctor,
