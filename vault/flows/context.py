@@ -23,6 +23,7 @@ from vault.errors import (
 from vault.flows.stores import OpenStore, Stores
 from vault.index.interface import VectorIndex
 from vault.keys import cases
+from vault.keys.identity import primary
 from vault.keys.interface import KeyProvider
 from vault.keys.keyring import KeyCache, SubjectKeys, TenantKeys
 from vault.keys.keystore import Keystore
@@ -132,11 +133,18 @@ class Call:
             return scope
         if scope.user_id is None:
             return Scope(bound, scope.agent_id, scope.app_id, scope.run_id)
+        if self.first_id(scope.user_id) == self.first_id(bound):
+            return scope
         raise InvalidInputError("scope.bound", "this session is bound to another user_id")
 
     def may_see(self, kind: str, identity: str) -> bool:
         """Whether a by-id call of a bound session may touch a memory of this subject."""
-        return self.caller.user_id is None or (kind == "user" and identity == self.caller.user_id)
+        bound = self.caller.user_id
+        return bound is None or (kind == "user" and identity == self.first_id(bound))
+
+    def first_id(self, user_id: str) -> str:
+        """The first id of the person that an alias names; any other id as it is."""
+        return primary(self.stages.keystore, self.tenant, "user", user_id)
 
 
 @contextmanager

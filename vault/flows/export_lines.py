@@ -205,7 +205,8 @@ def _gone(call: Call, past: Sequence[RevisionRow], history: list[Line], found: F
 
 def access_lines(call: Call, found: Found, start: int, end: int) -> list[Line]:
     """The entries about the person among those with start <= number < end, with what is sealed beside them."""
-    rows = [row for row in call.records.log(start, end) if row.s == found.s]
+    numbers = call.records.numbers(found.s)
+    rows = [row for row in call.records.log(start, end) if row.s in numbers]
     details = [call.store.log.open_detail(row, found.subject) or {} for row in rows]
     reasons = Reasons(call, (detail.get("reason") for detail in details))
     return [_access(row, detail, reasons) for row, detail in zip(rows, details, strict=True)]
@@ -232,7 +233,8 @@ def _access(row: LogRow, detail: dict[str, Any], reasons: Reasons) -> Line:
 
 def changes(call: Call, found: Found, since: int, writes: frozenset[str]) -> list[Line]:
     """What the log says was changed about the person from entry `since` on."""
-    entries = (strict_loads(row.entry) for row in call.records.log(since) if row.s == found.s)
+    numbers = call.records.numbers(found.s)
+    entries = (strict_loads(row.entry) for row in call.records.log(since) if row.s in numbers)
     return [
         {"at": entry["t"], "action": entry["act"], "count": entry["n"]}
         for entry in entries

@@ -51,12 +51,18 @@ def _candidates(tenant: TenantKeys, text: str) -> Iterator[tuple[int, int, int, 
         yield number, int.from_bytes(plain[:5], "big"), int.from_bytes(plain[5:10], "big"), plain[10:]
 
 
+def _place_now(store: RecordStore, s: int, n: int) -> tuple[int, int]:
+    """Where a row is that had this place before its person became one with another (docs/adr/0006)."""
+    moved = store.moved_to(s)
+    return (moved[0], n + moved[1]) if moved is not None else (s, n)
+
+
 def find(tenant: TenantKeys, store: RecordStore, text: str) -> MemoryRow | None:
     """The row an id names, or None: malformed, absent, removed and foreign ids look the same."""
     if not is_id(text):
         return None
     for number, s, n, nonce in _candidates(tenant, text):
-        row = store.memory(s, n)
+        row = store.memory(s, n) or store.memory(*_place_now(store, s, n))
         if row is not None and row.id_key == number and hmac.compare_digest(row.nonce, nonce):
             return row
     return None
@@ -67,7 +73,7 @@ def find_revisions(tenant: TenantKeys, store: RecordStore, text: str) -> list[Re
     if not is_id(text):
         return []
     for _, s, n, nonce in _candidates(tenant, text):
-        rows = store.revisions(s, n)
+        rows = store.revisions(s, n) or store.revisions(*_place_now(store, s, n))
         if rows and hmac.compare_digest(rows[0].nonce, nonce):
             return rows
     return []

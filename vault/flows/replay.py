@@ -13,7 +13,7 @@ from vault.flows import ids
 from vault.flows.additions import Addition, Prepared
 from vault.flows.bodies import open_body, open_value, seal_value, to_memory
 from vault.flows.context import Call, milliseconds
-from vault.keys.keyring import SubjectKeys
+from vault.keys.keyring import SubjectKeys, TenantKeys
 from vault.records.interface import ReplayRow
 from vault.types import Memory
 
@@ -98,13 +98,32 @@ def _replayed(call: Call, subject: SubjectKeys, key: str | None, request: bytes)
         return None
     if row.digest != _replay_digest(subject, request):
         raise _mismatch()
-    stored = json.loads(open_value(call.tenant, subject, "replay", row.mac, 1, row.result))
+    stored = _stored(open_value(call.tenant, subject, "replay", row.mac, 1, row.result))
     found: list[Memory] = []
-    for text in stored:
+    for text in stored["ids"]:
         memory = ids.find(call.tenant, call.records, text)
         if memory is not None:
             found.append(to_memory(call.tenant, memory, open_body(call.tenant, subject, memory)))
     return found
+
+
+def _stored(data: bytes) -> dict[str, Any]:
+    """What is sealed of a remembered write: ids, and the request's digest. Of writes before 0.2 it is the ids alone."""
+    parsed = json.loads(data)
+    return parsed if isinstance(parsed, dict) else {"ids": parsed}
+
+
+def taken_over(
+    tenant: TenantKeys, source: SubjectKeys, into: SubjectKeys, row: ReplayRow, s: int
+) -> ReplayRow:
+    """A remembered write of one subject as one of another, whose number is `s`.
+
+    One from before 0.2 has no digest to be made anew: repeated within its day, it is refused as another request.
+    """
+    data = open_value(tenant, source, "replay", row.mac, 1, row.result)
+    request = _stored(data).get("request")
+    digest = row.digest if request is None else _replay_digest(into, bytes.fromhex(request))
+    return ReplayRow(row.mac, digest, s, seal_value(tenant, into, "replay", row.mac, 1, data), row.at_ms)
 
 
 def _remembered(call: Call, key: str) -> ReplayRow | None:
@@ -137,6 +156,7 @@ def remember(
         if key is None:
             continue
         mac = _replay_mac(call, key)
-        stored = json.dumps([memories[position].id for position in positions]).encode()
+        told = {"ids": [memories[position].id for position in positions], "request": request.hex()}
+        stored = json.dumps(told).encode()
         sealed = seal_value(call.tenant, subject, "replay", mac, 1, stored)
         call.records.remember(ReplayRow(mac, _replay_digest(subject, request), s, sealed, now))

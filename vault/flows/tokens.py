@@ -58,11 +58,19 @@ class TokenMap:
         self._by_mac[mac] = row.token
         return row.token
 
-    def _create(self, label: str, entity: str, value: str, mac: bytes) -> TokenRow:
-        while True:
+    def adopt(self, token: str, entity: str, value: str) -> str:
+        """The token of a value that had `token` with another person: its own here, else that one where it is free."""
+        label = token.partition(":")[0]
+        row = self._stored(label, value)
+        if row is None:
+            row = self._create(label, entity, value, self.mac(label, value), wish=token)
+            self._fresh[row.token] = row
+        return row.token
+
+    def _create(self, label: str, entity: str, value: str, mac: bytes, *, wish: str = "") -> TokenRow:
+        token = wish
+        while not token or token in self._fresh or self._records.token(self._s, token) is not None:
             token = f"{label}:" + "".join(secrets.choice(TOKEN_ALPHABET) for _ in range(TOKEN_LENGTH))
-            if token not in self._fresh and self._records.token(self._s, token) is None:
-                break
         data = json.dumps({"entity": entity, "value": value}, ensure_ascii=False).encode()
         return TokenRow(
             self._s, token, mac, seal_value(self._tenant, self._subject, "tokens", token.encode(), 1, data), 1

@@ -144,7 +144,8 @@ def _open_everything(call: Call) -> int:
 
 def _open_details(call: Call) -> None:
     """Every entry's sealed detail is there and is the one it commits to, unless it went with its subject."""
-    known = {row.s: subject_of(call, row.s) for row in call.records.subjects()}
+    rows = call.records.subjects()
+    known = {s: subject_of(call, row.s) for row in rows for s in call.records.numbers(row.s)}
     keys = DataKeys.of(call.stages.keystore, call.tenant.tid)
     for row in call.records.log():
         gone = row.s is not None and row.s not in known
@@ -180,7 +181,10 @@ def show(
         if person is None or subject is not None:
             wanted = _pseudonyms(subject, start, stages.now()) if subject is not None else None
             with call.records.reading():
-                found = [_opened(call, row, entry) for row, entry in _matching(call, wanted, start)][-most:]
+                known = call.records.subject(subject.sid) if subject is not None else None
+                numbers = call.records.numbers(known.s) if known is not None else []
+                matching = _matching(call, wanted, numbers, start)
+                found = [_opened(call, row, entry) for row, entry in matching][-most:]
         call.log_read(call.event(count=len(found)))
     return found
 
@@ -208,15 +212,18 @@ def _pseudonyms(subject: SubjectKeys, start: datetime | None, now: datetime) -> 
 
 
 def _matching(
-    call: Call, wanted: frozenset[bytes] | None, start: datetime | None
+    call: Call, wanted: frozenset[bytes] | None, numbers: list[int], start: datetime | None
 ) -> Iterator[tuple[LogRow, dict[str, Any]]]:
+    """Entries with one of the pseudonyms, or that were about somebody who is this person since."""
     texts = frozenset(b64u(pseudonym) for pseudonym in wanted) if wanted is not None else None
     earliest = (
         start.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z" if start is not None else ""
     )
     for row in call.records.log():
         entry = strict_loads(row.entry)
-        if entry["t"] < earliest or (texts is not None and entry["subj"] not in texts):
+        if entry["t"] < earliest:
+            continue
+        if texts is not None and entry["subj"] not in texts and row.s not in numbers:
             continue
         yield row, entry
 

@@ -174,11 +174,13 @@ def _insert(
     now = milliseconds(call.stages.now())
     first = call.records.allocate(s, len(members))
     tokens = TokenMap(call.tenant, subject, call.records, s)
+    named = members[0][1].addition.scope.user_id
+    user_id = call.first_id(named) if named is not None else None
     rows = []
     for offset, (position, item) in enumerate(members):
         done = finish(item.draft, tokens)
         tokens.refer(done.tokens)
-        body = _body(call, item, done)
+        body = _body(call, item, done, user_id)
         row = seal_row(
             call,
             subject,
@@ -201,8 +203,10 @@ def _insert(
     log_written(call, subject, s, [memories[position].id for position, _ in members])
 
 
-def _body(call: Call, item: Prepared, done: Finished) -> Body:
+def _body(call: Call, item: Prepared, done: Finished, user_id: str | None) -> Body:
     scope: dict[str, str] = {kind: value for kind, value in item.addition.scope.items() if value is not None}
+    if user_id is not None:
+        scope["user"] = user_id  # the first id of the person, whichever was given
     body = Body("", scope, {}, call.caller.principal.id, "", "", role=item.addition.role)
     fill(call.stages, body, item.draft, done)
     return body
