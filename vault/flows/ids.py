@@ -52,7 +52,7 @@ def _candidates(tenant: TenantKeys, text: str) -> Iterator[tuple[int, int, int, 
 
 
 def _place_now(store: RecordStore, s: int, n: int) -> tuple[int, int]:
-    """Where a row is that had this place before its person became one with another (docs/adr/0006)."""
+    """Where a row is that had this place before its person became one with another (docs/adr/0005)."""
     moved = store.moved_to(s)
     return (moved[0], n + moved[1]) if moved is not None else (s, n)
 

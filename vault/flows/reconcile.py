@@ -157,8 +157,9 @@ def purge(keystore: Keystore, store: OpenStore, found: Survey) -> Counter[str]:
 def _purge_details(records: RecordStore, gone: Mapping[int, frozenset[int]]) -> Counter[str]:
     """Of log details that nobody opens any more the header stays: it says which key they had. One pass for all."""
     done: Counter[str] = Counter()
+    places = {number: generations for s, generations in gone.items() for number in records.numbers(s)}
     for row in records.log():
-        generations = gone.get(row.s) if row.s is not None else None
+        generations = places.get(row.s) if row.s is not None else None
         if generations is None or row.detail is None or read_stub(row.detail) is not None:
             continue
         if _under(row.detail, generations):

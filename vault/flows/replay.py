@@ -108,7 +108,7 @@ def _replayed(call: Call, subject: SubjectKeys, key: str | None, request: bytes)
 
 
 def _stored(data: bytes) -> dict[str, Any]:
-    """What is sealed of a remembered write: ids, and the request's digest. Of writes before 0.2 it is the ids alone."""
+    """What is sealed of a remembered write: ids, and the request's digest. Of an older write it is the ids alone."""
     parsed = json.loads(data)
     return parsed if isinstance(parsed, dict) else {"ids": parsed}
 
@@ -118,7 +118,7 @@ def taken_over(
 ) -> ReplayRow:
     """A remembered write of one subject as one of another, whose number is `s`.
 
-    One from before 0.2 has no digest to be made anew: repeated within its day, it is refused as another request.
+    An older one has no digest to be made anew: repeated within its day, it is refused as another request.
     """
     data = open_value(tenant, source, "replay", row.mac, 1, row.result)
     request = _stored(data).get("request")
