@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from vault.flows.context import Caller, Stages
     from vault.flows.inspect import Check
     from vault.flows.rescan import Rescan
+    from vault.flows.retention import RetentionResult
     from vault.flows.shelf import Backup
     from vault.flows.tenants import TenantInfo
     from vault.flows.upkeep import Seen
@@ -177,13 +178,28 @@ class Admin:
 
         return evidence.build(self._opened(), self._folder, self._tenant_caller(), out)
 
-    # expiry, index, import
+    # retention, index, import
+
+    def retention_plan(self) -> RetentionResult:
+        """What a run of retention would remove from the tenant now, by rule; nothing is removed."""
+        from vault.flows import retention
+
+        return retention.plan(self._opened(), self._tenant_caller())
+
+    def retention_run(self, *, dry_run: bool = False, progress: Progress | None = None) -> RetentionResult:
+        """Remove what is older than the pack allows, and what has expired; with `dry_run` it is only counted.
+
+        Run again after a crash, it goes on. What a legal hold keeps is left, counted and logged.
+        """
+        from vault.flows import retention
+
+        return retention.run(self._opened(), self._tenant_caller(), dry_run=dry_run, progress=progress)
 
     def sweep(self, *, dry_run: bool = False, progress: Progress | None = None) -> int:
-        """Really delete expired memories of the tenant."""
-        from vault.flows import upkeep
+        """Really delete expired memories of the tenant, and nothing else that is old."""
+        from vault.flows import retention
 
-        return upkeep.sweep(self._opened(), self._tenant_caller(), dry_run=dry_run, progress=progress)
+        return retention.sweep(self._opened(), self._tenant_caller(), dry_run=dry_run, progress=progress)
 
     def rescan(self, *, dry_run: bool = False, progress: Progress | None = None) -> Rescan:
         """Examine every memory and its history with today's detector and pack; redact what is found.

@@ -7,6 +7,7 @@ memory, verify, and write; then the same action is done again and must end as if
 
 from __future__ import annotations
 
+import itertools
 import random
 import shutil
 import time
@@ -344,6 +345,68 @@ def _expect_done(vault: Vault, action: str, after: dict[str, Any], before: dict[
         assert {step.text for step in steps} == {None}
 
 
+RETAINED = {"retention of memories": 7, "retention of history": 1}  # so many values go in the end
+
+
+def cut_off_retention(
+    nursery: Nursery, template: Path, place: Path, action: str, *, every: bool = False
+) -> int:
+    """Person by person, whole or not at all; what went is logged and marked for the roll; the next run goes on."""
+    whole = _values(template, action)
+    outcomes = []
+    for base, witness in deaths(nursery, template, place, action, every=every):
+        assert witness is not None
+        with Vault.open(base / "vault") as vault:
+            removed = whole - _of(snapshot(vault), action)
+            assert snapshot(witness) == snapshot(vault)
+            outcomes.append(len(removed))
+            logged = [
+                seen for seen in _auditor(vault, "clinic").audit_show() if seen.action == "retention.run"
+            ]
+            assert sum(seen.count for seen in logged) == len(removed)
+            assert {seen.about for seen in logged if seen.count} <= _waiting(vault)
+            intact(vault)
+            session_in(vault).add("Something new", user_id="pat-9")
+            ACTIONS[action](base, vault)
+        with Vault.open(base / "vault") as vault:
+            assert len(whole - _of(snapshot(vault), action)) == RETAINED[action]
+            kept = [m.version for m in session_in(vault).list(user_id="pat-1", order="created_at").memories]
+            assert kept == ([] if action == "retention of memories" else [2, 1, 1])
+            intact(vault)
+    assert outcomes == sorted(outcomes)
+    assert outcomes[0] == 0
+    return len(outcomes)
+
+
+def _of(seen: dict[str, Any], action: str) -> set[str]:
+    """Every value that can be read in one tenant and that the action is about: of memories, or of their histories."""
+    part = slice(-1, None) if action == "retention of memories" else slice(-1)
+    histories = (
+        value for name, value in seen.items() if name.startswith("clinic") and name.endswith("history")
+    )
+    return {step[4] for steps in itertools.chain(*histories) for step in steps[part] if step[4] is not None}
+
+
+def _values(template: Path, action: str) -> set[str]:
+    with Vault.open(template / "vault") as vault:
+        return _of(snapshot(vault), action)
+
+
+def _waiting(vault: Vault) -> set[str]:
+    from vault.keys import cases
+
+    stages = vault._opened()
+    tenant = stages.keystore.tenant("clinic")
+    assert tenant is not None
+    waiting = cases.stale(stages.keystore, tenant.tid)
+    return {":".join(stages.keystore.identity(tenant, sid)) for sid, _ in waiting}
+
+
+@pytest.mark.parametrize("action", RETAINED)
+def test_retention_cut_off_anywhere(nursery: Nursery, template: Path, tmp_path: Path, action: str) -> None:
+    assert cut_off_retention(nursery, template, tmp_path, action) >= 3
+
+
 @pytest.mark.parametrize("level", LEVELS)
 def test_a_rotation_cut_off_anywhere(nursery: Nursery, template: Path, tmp_path: Path, level: str) -> None:
     assert cut_off_rotation(nursery, template, tmp_path, level) >= 2
@@ -414,6 +477,8 @@ def test_every_statement(nursery: Nursery, template: Path, tmp_path: Path) -> No
     }
     for action in WRITES:
         died[action] = cut_off_write(nursery, template, tmp_path, action, every=True)
+    for action in RETAINED:
+        died[action] = cut_off_retention(nursery, template, tmp_path, action, every=True)
     for level in LEVELS:
         died[f"rotation of {level}"] = cut_off_rotation(nursery, template, tmp_path, level, every=True)
     rows = [f"| {name} | {number} | 0 | 0 |" for name, number in died.items()]

@@ -77,15 +77,19 @@ def rules(prefix: str, kinds: Any, *, most: int) -> st.SearchStrategy[list[dict[
 
 
 def retention(prefix: str, *, least: tuple[int, int], most: tuple[int, int]) -> st.SearchStrategy[list[Any]]:
-    return st.lists(
-        st.builds(
-            lambda record, days, limit: {
-                "id": f"{prefix}-{record}", "record": record, "min_days": days, "max_days": limit, "why": "w"
-            },
-            st.sampled_from(["memory", "audit"]), st.none() | st.integers(*least), st.integers(*most),
-        ),
-        max_size=2,
+    memory = st.builds(
+        lambda record, days, limit, trigger: {
+            "id": f"{prefix}-{record}", "record": record, "min_days": days, "max_days": limit, "trigger": trigger,
+            "why": "w",
+        },
+        st.sampled_from(["memory", "history"]), st.none() | st.integers(*least), st.integers(*most),
+        st.sampled_from([None, "created", "updated"]),
     )  # fmt: skip
+    audit = st.builds(
+        lambda days: {"id": f"{prefix}-audit", "record": "audit", "min_days": days, "why": "w"},
+        st.integers(*least),
+    )
+    return st.lists(memory | audit, max_size=3)
 
 
 def waivers() -> st.SearchStrategy[list[dict[str, Any]]]:
@@ -261,8 +265,9 @@ def test_an_extending_pack_relaxes_nothing(data: st.DataObject, one: Policy, two
         assert mine.grounds.items() <= theirs.grounds.items()
         for record, kept in parent.retention.items():
             period = policy.retention[record]
+            for most, mine_too in ((kept.max_days, period.max_days), (kept.idle_days, period.idle_days)):
+                assert most is None or (mine_too is not None and mine_too <= most)
             assert kept.min_days is None or (period.min_days or 0) >= kept.min_days
-            assert kept.max_days is None or (period.max_days is not None and period.max_days <= kept.max_days)
 
 
 @dataclass(frozen=True)

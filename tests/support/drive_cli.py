@@ -330,7 +330,8 @@ VERBS: dict[str, Callable[[Terminal], None]] = {
     "evidence page": evidence_page,
     **{name: plain(*name.split()) for name in (
         "status", "tenant list", "keys status", "keys backup", "keys verify", "audit verify",
-        "index status", "index verify", "index rebuild", "index sweep", "rescan", "policy lint", "policy test",
+        "index status", "index verify", "index rebuild", "index sweep", "retention plan", "retention run",
+        "rescan", "policy lint", "policy test",
     )},
     "doctor": doctor,
     "policy diff": plain("policy", "diff", "baseline", "baseline"),

@@ -10,7 +10,10 @@ import json
 import os
 import signal
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Any
 
 import sqlcipher3
@@ -18,6 +21,7 @@ import sqlcipher3
 import vault.storage
 from vault import Principal, Vault
 from vault.flows.rotate import LEVELS
+from vault.policy.decide import Retention
 
 _FILE_STEPS = ("mkdir", "replace", "rename", "unlink", "rmdir", "fsync", "truncate")
 _DURABLE = ("COMMIT", "PRAGMA JOURNAL_MODE = WAL", "PRAGMA WAL_CHECKPOINT")
@@ -148,12 +152,28 @@ def _remove(_base: Path, vault: Vault | None) -> None:
     session.delete(session.list(user_id="pat-1", order="created_at", limit=1).memories[0].id)
 
 
+def _retention(record: str) -> Callable[[Path, Vault | None], None]:
+    """A run a year later, under a pack that keeps one kind of record for a month."""
+
+    def run(_base: Path, vault: Vault | None) -> None:
+        assert vault is not None
+        stages, now = vault._opened(), vault._opened().now
+        kept = {**stages.policy.retention, record: Retention(max_days=30, max_rule="t/month")}
+        stages.policy = replace(stages.policy, retention=MappingProxyType(kept))
+        stages.now = lambda: now() + timedelta(days=365)
+        vault.admin(Principal("clinic", "operator", ("operator",))).retention_run()
+
+    return run
+
+
 ACTIONS: dict[str, Callable[[Path, Vault | None], None]] = {
     "init": _init,
     "new tenant": _new_tenant,
     "add": _add,
     "update": _change,
     "delete": _remove,
+    "retention of memories": _retention("memory"),
+    "retention of history": _retention("history"),
     **{level: _rotate(level) for level in LEVELS},
     "root, old one kept": _root_kept,
 }

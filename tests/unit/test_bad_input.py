@@ -114,6 +114,8 @@ TABLE: dict[str, dict[str, list[Bad]]] = {
         "limit": bad.numbers("limit", 1_000_000),
     },
     "Admin.audit_checkpoint": {},
+    "Admin.retention_plan": {},
+    "Admin.retention_run": {"dry_run": bad.flags("dry_run"), "progress": bad.callbacks()},
     "Admin.sweep": {"dry_run": bad.flags("dry_run"), "progress": bad.callbacks()},
     "Admin.rescan": {"dry_run": bad.flags("dry_run"), "progress": bad.callbacks()},
     "Admin.index_status": {},

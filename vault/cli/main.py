@@ -22,6 +22,7 @@ from vault.cli import (
     operate,
     policies,
     requests,
+    retention,
 )
 from vault.cli.failures import guarded
 from vault.cli.verbs import Asked, with_shared
@@ -96,6 +97,7 @@ def _remember(ctx: typer.Context, asked: Asked, _values: dict[str, Any]) -> None
 app.callback()(with_shared(_root, _remember))
 operate.register(app)
 backups.register(app)
+retention.register(app)
 memories.register(app)
 importing.register(app)
 exports.register(app)

@@ -205,11 +205,7 @@ def _remove(call: Call, subject: SubjectKeys, row: MemoryRow, event: str, reason
     identity = record_id(row.s, row.n, row.nonce)
     body = open_body(call.tenant, subject, row)
     tokens = TokenMap(call.tenant, subject, call.records, row.s)
-    for past in call.records.revisions(row.s, row.n):
-        if past.body is not None:
-            old = decode(open_value(call.tenant, subject, "history", identity, past.version, past.body))
-            tokens.refer(old.tokens, -1)
-            call.records.replace_revision(past, replace(past, body=None))
+    _empty(call, subject, call.records.revisions(row.s, row.n))
     tokens.refer(body.tokens, -1)
     actor = seal_actor(call.tenant, subject, identity, row.version, body.actor, body.reason)
     last = RevisionRow(row.s, row.n, row.version, row.nonce, body.event, row.updated_ms, actor, None)
@@ -218,6 +214,26 @@ def _remove(call: Call, subject: SubjectKeys, row: MemoryRow, event: str, reason
     actor = seal_actor(call.tenant, subject, identity, version, call.caller.principal.id, reason)
     call.records.add_revision(RevisionRow(row.s, row.n, version, row.nonce, event, at_ms, actor, None))
     call.records.remove(row)
+
+
+def empty_revisions(call: Call, subject: SubjectKeys, revisions: Sequence[RevisionRow]) -> None:
+    """Inside a transaction: take the values of superseded versions of one subject; times and authors stay.
+
+    Like `remove_rows`, it marks the subject for the next roll, and raises HeldError under a legal hold.
+    """
+    refuse_held(call, subject.sid)
+    if revisions:
+        mark_stale(call.stages.keystore, call.tenant.tid, subject.sid)
+    _empty(call, subject, revisions)
+
+
+def _empty(call: Call, subject: SubjectKeys, revisions: Sequence[RevisionRow]) -> None:
+    for past in revisions:
+        if past.body is not None:
+            identity = record_id(past.s, past.n, past.nonce)
+            old = decode(open_value(call.tenant, subject, "history", identity, past.version, past.body))
+            TokenMap(call.tenant, subject, call.records, past.s).refer(old.tokens, -1)
+            call.records.replace_revision(past, replace(past, body=None))
 
 
 def _forget(call: Call, subject: SubjectKeys) -> None:

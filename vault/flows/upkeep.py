@@ -1,4 +1,4 @@
-"""Upkeep: the expiry sweep, verification of log and records, who saw what, and the index made anew."""
+"""Upkeep: verification of log and records, who saw what, and the index made anew."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hmac
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
 from vault.audit.events import b64u
 from vault.audit.jcs import strict_loads
@@ -15,8 +15,8 @@ from vault.crypto.record import read_stub
 from vault.errors import AuditChainError, InvalidInputError
 from vault.flows import ids, validate
 from vault.flows.bodies import open_body, open_value, record_id, seal_value
-from vault.flows.change import known_subject, remove_rows, subject_of
-from vault.flows.context import Call, Caller, Stages, calling, milliseconds
+from vault.flows.change import known_subject, subject_of
+from vault.flows.context import Call, Caller, Stages, calling
 from vault.flows.points import check_blocks, seal_blocks
 from vault.flows.sign import sign
 from vault.flows.tenants import system_caller
@@ -28,7 +28,6 @@ from vault.keys.repair import DataKeys
 from vault.records.interface import LogRow, MemoryRow
 
 Progress = Callable[[int, int], None]
-_SWEEP_BATCH: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,36 +45,6 @@ class Seen:
     memory_ids: tuple[str, ...]
     reason: str | None
     about: str | None
-
-
-def sweep(stages: Stages, caller: Caller, *, dry_run: bool = False, progress: Progress | None = None) -> int:
-    """Really delete what has expired: text, vector, values of the history; returns how many."""
-    total = 0
-    validate.callback("progress", progress)
-    validate.flag("dry_run", dry_run)
-    with calling(stages, caller, "memory.expire") as call:
-        now = milliseconds(stages.now())
-        if dry_run:
-            total = len(call.records.expired(now, 1_000_000_000))
-            call.log_read(call.event(count=0, dry_run=total))
-            return total
-        while rows := call.records.expired(now, _SWEEP_BATCH):
-            with call.records.transaction():
-                by_subject: dict[int, list[MemoryRow]] = {}
-                for row in rows:
-                    current = call.records.memory(row.s, row.n)
-                    if current is not None:
-                        by_subject.setdefault(row.s, []).append(current)
-                for s, current_rows in by_subject.items():
-                    subject = known_subject(call, s)
-                    remove_rows(call, subject, current_rows, "EXPIRE", None)
-                    stages.index.forget(call.tenant.tid, subject.sid)
-                call.store.log.append(call.event(count=len(rows)))
-            total += len(rows)
-            if progress is not None:
-                progress(total, total)
-        call.records.purge_free_space()
-    return total
 
 
 # --- log ---------------------------------------------------------------------------------------------------------

@@ -262,34 +262,49 @@ def _retention(pack: Pack, parents: Sequence[Policy]) -> dict[str, Retention]:
         for index, rule in enumerate(pack.retention.rules if pack.retention else ()):
             if rule.record == record:
                 _check_period(f"retention.yaml: rules[{index}]", rule, inherited)
-                label = f"{pack.name}/{rule.id}"
-                kept = _tightened(kept, Retention(rule.min_days, rule.max_days, label, label))
-        if kept.min_days is not None and kept.max_days is not None and kept.min_days > kept.max_days:
-            raise PolicyInvalidError(
-                "policy.conflict",
-                f"retention.yaml: {record}: rule {kept.min_rule} keeps longer than {kept.max_rule} allows",
-            )
+                kept = _tightened(kept, _period(f"{pack.name}/{rule.id}", rule))
+        for most, name in ((kept.max_days, kept.max_rule), (kept.idle_days, kept.idle_rule)):
+            if kept.min_days is not None and most is not None and kept.min_days > most:
+                raise PolicyInvalidError(
+                    "policy.conflict",
+                    f"retention.yaml: {record}: rule {kept.min_rule} keeps longer than {name} allows",
+                )
         merged[record] = kept
     return merged
+
+
+def _period(label: str, rule: RetentionRule) -> Retention:
+    if rule.trigger == "updated":
+        return Retention(rule.min_days, None, label, "", rule.max_days, label)
+    return Retention(rule.min_days, rule.max_days, label, label)
 
 
 def _check_period(where: str, rule: RetentionRule, kept: Retention) -> None:
     if rule.min_days is None and rule.max_days is None:
         raise PolicyInvalidError("policy.rule", f"{where}: a retention rule sets min_days or max_days")
+    if rule.max_days is None and rule.trigger is not None:
+        raise PolicyInvalidError(
+            "policy.rule", f"{where}: trigger says what max_days counts from, and there is none"
+        )
+    if rule.max_days is not None and rule.record == "audit":
+        raise PolicyInvalidError("policy.engine", f"{where}.max_days: this engine never shortens the log")
     if kept.min_days is not None and rule.min_days is not None and rule.min_days < kept.min_days:
         raise PolicyInvalidError(
             "policy.relaxed", f"{where}: rule {rule.id} keeps shorter than {kept.min_rule}"
         )
-    if kept.max_days is not None and rule.max_days is not None and rule.max_days > kept.max_days:
-        raise PolicyInvalidError(
-            "policy.relaxed", f"{where}: rule {rule.id} keeps longer than {kept.max_rule}"
-        )
+    limits = [(kept.max_days, kept.max_rule)]
+    if rule.trigger == "updated":  # what was created so long ago was changed so long ago at the most
+        limits.append((kept.idle_days, kept.idle_rule))
+    for most, name in limits:
+        if most is not None and rule.max_days is not None and rule.max_days > most:
+            raise PolicyInvalidError("policy.relaxed", f"{where}: rule {rule.id} keeps longer than {name}")
 
 
 def _tightened(one: Retention, other: Retention) -> Retention:
     least, least_rule = _tighter(one.min_days, one.min_rule, other.min_days, other.min_rule, max)
     most, most_rule = _tighter(one.max_days, one.max_rule, other.max_days, other.max_rule, min)
-    return Retention(least, most, least_rule, most_rule)
+    idle, idle_rule = _tighter(one.idle_days, one.idle_rule, other.idle_days, other.idle_rule, min)
+    return Retention(least, most, least_rule, most_rule, idle, idle_rule)
 
 
 def _tighter(

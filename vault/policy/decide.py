@@ -72,6 +72,7 @@ OPERATORS: Final[tuple[Operator, ...]] = (
     "drop",
     "block",
 )
+Trigger = Literal["created", "updated"]
 OnFailure = Literal["redact-field", "refuse"]
 ON_FAILURE: Final[tuple[OnFailure, ...]] = ("redact-field", "refuse")  # by strictness
 
@@ -150,12 +151,17 @@ class DataClass:
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How long one kind of record is kept, in days; `min_rule` and `max_rule` name the rules that say so."""
+    """How long one kind of record is kept, in days, and which rules say so.
+
+    `min_days` and `max_days` count from its creation, `idle_days` (a maximum too) from its last change.
+    """
 
     min_days: int | None = None
     max_days: int | None = None
     min_rule: str = ""
     max_rule: str = ""
+    idle_days: int | None = None
+    idle_rule: str = ""
 
 
 @dataclass(frozen=True, slots=True)

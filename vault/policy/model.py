@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from vault.policy.decide import OnFailure, Operator
+from vault.policy.decide import OnFailure, Operator, Trigger
 
 # The version of this rule language, apart from the package's: it grows when a key or its meaning is added.
 ENGINE: Final = (0, 3, 0)
@@ -149,8 +149,12 @@ class RetentionRule(_File):
 
     id: Name
     record: Literal["memory", "history", "audit"]
-    min_days: Days | None = None
-    max_days: Days | None = None
+    min_days: Days | None = Field(default=None, description="no retention removes it before")
+    max_days: Days | None = Field(default=None, description="what is as old is removed")
+    trigger: Trigger | None = Field(
+        default=None, description="what max_days counts from; `created`, the stricter, where not set"
+    )
+    action: Literal["erase"] = Field(default="erase", description="what becomes of a record that is too old")
     controls: tuple[ControlId, ...] = ()
     why: Text
 

@@ -341,6 +341,7 @@ def _diff_retention(old: Policy, new: Policy) -> Iterator[str]:
         for word, before, after in (
             ("at least", was.min_days, now.min_days),
             ("at most", was.max_days, now.max_days),
+            ("since its last change at most", was.idle_days, now.idle_days),
         ):
             if before != after:
                 yield f"{record} is kept {word} {_days(after)} instead of {_days(before)}"

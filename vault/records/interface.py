@@ -54,6 +54,28 @@ class MemoryRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Lifetime:
+    """When a memory was added, last changed, and ends by itself; ms since the epoch."""
+
+    s: int
+    n: int
+    created_ms: int
+    updated_ms: int
+    expires_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Superseded:
+    """An earlier value of a memory: when it was stored, and when another took its place; ms since the epoch."""
+
+    s: int
+    n: int
+    version: int
+    at_ms: int
+    until_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class BlockRow:
     """The points of BLOCK numbers in a row, sealed once more in one piece: a copy that opens quickly.
 
@@ -214,6 +236,10 @@ class RecordStore(ABC):
     @abstractmethod
     def expired(self, now_ms: int, limit: int) -> list[MemoryRow]: ...
     @abstractmethod
+    def outlived(self, expired_ms: int, created_ms: int | None, updated_ms: int | None) -> list[Lifetime]:
+        """Memories that ended, were added, or were last changed not after these times, by place; None asks for none."""
+
+    @abstractmethod
     def count(self) -> int: ...
 
     # revisions
@@ -223,6 +249,10 @@ class RecordStore(ABC):
     def revisions(self, s: int, n: int) -> list[RevisionRow]: ...
     @abstractmethod
     def all_revisions(self, s: int) -> list[RevisionRow]: ...
+    @abstractmethod
+    def superseded(self, before_ms: int) -> list[Superseded]:
+        """Earlier values, still there, that were stored not after a time, by place."""
+
     @abstractmethod
     def replace_revision(self, old: RevisionRow, new: RevisionRow) -> None: ...
 

@@ -15,15 +15,18 @@ from vault.errors import ConfigError, IntegrityViolationError, StorageError
 from vault.files import convert_os, sync_folder
 from vault.locks import FileLock
 from vault.records import numbers
+from vault.records.ages import outlived, superseded
 from vault.records.interface import (
     BLOCK,
     BlockRow,
+    Lifetime,
     LogRow,
     MemoryRow,
     RecordStore,
     ReplayRow,
     RevisionRow,
     SubjectRow,
+    Superseded,
     TokenRow,
 )
 from vault.records.items import HashedRow, item
@@ -328,6 +331,9 @@ class SqlcipherRecords(RecordStore):
         sql = f"{MEMORY} WHERE m.expires_ms <= ? ORDER BY m.expires_ms LIMIT ?"
         return [MemoryRow(*row) for row in self._db.query(sql, (now_ms, limit))]
 
+    def outlived(self, expired_ms: int, created_ms: int | None, updated_ms: int | None) -> list[Lifetime]:
+        return outlived(self._db, expired_ms, created_ms, updated_ms)
+
     def count(self) -> int:
         row = self._db.one("SELECT count(*) FROM points")
         return int(row[0]) if row else 0
@@ -344,6 +350,9 @@ class SqlcipherRecords(RecordStore):
 
     def all_revisions(self, s: int) -> list[RevisionRow]:
         return [RevisionRow(*row) for row in self._db.query("SELECT * FROM revisions WHERE s = ?", (s,))]
+
+    def superseded(self, before_ms: int) -> list[Superseded]:
+        return superseded(self._db, before_ms)
 
     def replace_revision(self, old: RevisionRow, new: RevisionRow) -> None:
         self._leave(old)

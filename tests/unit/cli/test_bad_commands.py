@@ -151,6 +151,8 @@ TABLE: dict[str, tuple[list[str], dict[str, list[Row]]]] = {
     "index verify": ([], {}),
     "index rebuild": ([], {}),
     "index sweep": ([], {"execute": FLAG}),
+    "retention plan": ([], {}),
+    "retention run": ([], {"execute": FLAG}),
     "rescan": ([], {"execute": FLAG, "dry_run": FLAG}),
     "policy lint": ([], {"pack": []}),  # a finding, see below
     "policy test": ([], {"pack": PACK}),

@@ -183,6 +183,8 @@ def test_what_shows_nothing_of_a_tenant_that_is_not_there(run: Run) -> None:
         ("index", "verify"),
         ("keys", "status"),
         ("index", "sweep"),
+        ("retention", "plan"),
+        ("retention", "run", "--execute"),
         ("rescan",),
     ):
         answer = run(*verb, "--tenant", "nowhere", "--json")

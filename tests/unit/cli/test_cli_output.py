@@ -39,7 +39,7 @@ WANTED = (
     " tenant:create keys:status keys:rotate keys:backup keys:verify policy:lint policy:test policy:diff policy:explain"
     " audit:verify audit:show audit:checkpoint index:status index:verify index:rebuild index:sweep"
     " evidence:build evidence:verify evidence:page"
-    " export:run export:verify"
+    " retention:plan retention:run export:run export:verify"
 )
 
 
@@ -138,7 +138,7 @@ def test_progress_is_shown_where_a_person_watches_and_nowhere_else(
 def test_no_verb_hides_a_default_that_acts(run: Run) -> None:
     """What deletes many asks for --execute; nothing asks for a confirmation that a script would answer."""
     for path, command in VERBS.items():
-        if path in {("delete-all",), ("index", "sweep"), ("rescan",)}:
+        if path in {("delete-all",), ("index", "sweep"), ("retention", "run"), ("rescan",)}:
             (execute,) = [p for p in command.params if "--execute" in p.opts]
             assert execute.default is False
         assert not any(

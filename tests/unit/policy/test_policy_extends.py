@@ -64,6 +64,7 @@ def test_a_child_tightens(tmp_path: Path) -> None:
                 {"id": "less", "record": "memory", "max_days": 30, "why": "w"},
                 {"id": "more", "record": "audit", "min_days": 2000, "why": "w"},
                 {"id": "new", "record": "history", "max_days": 10, "why": "w"},
+                {"id": "idle", "record": "memory", "max_days": 20, "trigger": "updated", "why": "w"},
             ]
         },
     )
@@ -79,6 +80,7 @@ def test_a_child_tightens(tmp_path: Path) -> None:
     assert policy.retention["memory"].max_rule == "child/less"
     assert policy.retention["audit"].min_days == 2000
     assert policy.retention["history"].max_days == 10
+    assert (policy.retention["memory"].idle_days, policy.retention["memory"].idle_rule) == (20, "child/idle")
 
 
 GUARDED = {"strict": True, "on_failure": "refuse", "floors": {"EMAIL_ADDRESS": 0.9}}
@@ -136,6 +138,15 @@ def test_a_child_raises_floors_and_turns_guards_on(tmp_path: Path) -> None:
         ),
         (
             "retention",
+            {
+                "rules": [
+                    {"id": "idle", "record": "memory", "max_days": 1001, "trigger": "updated", "why": "w"}
+                ]
+            },
+            ["idle", "small/facts"],
+        ),
+        (
+            "retention",
             {"rules": [{"id": "shorter", "record": "audit", "min_days": 364, "why": "w"}]},
             ["shorter", "small/log"],
         ),
@@ -158,7 +169,7 @@ def test_a_child_that_relaxes_is_refused(
         ("purposes", {"purposes": {"care": {"title": "Selling"}}}),
         ("taxonomy", {"classes": {"contact": {"title": "Contacts", "sensitivity": 2, "entities": ["IMEI"]}}}),
         ("taxonomy", {"classes": {"mine": {"title": "Mine", "sensitivity": 0, "entities": ["PASSWORD"]}}}),
-        ("retention", {"rules": [{"id": "cut", "record": "audit", "max_days": 100, "why": "w"}]}),
+        ("retention", {"rules": [{"id": "cut", "record": "memory", "min_days": 1001, "why": "w"}]}),
     ],
 )
 def test_a_child_that_redefines_or_contradicts_is_refused(
@@ -252,6 +263,32 @@ def test_parents_are_found_by_name_only(tmp_path: Path) -> None:
     packs.write(tmp_path, shadow)
     policy = load(packs.write(tmp_path, packs.child("mine", extends=("baseline",))))
     assert "rights-request" in policy.purposes
+
+
+def idle(days: int, record: str = "memory") -> dict[str, Any]:
+    return {"id": f"idle-{days}", "record": record, "max_days": days, "trigger": "updated", "why": "w"}
+
+
+def test_the_two_triggers_tighten_apart(tmp_path: Path) -> None:
+    files = packs.root(retention={"rules": [idle(100), idle(50, "history")]})
+    packs.write(tmp_path, files)
+    created = {"id": "old", "record": "memory", "max_days": 400, "trigger": "created", "why": "w"}
+    policy = load(packs.write(tmp_path, packs.child(retention={"rules": [created, idle(90)]})))
+    memory = policy.retention["memory"]
+    assert (memory.max_days, memory.max_rule, memory.idle_days, memory.idle_rule) == (
+        400,
+        "child/old",
+        90,
+        "child/idle-90",
+    )
+    assert policy.retention["history"].idle_days == 50
+    error = refused(packs.write(tmp_path, packs.child("lax", retention={"rules": [idle(101)]})))
+    assert (error.code, "small/idle-100" in str(error)) == ("policy.relaxed", True)
+    keep = {"id": "keep", "record": "history", "min_days": 51, "why": "w"}
+    error = refused(packs.write(tmp_path, packs.child("torn", retention={"rules": [keep]})))
+    assert error.code == "policy.conflict"
+    assert "torn/keep" in str(error)
+    assert "small/idle-50" in str(error)
 
 
 # --- rights ---

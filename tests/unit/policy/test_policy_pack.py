@@ -290,6 +290,8 @@ def test_a_pack_for_a_newer_engine_is_refused(tmp_path: Path) -> None:
 
 # --- references ---
 
+PERIOD: dict[str, Any] = {"id": "x", "record": "memory", "why": "w"}
+
 
 @pytest.mark.parametrize(
     ("fields", "code"),
@@ -337,6 +339,11 @@ def test_rules_that_do_not_hold_together_are_refused(
         ("detection", {"default_operator": None}, "policy.schema"),
         ("detection", {"threshold": None}, "policy.schema"),
         ("retention", {"rules": [{"id": "x", "record": "memory", "why": "w"}]}, "policy.rule"),
+        ("retention", {"rules": [PERIOD | {"min_days": 1, "trigger": "updated"}]}, "policy.rule"),
+        ("retention", {"rules": [PERIOD | {"max_days": 1, "trigger": "used"}]}, "policy.schema"),
+        ("retention", {"rules": [PERIOD | {"max_days": 1, "action": "archive"}]}, "policy.schema"),
+        ("retention", {"rules": [PERIOD | {"max_days": 0}]}, "policy.schema"),
+        ("retention", {"rules": [PERIOD | {"record": "audit", "max_days": 4000}]}, "policy.engine"),
     ],
 )
 def test_other_broken_references(tmp_path: Path, stem: str, change: dict[str, Any], code: str) -> None:
@@ -378,12 +385,12 @@ def test_an_entity_has_one_class(tmp_path: Path) -> None:
 def test_a_minimum_over_a_maximum_names_both_rules(tmp_path: Path) -> None:
     files = packs.root()
     files["retention.yaml"]["rules"].append(
-        {"id": "short-log", "record": "audit", "max_days": 30, "why": "w"}
+        {"id": "long-facts", "record": "memory", "min_days": 1001, "why": "w"}
     )
     error = refused(packs.write(tmp_path, files))
     assert error.code == "policy.conflict"
-    assert "small/log" in str(error)
-    assert "small/short-log" in str(error)
+    assert "small/facts" in str(error)
+    assert "small/long-facts" in str(error)
 
 
 def test_several_periods_of_one_pack_tighten_each_other(tmp_path: Path) -> None:
