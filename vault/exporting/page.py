@@ -37,14 +37,18 @@ table { border-collapse: collapse; width: 100%; font-size: .88rem; }
 caption { text-align: left; padding: 0 0 .4rem; }
 th, td { text-align: left; vertical-align: top; padding: .3rem .6rem .3rem 0; border-bottom: 1px solid #dfe4e8;
   overflow-wrap: anywhere; }
-th.number, td.number { text-align: right; }
+th.number, td.number { text-align: right; padding-right: 1.4rem; }
+th.who { min-width: 7.5rem; }
+time { white-space: nowrap; }
+nav ul { display: flex; flex-wrap: wrap; gap: .2rem 1.4rem; list-style: none; padding: 0; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1rem; margin: .75rem 0; }
 dt { color: #4a5560; }
 dd { margin: 0; overflow-wrap: anywhere; }
 .note { border-left: 4px solid #b7791f; padding: .3rem .9rem; background: #fdf8ee; }
 @page { margin: 18mm 16mm; }
 @media print {
-  body { font-size: 10.5pt; max-width: none; padding: 0; }
+  body { font-size: 10pt; max-width: none; padding: 0; }
+  table { font-size: 8.5pt; }
   nav { display: none; }
   h2, h3 { break-after: avoid; }
   article, tr { break-inside: avoid; }
@@ -63,6 +67,13 @@ _SECTIONS: Final = {
     "log": "Who saw or changed it",
     "not-included": "What is not in it",
     "files": "The files",
+}
+_EVENTS: Final = {
+    "ADD": "Stored",
+    "UPDATE": "Changed",
+    "REDACT": "Redacted",
+    "DELETE": "Deleted",
+    "EXPIRE": "Removed when its time was over,",
 }
 _SCOPES: Final = {"agent_id": "agent", "app_id": "application", "run_id": "conversation"}
 
@@ -115,6 +126,7 @@ def _about(summary: Mapping[str, Any], write: Write) -> None:
     counts, made_by, policy = summary["counts"], summary["made_by"], summary["policy"]
     facts = {
         "Person": f"<bdi>{_text(summary['subject']['user_id'])}</bdi>",
+        **_other_ids(summary["subject"]),
         "Memories": f"{counts['memories']}, and {counts['deleted']} that were deleted",
         "Versions in their history": f"{counts['versions']}",
         "Entries of the log": f"{counts['log_entries']}",
@@ -124,8 +136,8 @@ def _about(summary: Mapping[str, Any], write: Write) -> None:
         "Values that stay hidden": _counted(summary["withheld"])
         if summary["revealed"] is not None
         else "all",
-        "Made by": f"<bdi>{_text(made_by['actor'])}</bdi> ({_text(', '.join(made_by['roles']))}), "
-        f"for the purpose {_text(made_by['purpose'])}",
+        "Made by": f"<bdi>{_text(made_by['actor'])}</bdi>{_in_brackets(made_by['roles'])}, for this purpose: "
+        f"{_text(summary['purposes'].get(made_by['purpose'], made_by['purpose']))}",
         "Rules in force": f"{_text(policy['name'])} {_text(policy['version'])}",
     }
     write(_section("about"))
@@ -146,6 +158,16 @@ def _about(summary: Mapping[str, Any], write: Write) -> None:
         "taken out when the text was stored; the same word always stands for the same value. <code>[~</code> begins "
         "what somebody typed that only looks like that. All times are UTC.</p>\n</section>\n"
     )
+
+
+def _other_ids(subject: Mapping[str, Any]) -> dict[str, str]:
+    others = [one["id"] for one in subject["ids"] if one["id"] != subject["user_id"]]
+    return {"Also stored under": ", ".join(f"<bdi>{_text(one)}</bdi>" for one in others)} if others else {}
+
+
+def _in_brackets(roles: Iterable[str]) -> str:
+    words = ", ".join(map(_text, roles))
+    return f" ({words})" if words else ""
 
 
 def _counted(counts: Mapping[str, int]) -> str:
@@ -203,7 +225,8 @@ def _plain(value: object) -> str:
 
 def _step(step: Mapping[str, Any]) -> str:
     why = f": <bdi>{_text(step['reason'])}</bdi>" if step["reason"] else ""
-    who = f"{_text(step['event'])} on {_when(step['at'])} by <bdi>{_text(step['actor'])}</bdi>{why}"
+    what = _EVENTS.get(step["event"], _text(step["event"]))
+    who = f"{what} on {_when(step['at'])} by <bdi>{_text(step['actor'])}</bdi>{why}"
     older = _say(step["text"]) if "text" in step else ""
     return f"<li>{who}{older}{_metadata(step['metadata']) if step.get('metadata') else ''}</li>\n"
 
@@ -224,6 +247,7 @@ def _table(caption: str, columns: Mapping[str, str], rows: Iterable[str], write:
 
 
 _RIGHT: Final = ' class="number"'
+_WIDE: Final = ' class="who"'
 
 
 def _tokens(summary: Mapping[str, Any], tokens: Iterable[Mapping[str, Any]], write: Write) -> None:
@@ -247,7 +271,7 @@ def _log(summary: Mapping[str, Any], entries: Iterable[Mapping[str, Any]], write
     actions, purposes = summary["actions"], summary["purposes"]
 
     def row(entry: Mapping[str, Any]) -> str:
-        who = f"<bdi>{_text(entry['actor'] or 'not known any more')}</bdi> {_text(', '.join(entry['roles']))}"
+        who = f"<bdi>{_text(entry['actor'] or 'not known any more')}</bdi>{_in_brackets(entry['roles'])}"
         why = _text(purposes.get(entry["purpose"], entry["purpose"]))
         if entry["reason"]:
             why += f": <bdi>{_text(entry['reason'])}</bdi>"
@@ -261,7 +285,7 @@ def _log(summary: Mapping[str, Any], entries: Iterable[Mapping[str, Any]], write
             f"<td>{who}</td><td>{why}</td></tr>\n"
         )
 
-    columns = {"When (UTC)": "", "What": "", "Of how many": _RIGHT, "Who": "", "Why": ""}
+    columns = {"When (UTC)": "", "What": "", "Number": _RIGHT, "Who": _WIDE, "Why": ""}
     write(_section("log"))
     _table("The log's entries about this person, oldest first.", columns, map(row, entries), write)
     write("</section>\n")

@@ -156,11 +156,12 @@ class Partial:
     # --- the end -----------------------------------------------------------------------------------------------
 
     def empty(self) -> None:
-        """Remove what was written, and keep the place."""
+        """Remove what was written, and keep the place; the note goes last, and nothing it speaks of outlives it."""
         try:
-            for path in (*(self.files / name for name in NAMES), self._folder / _STATE, self.archive):
+            for path in (*(self.files / name for name in NAMES), self.archive):
                 path.unlink(missing_ok=True)
-            (self._folder / f"{_STATE}.new").unlink(missing_ok=True)
+            for name in (f"{_STATE}.new", _STATE):
+                (self._folder / name).unlink(missing_ok=True)
         except OSError as error:
             raise unwritable(error) from None
 

@@ -118,8 +118,9 @@ def _revealing(call: Call, reveal: object) -> tuple[str | None, frozenset[str] |
 
 
 def _kept_out(stages: Stages, folder: Path) -> Iterator[Path]:
-    """Where nothing readable may lie: the vault, its keys, and the backups of its keystore."""
+    """Where nothing readable may lie: the vault, its log's archive, its keys, and the backups of its keystore."""
     yield folder
+    yield folder / Path(stages.config.audit.archive).expanduser()
     kind, _, place = stages.config.keys.provider.partition(":")
     if kind == "file":
         yield folder / Path(place).expanduser()
@@ -148,7 +149,7 @@ def _export(asked: Asked) -> ExportResult:
         if state is not None and state.binding != asked.binding:
             raise other_export()
         if os.path.lexists(asked.place):
-            state = _moved_already(asked, state)
+            state = _moved_already(asked, partial, state)
         else:
             state = _written(asked, partial, state)
         partial.remove()
@@ -157,14 +158,15 @@ def _export(asked: Asked) -> ExportResult:
     return ExportResult(asked.place, counts_of(state), state.finished or "", state.complete)
 
 
-def _moved_already(asked: Asked, state: State | None) -> State:
+def _moved_already(asked: Asked, partial: Partial, state: State | None) -> State:
     """What is at the destination is this very export, and only the tidying up was cut off; or it is refused."""
-    if state is None or state.finished is None:
-        raise occupied()
-    checked = bundle.verify(asked.place)
-    if checked.problems or checked.digest != state.finished:
-        raise occupied()
-    return state
+    if state is None:  # the note goes last: what is left of its folder holds nothing
+        partial.remove()
+    elif state.finished is not None:
+        checked = bundle.verify(asked.place)
+        if not checked.problems and checked.digest == state.finished:
+            return state
+    raise occupied()
 
 
 def _written(asked: Asked, partial: Partial, state: State | None) -> State:

@@ -10,12 +10,14 @@ from vault.audit.events import ACTIONS
 from vault.exporting.files import ACCESS, FORMAT, MEMORIES, PARTS, TOKENS
 from vault.exporting.partial import State
 from vault.flows.context import Call
+from vault.flows.scope import Found
+from vault.keys.identity import names
 
 _ALWAYS: Final = (
     "What other people's memories say about this person: those belong to them; no search through them was made.",
     (
-        "Memories stored for an agent, an application or a conversation alone, and memories under another id of the "
-        "same person: each id is exported by itself."
+        "Memories stored for an agent, an application or a conversation alone, and memories under an id that the "
+        "vault does not know to be the same person's: each is exported by itself."
     ),
     "What was deleted, or removed when its time was over: only when and by whom is still known.",
     (
@@ -64,9 +66,16 @@ def classes_of(state: State, kind: str) -> dict[str, int]:
 
 
 def summary_of(
-    call: Call, state: State, user_id: str | None, changes: list[dict[str, Any]], *, revealing: bool
+    call: Call,
+    found: Found,
+    state: State,
+    user_id: str | None,
+    changes: list[dict[str, Any]],
+    *,
+    revealing: bool,
 ) -> dict[str, Any]:
     """The document export.json."""
+    known = names(call.stages.keystore, call.tenant, found.subject.sid)
     policy, principal = call.stages.policy, call.caller.principal
     note = state.note(ACCESS)
     actions = sorted(note.counts.get("actions", {})) if note is not None else []
@@ -78,7 +87,7 @@ def summary_of(
         "made_by": {"actor": principal.id, "roles": list(principal.roles), "purpose": call.caller.purpose},
         "software": f"memvault {version('memvault')}",
         "tenant": call.tenant.name,
-        "subject": {"user_id": user_id},
+        "subject": {"user_id": user_id, "ids": [{"kind": kind, "id": one} for kind, one in known.all()]},
         "policy": {"name": policy.name, "version": policy.version, "digest": policy.digest},
         "revealed": classes_of(state, "shown") if revealing else None,
         "withheld": withheld,

@@ -223,8 +223,13 @@ class _Export:
             changed = [] if state.complete else _changes(call, found, state)
             asked = self._asked
             summary = summary_of(
-                call, state, asked.scope.user_id, changed, revealing=asked.classes is not None
-            )  # fmt: skip
+                call,
+                found,
+                state,
+                asked.scope.user_id,
+                changed,
+                revealing=asked.classes is not None,
+            )
         notes = [*state.files, self._text(SUMMARY, indented(summary)), self._text(SCHEMA, schema())]
         with self._partial.writer(PAGE) as writer:
             write_page(summary, lambda name: lines_of(self._partial.files / name), writer.write)
