@@ -15,7 +15,6 @@ import shutil
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,35 +35,6 @@ from vault.redaction.detect import BuiltinDetector
 from vault.redaction.evaluation.shipped import samples
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def log() -> Iterator[io.StringIO]:
-    """Everything that any logger says, at the lowest level."""
-    said = io.StringIO()
-    handler = logging.StreamHandler(said)
-    handler.setLevel(logging.NOTSET)
-    loggers = [logging.getLogger(), *(logging.getLogger(name) for name in logging.root.manager.loggerDict)]
-    before = [(one, one.level, one.propagate, one.disabled) for one in loggers]
-    for one in loggers:
-        one.setLevel(logging.DEBUG)
-        one.propagate, one.disabled = True, False
-    logging.root.addHandler(handler)
-    yield said
-    logging.root.removeHandler(handler)
-    for one, level, propagate, disabled in before:
-        one.setLevel(level)
-        one.propagate, one.disabled = propagate, disabled
-
-
-@pytest.fixture(autouse=True)
-def temporary_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever is written outside the vault's own folder lands in the test's folder as well."""
-    for name in ("TMPDIR", "SQLITE_TMPDIR", "HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME"):
-        (tmp_path / name).mkdir()
-        monkeypatch.setenv(name, str(tmp_path / name))
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "TMPDIR"))
-    monkeypatch.chdir(tmp_path)
 
 
 def scanner_of(canaries: Canaries, texts: list[str]) -> Scanner:

@@ -166,7 +166,15 @@ def _retention(record: str) -> Callable[[Path, Vault | None], None]:
     return run
 
 
+def _export(base: Path, vault: Vault | None) -> None:
+    assert vault is not None
+    kim = Principal("clinic", "kim", ("privacy",))
+    exports = vault.session(kim, purpose="rights-request").exports
+    exports.run(user_id="pat-1", to=base / "desk" / "copy", reveal="request 7")
+
+
 ACTIONS: dict[str, Callable[[Path, Vault | None], None]] = {
+    "export": _export,
     "init": _init,
     "new tenant": _new_tenant,
     "add": _add,
