@@ -68,6 +68,8 @@ def preview(stages: Stages, caller: Caller, request_id: object) -> RequestInfo:
             case.body |= {**frozen, "approvals": []}
         cases.move(stages.keystore, call.tenant, case, PREVIEWED)
         call.log_read(call.event(count=0, request=case.id.hex()))
+        for one in case.body["withheld"]:
+            call.log_read(call.event(result="refused", count=one["count"], request=case.id.hex()))
         return _shown(call, case)
 
 
@@ -207,7 +209,7 @@ def _remove(call: Call, case: Case) -> None:
             case.body["log"]["tombstones"].append(call.store.log.append(event) - 1)
         cases.put(keystore, call.tenant, case)
     erase.remove(call, going, case.body["erasure"])
-    if case.body["asked"]["scope"] == "tenant":
+    if case.body["asked"]["scope"] == "tenant" and not case.body["withheld"]:
         close_tenant(call)
 
 
@@ -279,7 +281,7 @@ def roll_due(stages: Stages, folder: Path, caller: Caller, *, force: object) -> 
     with calling(stages, caller, "subject.erase") as call:
         call.log_read(call.event(count=0))
     within = stages.policy.rights.erasure.roll_within_hours * 3_600_000
-    if not roll.due(stages, 0 if forced else within, milliseconds(stages.now())):
+    if not roll.due(stages, None if forced else within, milliseconds(stages.now())):
         return None
     return roll.roll(stages, folder)
 

@@ -36,10 +36,10 @@ class Rolled:
     destroyed: tuple[Destruction, ...]
 
 
-def due(stages: Stages, within_ms: int, now_ms: int) -> bool:
-    """Whether something erased has waited for a roll for longer than the pack allows."""
+def due(stages: Stages, within_ms: int | None, now_ms: int) -> bool:
+    """Whether something erased has waited for a roll for as long as the pack allows; with None, for any time."""
     oldest = [since for name, _, _ in stages.keystore.tenant_names() for since in _since(stages, name)]
-    return bool(oldest) and now_ms - min(oldest) >= within_ms
+    return bool(oldest) and (within_ms is None or now_ms - min(oldest) >= within_ms)
 
 
 def _since(stages: Stages, name: str) -> list[int]:
