@@ -101,7 +101,7 @@ class World:
         told = [(scope, self.word()) for scope in scopes]
         contents = [
             {
-                "content": f"The visit about {word} went well; write to {word}@example.org",
+                "content": f"Ordered more {word} for the garden; write to {word}@example.org",
                 "user_id": scope.get("user_id"),
                 "agent_id": scope.get("agent_id"),
                 "run_id": scope.get("run_id"),
@@ -121,6 +121,7 @@ class World:
                 assert subject is not None
                 text = session.get(memory_id).text
                 secret = f"{word}@example.org"
+                assert word in text
                 assert secret not in text
                 self.items[memory_id] = Item(
                     memory_id, tenant, scope, text, word, secret, row.s, row.n, subject.sid, born

@@ -148,6 +148,7 @@ _FINDERS: Final = {
 # --- counting --------------------------------------------------------------------------------------------------------
 
 STORES: Final = ("memories", "points", "history", "tokens", "replays", "log details", "data keys")
+_PASSING: Final = ("replays", "log details")
 
 
 def counted(call: Call, found: Sequence[Target]) -> dict[str, int]:
@@ -186,10 +187,17 @@ def counts(before: dict[str, int], after: dict[str, int]) -> list[Count]:
 
 
 def digest(
-    asked: dict[str, Any], found: Sequence[Target], withheld: Sequence[dict[str, Any]], total: object
+    asked: dict[str, Any],
+    found: Sequence[Target],
+    withheld: Sequence[dict[str, Any]],
+    total: Sequence[tuple[str, int]],
 ) -> str:
-    """SHA-256 over what an approval approves: the scope as it was asked for, and everything that would go."""
-    what = repr((sorted(asked.items()), [sorted(t.to_json().items()) for t in found], list(withheld), total))
+    """SHA-256 over what an approval approves: the scope as it was asked for, and everything that would go.
+
+    Not over what changes without a write: every read adds to the log, and a repeated write is forgotten after a day.
+    """
+    lasting = [(store, count) for store, count in total if store not in _PASSING]
+    what = repr((sorted(asked.items()), [sorted(t.to_json().items()) for t in found], list(withheld), lasting))
     return hashlib.sha256(what.encode()).hexdigest()
 
 

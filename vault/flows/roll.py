@@ -21,7 +21,7 @@ from vault.flows.stores import OpenStore
 from vault.keys import cases, rotation
 from vault.keys.cases import Case
 from vault.keys.keyring import SubjectKeys, TenantKeys
-from vault.types import Destruction
+from vault.types import Destruction, TenantId
 
 WAITING = "erased"  # state of a request whose live erasure is done
 
@@ -67,7 +67,8 @@ def waiting(stages: Stages, tenant: TenantKeys) -> dict[str, int]:
 
 def roll(stages: Stages, folder: Path) -> Rolled:
     """Do it now; raises what the provider or a store raises, with nothing lost and nothing destroyed too early."""
-    resealed = held = 0
+    resealed: list[tuple[TenantId, bytes]] = []
+    held = 0
     with stages.lease.alone():
         stages.keystore.refresh()
         for name, tid, _ in stages.keystore.tenant_names():
@@ -80,7 +81,7 @@ def roll(stages: Stages, folder: Path) -> Rolled:
                     held += 1
                     continue
                 _reseal(stages, name, sid, requests)
-                resealed += 1
+                resealed.append((tid, sid))
             if stale or requests:
                 rotation.rotate_kek(stages.keystore, fresh_tenant(stages, name))
         stages.stores.close()
@@ -90,7 +91,9 @@ def roll(stages: Stages, folder: Path) -> Rolled:
         older = sorted(number for number in stages.provider.live_epochs() if number < epoch)
         destroyed = [stages.provider.destroy_epoch(number) for number in older]
         destroyed += [last] if last is not None else []
-    return Rolled(epoch, resealed, held, tuple(destroyed))
+        for tid, sid in resealed:  # not before: until here a backup of the keystore has what was dropped
+            cases.unmark_stale(stages.keystore, tid, sid)
+    return Rolled(epoch, len(resealed), held, tuple(destroyed))
 
 
 def _reseal(stages: Stages, name: str, sid: bytes, requests: list[Case]) -> None:
@@ -110,7 +113,6 @@ def _reseal(stages: Stages, name: str, sid: bytes, requests: list[Case]) -> None
             store.records.purge_free_space()
             _bury(stages, tenant, subject, store, requests)
             stages.index.forget(tenant.tid, sid)
-        cases.unmark_stale(stages.keystore, tenant.tid, sid)
 
 
 def _bury(
