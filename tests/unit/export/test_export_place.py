@@ -13,7 +13,7 @@ from support.calls import session_of, told
 from support.exported import USER, Read, live, privacy
 
 from vault import Vault
-from vault.errors import ConflictError, InvalidInputError, StorageError
+from vault.errors import ConflictError, InvalidInputError, NotFoundError, StorageError
 from vault.exporting import bundle
 from vault.exporting.partial import Partial
 
@@ -305,6 +305,17 @@ def test_something_that_comes_to_the_destination_meanwhile_stays(clinic: Vault, 
         run(clinic, tmp_path / "copy.zip", progress=lambda _d, _t: (tmp_path / "copy.zip").write_text("mine"))
     assert (tmp_path / "copy.zip").read_text() == "mine"
     assert not (tmp_path / "copy.zip.partial").exists()
+
+
+def test_what_was_left_of_an_erased_person_is_removed_when_it_is_found(clinic: Vault, tmp_path: Path) -> None:
+    live(clinic)
+    assert b"Likes tea" in interrupted(clinic, tmp_path / "copy.zip")["memories.jsonl"]
+    request = privacy(clinic).requests.open(user_id=USER, ground="gdpr.17.1.b")
+    request.preview()
+    request.run(roll=False)
+    with pytest.raises(NotFoundError):
+        run(clinic, tmp_path / "copy.zip")
+    assert not list(tmp_path.glob("copy*"))
 
 
 @pytest.mark.parametrize("form", ["archive", "folder"])
