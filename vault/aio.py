@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 from vault.exports import Exports
 from vault.rights import Holds, Request, Requests
 from vault.session import PathLike, Session, Vault
+from vault.subjects import Subjects
 from vault.types import Principal
 
 if TYPE_CHECKING:
@@ -67,9 +68,29 @@ class AsyncSession:
         return AsyncHolds(self.sync.holds)
 
     @property
+    def subjects(self) -> AsyncSubjects:
+        """`Session.subjects`, its calls in worker threads."""
+        return AsyncSubjects(self.sync.subjects)
+
+    @property
     def exports(self) -> AsyncExports:
         """`Session.exports`, its calls in worker threads."""
         return AsyncExports(self.sync.exports)
+
+
+class AsyncSubjects:
+    """`Subjects` for asyncio; `sync` is the object underneath."""
+
+    def __init__(self, subjects: Subjects) -> None:
+        self.sync = subjects
+
+    rename = _lift(Subjects.rename)
+    merge = _lift(Subjects.merge)
+    aliases = _lift(Subjects.aliases)
+    add_alias = _lift(Subjects.add_alias)
+    remove_alias = _lift(Subjects.remove_alias)
+    find_mentions = _lift(Subjects.find_mentions)
+    redact_mentions = _lift(Subjects.redact_mentions)
 
 
 class AsyncExports:

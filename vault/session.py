@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from vault.flows.bulk import BulkResult
     from vault.flows.context import Caller, Stages
     from vault.rights import Holds, Requests
+    from vault.subjects import Subjects
 
 PathLike = str | os.PathLike[str]
 Filters = Mapping[str, Any]
@@ -248,6 +249,13 @@ class Session:
         from vault.rights import Holds
 
         return Holds(self._stages, self._caller)
+
+    @property
+    def subjects(self) -> Subjects:
+        """Who people are, and where they are mentioned in the memories of others."""
+        from vault.subjects import Subjects
+
+        return Subjects(self._stages, self._caller)
 
     @property
     def exports(self) -> Exports:

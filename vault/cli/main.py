@@ -23,6 +23,7 @@ from vault.cli import (
     policies,
     requests,
     retention,
+    subjects,
 )
 from vault.cli.failures import guarded
 from vault.cli.verbs import Asked, with_shared
@@ -103,6 +104,7 @@ importing.register(app)
 exports.register(app)
 requests.register(app)
 holds.register(app)
+subjects.register(app)
 inspecting.register(app)
 policies.register(app)
 detecting.register(app)

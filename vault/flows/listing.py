@@ -46,14 +46,14 @@ def list_page(
         tree = parse_filter(filters)  # type: ignore[arg-type]
         why = reveal_reason(call, reveal)
         question = _question(call, scope, tree, str(order))
-        after = _read_cursor(call, cursor, question)
+        after = read_cursor(call, cursor, question)
         found = locate(call, scope)
         memories: list[Memory] = []
         following: str | None = None
         if found is not None:
             with call.records.reading():
                 memories, last, more = _page(call, found, tree, count, str(order), after)
-            following = _write_cursor(call, last, question) if more and last is not None else None
+            following = write_cursor(call, last, question) if more and last is not None else None
             memories = revealed(call, found, memories, why)
         log_read(call, found, [memory.id for memory in memories], why)
     return Page(tuple(memories), following)
@@ -103,13 +103,15 @@ def _question(call: Call, scope: Scope, tree: Filter | None, order: str) -> byte
     )
 
 
-def _write_cursor(call: Call, last: tuple[int, int], question: bytes) -> str:
+def write_cursor(call: Call, last: tuple[int, int], question: bytes) -> str:
+    """Where an answer ended, bound to its question."""
     data = last[0].to_bytes(8, "big") + last[1].to_bytes(8, "big")
     mac = hmac_sha256(call.tenant.key("tags"), question, data)[:_CURSOR_MAC]
     return base64.urlsafe_b64encode(data + mac).decode()
 
 
-def _read_cursor(call: Call, cursor: object, question: bytes) -> tuple[int, int] | None:
+def read_cursor(call: Call, cursor: object, question: bytes) -> tuple[int, int] | None:
+    """Where to go on; raises InvalidInputError for a cursor of another question."""
     if cursor is None:
         return None
     try:

@@ -79,7 +79,7 @@ def rename(
     keep, dry = validate.flag("keep_old_as_alias", keep_old), validate.flag("dry_run", dry_run)
     why = validate.reason(reason)
     with calling(stages, caller, RENAME) as call:
-        _refuse_bound(call)
+        refuse_bound(call)
         subject = person(call, old)
         names = identity.names(stages.keystore, call.tenant, subject.sid)
         if names.primary == ("user", new):
@@ -125,7 +125,7 @@ def merge(
     if one == other:
         raise InvalidInputError("subject.same", "source and into are the same id")
     with calling(stages, caller, MERGE) as call:
-        _refuse_bound(call)
+        refuse_bound(call)
         gone, stays = person(call, one), person(call, other)
         names = identity.names(stages.keystore, call.tenant, stays.sid)
         row = call.records.subject(gone.sid)
@@ -187,7 +187,7 @@ def aliases(stages: Stages, caller: Caller, user_id: object) -> PersonIds:
     """The ids of the person that any of them names."""
     wanted = _id("user_id", user_id)
     with calling(stages, caller, ALIAS) as call:
-        _refuse_bound(call)
+        refuse_bound(call)
         subject = person(call, wanted)
         names = identity.names(stages.keystore, call.tenant, subject.sid)
         row = call.records.subject(subject.sid)
@@ -231,7 +231,7 @@ def _renamed_by(
 ) -> PersonIds:
     wanted, why = _id("user_id", user_id), validate.reason(reason)
     with calling(stages, caller, ALIAS) as call:
-        _refuse_bound(call)
+        refuse_bound(call)
         subject = person(call, wanted)
         after(call.tenant, subject, identity.names(stages.keystore, call.tenant, subject.sid))
         if not held:
@@ -262,7 +262,8 @@ def person(call: Call, user_id: str) -> SubjectKeys:
     return subject
 
 
-def _refuse_bound(call: Call) -> None:
+def refuse_bound(call: Call) -> None:
+    """Raises InvalidInputError in a session bound to one user: these acts are about more than one."""
     if call.caller.user_id is not None:
         raise InvalidInputError("scope.bound", "this session is bound to one user; open one that is not")
 
