@@ -104,6 +104,12 @@ def _kept_proof(kept: dict[str, Any], keys: list[tuple[bytes, int]]) -> KeyProof
     return KeyProof(proof.size, proof.root, tuple(leaf for leaf in proof.leaves if leaf.leaf in wanted))
 
 
+def _folders(vault: Path, archive: Path) -> list[Path]:
+    """Where files of the vault lie: the archive of the log may be kept elsewhere."""
+    inside = archive.resolve().is_relative_to(vault.resolve())
+    return [vault] if inside or not archive.is_dir() else [vault, archive]
+
+
 def _probe(call: Call, folder: Path, body: dict[str, Any]) -> Probe:
     stages, store = call.stages, call.store
     records, keystore = (
@@ -120,7 +126,7 @@ def _probe(call: Call, folder: Path, body: dict[str, Any]) -> Probe:
                 ),
                 DatabasePlan(folder / "keystore" / f"keystore-{epoch}.db", file_key, keystore),
             ],
-            [folder],
+            _folders(folder, store.archive.folder),
             [*records, *keystore],
         )
     return Probe(VERSION, found.pages, found.frames, found.files, found.needles, found.hits)

@@ -147,8 +147,10 @@ _FINDERS: Final = {
 
 # --- counting --------------------------------------------------------------------------------------------------------
 
-STORES: Final = ("memories", "points", "history", "tokens", "replays", "log details", "data keys")
-_PASSING: Final = ("replays", "log details")
+STORES: Final = (
+    "memories", "points", "history", "tokens", "replays", "log details", "archived details", "data keys",
+)  # fmt: skip
+_PASSING: Final = ("replays", "log details", "archived details")
 
 
 def counted(call: Call, found: Sequence[Target]) -> dict[str, int]:
@@ -161,7 +163,14 @@ def counted(call: Call, found: Sequence[Target]) -> dict[str, int]:
             total[name] += count
         if target.whole:
             total["data keys"] += sum(key in live for key in target.data_keys())
+    total["archived details"] = _archived(call, {target.sid for target in found if target.whole})
     return total
+
+
+def _archived(call: Call, sids: set[bytes]) -> int:
+    """How many details of these subjects the archive of the log has; all bundles are read once."""
+    head = call.store.archive.head() if sids else None
+    return sum(one.sid in sids for one in call.store.archive.details(0, head.size)) if head is not None else 0
 
 
 def _of_rows(call: Call, target: Target, row: SubjectRow) -> dict[str, int]:
@@ -183,7 +192,8 @@ def _of_rows(call: Call, target: Target, row: SubjectRow) -> dict[str, int]:
 
 
 def counts(before: dict[str, int], after: dict[str, int]) -> list[Count]:
-    return [Count(name, before[name], after[name]) for name in STORES if before[name] or after[name]]
+    pairs = ((name, before.get(name, 0), after[name]) for name in STORES)
+    return [Count(name, was, left) for name, was, left in pairs if was or left]
 
 
 def digest(
@@ -197,7 +207,9 @@ def digest(
     Not over what changes without a write: every read adds to the log, and a repeated write is forgotten after a day.
     """
     lasting = [(store, count) for store, count in total if store not in _PASSING]
-    what = repr((sorted(asked.items()), [sorted(t.to_json().items()) for t in found], list(withheld), lasting))
+    what = repr(
+        (sorted(asked.items()), [sorted(t.to_json().items()) for t in found], list(withheld), lasting)
+    )
     return hashlib.sha256(what.encode()).hexdigest()
 
 
