@@ -41,23 +41,31 @@ _BATCH: Final = 500
 
 @dataclass(slots=True)
 class Moved:
-    """How much went over, and the number of whom it went to."""
+    """How much went over, the number of whom it went to, and by how much row numbers grew."""
 
     s: int
+    by: int = 0
     memories: int = 0
     versions: int = 0
     tokens: int = 0
 
 
-def move(store: OpenStore, source: SubjectKeys, into: SubjectKeys, user_id: str) -> Moved:
-    """Inside a transaction: everything of `source` becomes rows of `into`, whose user id is `user_id`."""
+def move(
+    store: OpenStore, source: SubjectKeys, into: SubjectKeys, user_id: str, *, by: int | None = None
+) -> Moved:
+    """Inside a transaction: everything of `source` becomes rows of `into`, whose user id is `user_id`.
+
+    `by` is how much row numbers grew when this was done before, so that ids given out since mean the same again.
+    """
     records = store.records
     there = records.ensure_subject(into.sid, into.kid)
     here = records.subject(source.sid)
     if here is None:
         return Moved(there.s)
-    first = records.allocate(there.s, here.next_n - 1)
-    work = _Move(store.tenant, records, source, into, here.s, there.s, first - 1, user_id)
+    free = there.next_n - 1
+    by = free if by is None or by < free else by
+    records.allocate(there.s, by - free + here.next_n - 1)
+    work = _Move(store.tenant, records, source, into, here.s, there.s, by, user_id)
     work.take_tokens()
     for rows in _batches(records, here.s):
         work.take_memories(rows)
@@ -66,10 +74,10 @@ def move(store: OpenStore, source: SubjectKeys, into: SubjectKeys, user_id: str)
     for row in records.replays(here.s):
         records.replace_replay(row, taken_over(store.tenant, source, into, row, there.s))
     details = dict(work.details())
-    records.move_subject(here.s, there.s, first - 1)
+    records.move_subject(here.s, there.s, by)
     for seq, detail in details.items():
         records.replace_detail(seq, detail)
-    seal_blocks(store.tenant, into, records, there.s, range(first, first + here.next_n - 1))
+    seal_blocks(store.tenant, into, records, there.s, range(there.next_n, by + here.next_n))
     return work.done
 
 
@@ -98,7 +106,7 @@ class _Move:
     _terms: dict[str, int] = field(default_factory=dict)  # token of the other: the term of its value
 
     def __post_init__(self) -> None:
-        self.done = Moved(self.s)
+        self.done = Moved(self.s, self.by)
         self._tokens = TokenMap(self.tenant, self.into, self.records, self.s)
 
     def take_tokens(self) -> None:
@@ -207,23 +215,36 @@ def rewrite_user(store: OpenStore, subject: SubjectKeys, s: int, user_id: str) -
 # --- restored files --------------------------------------------------------------------------------------------------
 
 
-def merge_again(keystore: Keystore, store: OpenStore, detail: Mapping[str, Any]) -> None:
-    """Follow a merge of which an older keystore knows nothing, its rows too where older ones were put back with it.
+def rows_again(keystore: Keystore, store: OpenStore, detail: Mapping[str, Any]) -> Moved | None:
+    """Inside a transaction: restored rows of somebody who was merged since go over again, while their keys are there.
 
-    Where the other person is not in the keystore either, and was not erased, nothing is done: the one is still there.
+    None where there are none, or where keys are missing: of the one, of the other, or of a part of the rows.
     """
     tenant, records = store.tenant, store.records
     source = keystore.subject_by_sid(tenant, bytes.fromhex(detail["from"]))
     into = keystore.subject_by_sid(tenant, bytes.fromhex(detail["sid"]))
-    erased = any(kid.hex() == detail["kid"] for kid, _ in keystore.tombstones(tenant.tid))
-    if into is None and not erased:
-        return
     here = records.subject(source.sid) if source is not None else None
-    if source is not None and into is not None and here is not None:
-        names = identity.open_names(tenant, into, bytes.fromhex(detail["names"]))
-        if records.sealed_under().get(here.s, {}).keys() <= source.deks.keys():
-            with records.transaction():
-                moved = move(store, source, into, names.primary[1])
+    if source is None or into is None or here is None:
+        return None
+    if not records.sealed_under().get(here.s, {}).keys() <= source.deks.keys():
+        return None
+    names = identity.open_names(tenant, into, bytes.fromhex(detail["names"]))
+    return move(store, source, into, names.primary[1], by=detail["by"])
+
+
+def merge_again(keystore: Keystore, store: OpenStore, detail: Mapping[str, Any]) -> None:
+    """Follow a merge that an older keystore does not know; rows that are restored with it go over first.
+
+    Where the other person is not in the keystore either, and was not erased, nothing is done: the one is still there.
+    """
+    tenant, records = store.tenant, store.records
+    into = keystore.subject_by_sid(tenant, bytes.fromhex(detail["sid"]))
+    if into is None and not any(kid.hex() == detail["kid"] for kid, _ in keystore.tombstones(tenant.tid)):
+        return
+    if records.subject(bytes.fromhex(detail["from"])) is not None:
+        with records.transaction():
+            moved = rows_again(keystore, store, detail)
+            if moved is not None:
                 store.log.append_system("restore.reconciled", count=max(1, moved.memories))
-            naming.take_over_details(store, into.sid)
+    naming.take_over_details(store, bytes.fromhex(detail["sid"]))
     naming.absorb(keystore, tenant, detail)

@@ -53,10 +53,13 @@ def told(tenant: TenantKeys, subject: SubjectKeys, names: Names) -> dict[str, An
     return {"sid": subject.sid.hex(), "names": identity.seal_names(tenant, subject, names).hex()}
 
 
-def told_merge(tenant: TenantKeys, source: SubjectKeys, into: SubjectKeys, names: Names) -> dict[str, Any]:
-    """The same for a merge: `names` are those of both."""
+def told_merge(
+    tenant: TenantKeys, source: SubjectKeys, into: SubjectKeys, names: Names, by: int
+) -> dict[str, Any]:
+    """The same for a merge: `names` are those of both, `by` is how much the one's row numbers grew."""
     keys = [{"kid": source.kid.hex(), "generation": generation} for generation in sorted(source.deks)]
-    return {**told(tenant, into, names), "kid": into.kid.hex(), "from": source.sid.hex(), "keys": keys}
+    told_of = {"kid": into.kid.hex(), "from": source.sid.hex(), "keys": keys, "by": by}
+    return {**told(tenant, into, names), **told_of}
 
 
 def note(store: Store, seq: int) -> None:

@@ -163,7 +163,7 @@ def _merge(
     told = _bounded(names.plus(*identity.names(keystore, tenant, source.sid).all()))
     with store.records.transaction():
         moved = merging.move(store, source, into, told.primary[1])
-        followed = naming.told_merge(tenant, source, into, told)
+        followed = naming.told_merge(tenant, source, into, told, moved.by)
         _tell(store, event, into, moved.s, told, count=moved.memories, followed=followed)
     naming.catch_up(keystore, store)
     with store.records.transaction(durable=False):
