@@ -89,8 +89,7 @@ class TenantArchive:
                 "the log archive knows more of the log than the records do: an older records file was put back."
                 " Use memvault backup restore, which brings the log along",
             )
-        known = store.checkpoint_at(head.size)
-        if known is not None and not hmac.compare_digest(Frontier.from_bytes(known[2]).root(), head.root):
+        if not _holds(store, head):
             raise forked()
 
     def entries(self, start: int, size: int) -> Iterator[bytes]:
@@ -226,6 +225,14 @@ def _detail(row: LogRowLike, store: ArchivedStore, sids: dict[int, bytes | None]
         sids[row.s] = subject.sid if subject is not None else None
     sid = sids[row.s]
     return Detail(row.seq, sid, row.detail) if sid is not None else Detail(row.seq, None, None)
+
+
+def _holds(store: LogStore, head: Checkpoint) -> bool:
+    """Whether a stored log has this head on its way, from the nearest checkpoint before it."""
+    there = store.checkpoint_at(head.size)
+    earlier = [there] if there else [one for one in store.checkpoints() if one[0] < head.size]
+    frontier = Frontier.from_bytes(earlier[-1][2]) if earlier else Frontier()
+    return _leads_to(frontier, head, store)
 
 
 def _leads_to(frontier: Frontier, known: Checkpoint, store: LogStore) -> bool:

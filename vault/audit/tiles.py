@@ -110,7 +110,7 @@ class Tiles:
     def entries(self, start: int, size: int) -> Iterator[bytes]:
         """Entries from number `start` on, of the tree of `size`. Raises AuditChainError where one is missing."""
         at = start // TILE_WIDTH * TILE_WIDTH
-        while at < size:
+        while start < size and at < size:
             width = min(TILE_WIDTH, size - at)
             bundle = self._either("entries", at // TILE_WIDTH, width)
             entries = _unpack(bundle) if bundle is not None else []

@@ -22,7 +22,7 @@ from vault.flows.context import Call, Caller, Stages, calling, milliseconds
 from vault.flows.holds import refuse_held
 from vault.flows.points import seal_blocks
 from vault.flows.redact import Finished, Material, finish, preview, settled
-from vault.flows.scope import locate
+from vault.flows.scope import LOGGED_IDS, locate
 from vault.flows.sign import sign_if_due
 from vault.flows.tokens import TokenMap
 from vault.flows.write import fill, redactor, seal_row
@@ -179,7 +179,8 @@ def delete_all(stages: Stages, caller: Caller, scope: Scope) -> int:
                 if all(getattr(row, tag) == value for tag, value in found.wanted.items())
             ]
             remove_rows(call, found.subject, rows, "DELETE", None)
-            call.store.log.append(call.event(count=len(rows)), found.subject, found.s)
+            named = [ids.encode(call.tenant, row) for row in rows[:LOGGED_IDS]]
+            call.store.log.append(call.event(count=len(rows), ids=named), found.subject, found.s)
         _forget(call, found.subject)
         sign_if_due(call)
     return len(rows)

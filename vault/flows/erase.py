@@ -16,6 +16,7 @@ from typing import Any, Final
 from vault.audit.certified import Count
 from vault.crypto.record import read_stub
 from vault.errors import NotFoundError, StorageError
+from vault.flows import ids
 from vault.flows.change import find_visible, remove_rows
 from vault.flows.context import Call, milliseconds
 from vault.flows.holds import is_held
@@ -276,7 +277,9 @@ def _remove_part(call: Call, target: Target) -> None:
             rows = [memory for memory in found if memory is not None]
             if rows:
                 remove_rows(call, subject, rows, "ERASE", None)
-                call.store.log.append(call.event(action="subject.erase", count=len(rows)), subject, row.s)
+                named = [ids.encode(call.tenant, memory) for memory in rows]  # for a restore of older records
+                event = call.event(action="subject.erase", count=len(rows), ids=named)
+                call.store.log.append(event, subject, row.s)
 
 
 def purge(call: Call, found: Sequence[Target]) -> None:

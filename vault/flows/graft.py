@@ -163,7 +163,7 @@ def _refresh_details(store: OpenStore, graft: Graft, keys: DataKeys) -> None:
     """Details of the file's own entries whose generation is destroyed: the archive may have them sealed anew."""
     if graft.head is None:
         return
-    archived = store.archive.walk(0, min(graft.base, graft.head.size))
+    archived = store.archive.walk(0, graft.head.size)
     for row, (seq, _, detail) in zip(store.records.log(), archived, strict=False):
         fresh = detail.blob if detail is not None and detail.sid is not None else None
         if row.s is None or row.detail is None or fresh is None or _opens(row.detail, keys):

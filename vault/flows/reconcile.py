@@ -21,6 +21,7 @@ from vault.flows.bodies import decode, open_bodies, open_value, record_id
 from vault.flows.merging import merge_again
 from vault.flows.naming import ALIAS, MERGE, RENAME, follow
 from vault.flows.stores import OpenStore
+from vault.keys import cases
 from vault.keys.keyring import SubjectKeys, TenantKeys
 from vault.keys.keystore import Keystore, StoredCheckpoint
 from vault.keys.repair import DataKeys, bury
@@ -51,6 +52,14 @@ REPLAYS: Final[dict[str, Replay]] = {
     ALIAS: follow,
     MERGE: lambda _keystore, _tenant, _detail: 0,  # at opening, with the rows
 }
+
+
+REMOVALS: Final = frozenset(  # what leaves a generation to be destroyed by the next roll
+    {
+        "memory.delete", "memory.delete_all", "memory.expire", "memory.rescan", "retention.run", "subject.erase",
+        "subject.redact_mentions",
+    }
+)  # fmt: skip
 
 
 def replayable(log: TenantLog, rows: Iterable[LogRowLike]) -> list[tuple[str, dict[str, Any]]]:
@@ -197,7 +206,7 @@ def _purge_generations(store: OpenStore, subject: SubjectKeys, s: int, gone: fro
         if _under(replay.result, gone):
             records.discard(replay)
             done["replays"] += 1
-    _count_tokens(store.tenant, subject, records, s)
+    count_tokens(store.tenant, subject, records, s)
     return done
 
 
@@ -210,8 +219,8 @@ def _under(blob: bytes, generations: frozenset[int]) -> bool:
         ) from None
 
 
-def _count_tokens(tenant: TenantKeys, subject: SubjectKeys, records: RecordStore, s: int) -> None:
-    """References to tokens from what is left; a token that nothing names any more goes, with its value."""
+def count_tokens(tenant: TenantKeys, subject: SubjectKeys, records: RecordStore, s: int) -> None:
+    """Count the references to tokens anew; a token that nothing names any more goes, with its value."""
     used: Counter[str] = Counter()
     for body in open_bodies(tenant, subject, records.memories(s)):
         used.update(body.tokens)
@@ -225,6 +234,37 @@ def _count_tokens(tenant: TenantKeys, subject: SubjectKeys, records: RecordStore
         records.refer_token(s, token.token, used[token.token] - token.refs)
 
 
+# --- the keystore follows the log ----------------------------------------------------------------------------------
+
+
+def do_again(keystore: Keystore, tenant: TenantKeys, entries: Iterable[tuple[str, dict[str, Any]]]) -> None:
+    """Do what entries did to the keystore, where it is not done; first who was erased, who gets nothing back."""
+    for action, detail in sorted(entries, key=lambda one: one[0] != TOMBSTONE):
+        REPLAYS[action](keystore, tenant, detail)
+
+
+def merge_rows_again(
+    keystore: Keystore, store: OpenStore, entries: Iterable[tuple[str, dict[str, Any]]]
+) -> None:
+    """After `do_again`: two people who became one since become one in keystore and rows; ids given since stay last."""
+    for action, detail in entries:
+        if action == MERGE:
+            merge_again(keystore, store, detail)
+        elif action in (RENAME, ALIAS):
+            follow(keystore, store.tenant, detail)
+
+
+def mark_again(keystore: Keystore, store: OpenStore, start: int) -> None:
+    """Subjects of which something was removed since wait for a roll, which an older keystore does not know."""
+    for row in store.records.log(start):
+        entry = strict_loads(row.entry)
+        if row.s is None or entry["act"] not in REMOVALS or entry["res"] != "ok" or not entry["n"]:
+            continue
+        subject = store.records.subject_by_number(row.s)
+        if subject is not None:
+            cases.mark_stale(keystore, store.tenant.tid, subject.sid)
+
+
 # --- at opening ----------------------------------------------------------------------------------------------------
 
 
@@ -233,13 +273,15 @@ def reconcile(keystore: Keystore, store: OpenStore, known: StoredCheckpoint | No
     tid = store.tenant.tid
     start = known.size if known is not None else 0
     entries = replayable(store.log, store.records.log(start))
-    for action, detail in sorted(entries, key=lambda one: one[0] != TOMBSTONE):  # who is erased gets nothing back
-        REPLAYS[action](keystore, store.tenant, detail)
-        if action == MERGE:
-            merge_again(keystore, store, detail)
+    do_again(keystore, store.tenant, entries)
+    merge_rows_again(keystore, store, entries)
     last = store.records.last_checkpoint()
     graves = len(keystore.tombstones(tid))
     settled = store.records.setting(TOMBSTONES) == graves + 1
+    if (
+        last is not None and start < last[0]
+    ):  # never so but after a crash, or when an older keystore was put back
+        mark_again(keystore, store, start)
     rows = store.records.subjects()
     live = {kid for kid, _ in keystore.live_kids(tid)}
     orphans = any(row.kid not in live for row in rows)

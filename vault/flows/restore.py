@@ -28,10 +28,12 @@ from vault.errors import (
     StorageError,
 )
 from vault.files import FILE_MODE, convert_os, private_folder, sync_file
-from vault.flows import backup, graft, manifest, tenants
-from vault.flows.context import SYSTEM_TENANT, Caller, Stages, calling
+from vault.flows import backup, graft, manifest, removals, tenants
+from vault.flows.context import SYSTEM_TENANT, Caller, Stages, calling, milliseconds
 from vault.flows.manifest import Manifest, Part
-from vault.flows.reconcile import REPLAYS, purge, settle, survey
+from vault.flows.merging import rows_again
+from vault.flows.naming import MERGE
+from vault.flows.reconcile import do_again, merge_rows_again, purge, settle, survey
 from vault.flows.restore_plan import TenantPlan, give_up, log_restore, make_plan, refuse
 from vault.flows.restoring import Note
 from vault.flows.rotate import fresh_tenant, retag
@@ -165,8 +167,7 @@ def _restore_tenant(
 ) -> None:
     keystore, tid = stages.keystore, plan.tenant.tid
     stages.stores.discard(plan.tenant)
-    for action, detail in plan.log.replays:
-        REPLAYS[action](keystore, plan.tenant, detail)
+    do_again(keystore, plan.tenant, plan.log.replays)
     if accept_loss:
         give_up(stages, plan)
     tenant = fresh_tenant(stages, plan.tenant.name)
@@ -174,6 +175,7 @@ def _restore_tenant(
     store = stages.stores.connect(prepared, tenant)
     try:
         _bring_in_line(stages, caller, place, store, plan)
+        merge_rows_again(keystore, store, plan.log.replays)
         store.records.purge_free_space()
         head = graft.head_of(store.log, store.records, time.time_ns() // 1_000_000)
     finally:
@@ -195,6 +197,13 @@ def _bring_in_line(stages: Stages, caller: Caller, place: Path, store: OpenStore
         found = survey(store.records, lambda: keys)
         graft.bring_forward(keystore, store, plan.log, keys, found)
         done = purge(keystore, store, found)
+        for action, detail in plan.log.replays:
+            if action == MERGE:  # first: what was removed since is named by ids of after the merge
+                rows_again(keystore, store, detail)
+        done += removals.remove_again(keystore, store, plan.log.base)
+        done += removals.remove_expired(keystore, store, milliseconds(stages.now()))
+        if plan.log.lost:
+            done += removals.remove_stale(keystore, store)
         if store.records.setting("tags") not in tenant.versions["tags"]:
             retag(keystore, tenant, store, lambda _done, _total: None)
         settle(keystore, store)

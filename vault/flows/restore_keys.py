@@ -15,7 +15,7 @@ from typing import Any
 
 from vault.errors import ConfigError, IntegrityViolationError, KeyProviderError, RollbackError, VaultError
 from vault.flows.context import Caller, Stages, calling
-from vault.flows.reconcile import REPLAYS, purge, settle, survey
+from vault.flows.reconcile import do_again, mark_again, merge_rows_again, purge, settle, survey
 from vault.flows.restore_plan import TenantPlan, give_up, log_restore, make_plan, of_tenant, refuse
 from vault.flows.restoring import Note
 from vault.flows.rotate import fresh_tenant
@@ -149,14 +149,15 @@ def _bring_in_line(stages: Stages, caller: Caller, name: str, plan: TenantPlan, 
     """What the log did to the keystore, once more; then the rows, as for any store that opens."""
     keystore = stages.keystore
     tenant = fresh_tenant(stages, plan.tenant.name)
-    for action, detail in plan.log.replays:
-        REPLAYS[action](keystore, tenant, detail)
+    do_again(keystore, tenant, plan.log.replays)
     if accept_loss:
         give_up(stages, plan)
     tenant = fresh_tenant(stages, plan.tenant.name)
     store = stages.stores.connect(stages.stores.path(tenant), tenant)
     try:
         store.log.pack = stages.policy.digest[:16]
+        merge_rows_again(keystore, store, plan.log.replays)
+        mark_again(keystore, store, plan.log.known.size if plan.log.known is not None else 0)
         with store.records.transaction():
             done = purge(keystore, store, survey(store.records, lambda: DataKeys.of(keystore, tenant.tid)))
             settle(keystore, store)

@@ -272,7 +272,11 @@ def _remove(call: Call, s: int, rule: _Rule, places: Sequence[tuple[int, int]]) 
     if count:
         shown = [ids.encode(call.tenant, row) for row in named]
         event = call.event(
-            count=count, object_id=shown[0] if len(shown) == 1 else "", ids=shown, rule=rule.name
+            count=count,
+            object_id=shown[0] if len(shown) == 1 else "",
+            ids=shown,
+            rule=rule.name,
+            record=rule.record,
         )
         call.store.log.append(event, subject, s)
     return count
