@@ -9,7 +9,6 @@ import random
 import stat
 import zipfile
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -401,10 +400,35 @@ def test_no_archive_at_all(tmp_path: Path, case: Case) -> None:
 def test_damaged_zips_are_refused_and_never_crash(whole: Path, case: Case) -> None:
     archive, verifiers = zipped(whole), case.verifiers()
     data, choose = archive.read_bytes(), random.Random(4)
-    for _ in range(60):
+    for _ in range(200):
         damaged = bytearray(data)
-        for _ in range(choose.choice((1, 3, 40))):
-            damaged[choose.randrange(len(damaged))] = choose.randrange(256)
-        archive.write_bytes(damaged[: choose.choice((len(data), choose.randrange(len(data))))])
-        with suppress(VerificationError):
+        for _ in range(
+            choose.choice((1, 3, 40))
+        ):  # mostly in the directory, where names, sizes and places stand
+            first = choose.choice((0, len(damaged) - 3000, len(damaged) - 3000))
+            damaged[choose.randrange(first, len(damaged))] = choose.randrange(256)
+        archive.write_bytes(damaged[: choose.choice((len(data), len(data), choose.randrange(len(data))))])
+        try:
             verify.verify_evidence(archive, verifiers)
+        except VerificationError as error:
+            named = error.check
+        else:
+            named = "what was damaged is not part of any file"
+        assert named
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("header_offset", 0x7FFFFFF0), ("filename", "")], ids=["elsewhere", "no name"]
+)
+def test_directories_that_lead_nowhere(
+    whole: Path, case: Case, monkeypatch: pytest.MonkeyPatch, field: str, value: object
+) -> None:
+    archive, listed = zipped(whole), zipfile.ZipFile.infolist
+
+    def damaged(self: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+        found = listed(self)
+        setattr(found[0], field, value)
+        return found
+
+    monkeypatch.setattr(zipfile.ZipFile, "infolist", damaged)
+    assert refused(archive, case) == "archive"

@@ -634,7 +634,7 @@ class Verdict:
     def sentences(self) -> list[str]:
         """The verdict for a person; never stronger than the certificate's weakest word."""
         said = [
-            f"verified: {self.state}: request {self.request}, scope {self.scope}, {self.keys} keys erased"
+            f"verified: {self.state}: request {self.request}, scope {self.scope}, keys erased: {self.keys}"
         ]
         for number, state, at in self.epochs:
             said.append(f"epoch {number}: {state}, {at}: {_MEANING[state]}")
@@ -1170,7 +1170,7 @@ class Files:
     def _list_zip(self, archive: zipfile.ZipFile) -> None:
         for item in archive.infolist():
             kind = stat.S_IFMT(item.external_attr >> 16)
-            require(kind in (0, stat.S_IFREG) and not item.is_dir(), "there is something else than files")
+            require(kind in (0, stat.S_IFREG), "there is something else than files")
             require(not item.flag_bits & 1, "a file is encrypted")
             require(
                 item.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED), "a file is packed otherwise"
@@ -1201,7 +1201,11 @@ class Files:
             with self._zip.open(name) if self._zip else (self._place / name).open("rb") as source:
                 data = source.read(expected + 1)
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError):
-            raise VerificationError("a file of the archive cannot be unpacked") from None
+            raise VerificationError("a file of the archive cannot be unpacked", "archive") from None
+        except OSError:
+            if self._zip is None:
+                raise
+            raise VerificationError("a file of the archive lies elsewhere than it says", "archive") from None
         require(len(data) == expected, "a file does not have the size that it claims")
         if name in self._digests:
             if hashlib.sha256(data).hexdigest() != self._digests[name]:
@@ -1455,7 +1459,8 @@ def _known(
                 require(name == f"checkpoints/{one.size}", "a checkpoint is filed under another size")
             known.append(("checkpoint-root", one))
         elif name.startswith("certificates/"):
-            data = files.read(name)
+            with checks("manifest"):
+                data = files.read(name)
             try:
                 verdict = verify_certificate(data, verifiers, now=now)
             except VerificationError as error:
