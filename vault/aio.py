@@ -125,7 +125,7 @@ class AsyncRequests:
         self.sync = requests
 
     def get(self, request_id: str) -> AsyncRequest:
-        """A request by its id; it is looked for when it is used."""
+        """A request by its id; it is looked for when it is used. InvalidInputError for what cannot be an id."""
         return AsyncRequest(self.sync.get(request_id))
 
     async def open(
@@ -141,7 +141,6 @@ class AsyncRequests:
         tenant: bool = False,
         expired: bool = False,
     ) -> AsyncRequest:
-        """`Requests.open` in a worker thread."""
         made = await _in_thread(
             self.sync.open,
             type=type,
@@ -156,6 +155,7 @@ class AsyncRequests:
         )
         return AsyncRequest(made)
 
+    open.__doc__ = Requests.open.__doc__  # noqa: A003 - the method above
     list = _lift(Requests.list)
     roll = _lift(Requests.roll)
 

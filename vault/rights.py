@@ -110,7 +110,10 @@ class Requests:
         return Request(self._opened, self._caller, self._folder, made.id)
 
     def get(self, request_id: str) -> Request:
-        """A request by its id; it is looked for when it is used."""
+        """A request by its id; it is looked for when it is used. InvalidInputError for what cannot be an id."""
+        from vault.flows.holds import identifier
+
+        identifier("request_id", request_id)
         return Request(self._opened, self._caller, self._folder, request_id)
 
     def list(self) -> list[RequestInfo]:
@@ -149,12 +152,14 @@ class Holds:
         review: date | None = None,
     ) -> Hold:
         """Hold everything about a person (or scope), or the whole tenant; a person may have no memories yet."""
+        from vault.errors import InvalidInputError
         from vault.flows import holds, validate
 
         named: dict[str, Any] = {"user_id": user_id, "agent_id": agent_id, "app_id": app_id, "run_id": run_id}
-        scope = None
-        if not validate.flag("tenant", tenant) or any(value is not None for value in named.values()):
-            scope = validate.scope(**named)
+        whole = validate.flag("tenant", tenant)
+        if whole and any(value is not None for value in named.values()):
+            raise InvalidInputError("scope.one", "name one scope: ids or tenant")
+        scope = None if whole else validate.scope(**named)
         return holds.place(self._opened(), self._caller, scope, matter=matter, reason=reason, review=review)
 
     def release(self, hold_id: str, *, reason: str | None = None) -> Hold:

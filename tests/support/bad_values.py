@@ -393,6 +393,16 @@ def memory_ids() -> list[Bad]:
     return table("memory.unknown", {**wrong_types(), **values}, NotFoundError)
 
 
+def case_ids(name: str) -> list[Bad]:
+    """The id of a request or a hold: 32 hex digits."""
+    forms = {
+        "empty": "", "a word": CANARY, "a UUID": _UUID, "capitals": "AB" * 16, "too short": "0" * 31,
+        "too long": "0" * 33,
+        "full-width digits": "\uff10" * 32, "a line end": "0" * 32 + "\n", **_CONTROLS, **_SURROGATES,
+    }  # fmt: skip
+    return [*table(f"{name}.type", {**wrong_types(), "None": None}), *table(f"{name}.form", forms)]
+
+
 def principals() -> list[Bad]:
     roles = {
         "a list": [CANARY], "a text": CANARY, "None": None, "a tuple of ints": (NUMBER,), "an empty word": ("",),

@@ -20,15 +20,20 @@ from support.calls import Clock, auditor, held, operator, session_of, staff, tol
 
 from vault import AsyncSession, AsyncVault, Principal, Session, Vault, VaultError
 from vault.admin import Admin
-from vault.aio import AsyncExports
+from vault.aio import AsyncExports, AsyncHolds, AsyncRequest, AsyncRequests
 from vault.crypto.primitives import SecretKey
-from vault.errors import ConfigError, InvalidInputError
+from vault.errors import ConfigError, ConflictError, InvalidInputError, NotFoundError
 from vault.exports import Exports
 from vault.flows.rotate import LEVELS
+from vault.rights import Holds, Request, Requests
 
-CLASSES = (Session, AsyncSession, Exports, AsyncExports, Admin, Vault, AsyncVault)
+CLASSES = (
+    Session, AsyncSession, Exports, AsyncExports, Requests, AsyncRequests, Request, AsyncRequest, Holds, AsyncHolds,
+    Admin, Vault, AsyncVault,
+)  # fmt: skip
 SCOPE = {name: bad.scopes() for name in ("user_id", "agent_id", "app_id", "run_id")}
 REVEAL = bad.texts(1_024)
+LIFTED = ("Session.", "Exports.", "Requests.", "Request.", "Holds.")
 ORDERS = ("CREATED_AT", "created_at ", "text", "--created_at")
 PRINCIPAL = {"principal": bad.principals(), "purpose": bad.purposes()}
 
@@ -89,6 +94,44 @@ TABLE: dict[str, dict[str, list[Bad]]] = {
         "progress": bad.callbacks(),
         "resume": bad.flags("resume"),
     },
+    "Requests.open": {
+        "type": bad.one_of("type.unknown", "Erasure", "export"),
+        "ground": bad.one_of("ground.unknown", "gdpr.17", "GDPR.17.1.B"),
+        **SCOPE,
+        "memory_ids": bad.table("scope.one", {"beside a person": [CANARY], "empty": [], "a text": CANARY}),
+        "tenant": bad.flags("tenant"),
+        "expired": bad.flags("expired"),
+    },
+    "Requests.get": {"request_id": bad.case_ids("request_id")},
+    "Requests.list": {},
+    "Requests.roll": {"force": bad.flags("force")},
+    "Request.info": {},
+    "Request.preview": {},
+    "Request.approve": {
+        "digest": bad.table(
+            "request.changed", {**bad.wrong_types(), "None": None, "a word": CANARY}, ConflictError
+        )
+    },
+    "Request.run": {"roll": [case for case in bad.flags("roll") if case.value is not None]},
+    "Request.certificate": {},
+    "Request.cancel": {},
+    "Holds.place": {
+        "matter": [*bad.table("text.type", {"None": None}), *bad.texts(200)],
+        **SCOPE,
+        "tenant": [*bad.flags("tenant"), *bad.table("scope.one", {"beside a person": True})],
+        "reason": bad.texts(1_024),
+        "review": bad.table(
+            "review.type", {**bad.wrong_types(), "a text": CANARY, "a date in words": "2031-01-01"}
+        ),
+    },
+    "Holds.release": {
+        "hold_id": [
+            *bad.case_ids("hold_id"),
+            *bad.table("hold.unknown", {"of nothing": "0" * 32}, NotFoundError),
+        ],
+        "reason": bad.texts(1_024),
+    },
+    "Holds.list": {"released": bad.flags("released")},
     "Admin.overview": {"most": bad.numbers("most", 10_000)},
     "Admin.doctor": {},
     "Admin.tenants": {},
@@ -103,7 +146,9 @@ TABLE: dict[str, dict[str, list[Bad]]] = {
     "Admin.keys_verify": {},
     "Admin.audit_verify": {
         "since": [
-            *bad.table("since.type", {"a text": CANARY, "bytes": CANARY.encode(), "texts": [CANARY], "None": None}),
+            *bad.table(
+                "since.type", {"a text": CANARY, "bytes": CANARY.encode(), "texts": [CANARY], "None": None}
+            ),
             *bad.table("since.length", {"empty": [b""], "too long": [b"x" * 65_537]}),
         ]
     },
@@ -143,7 +188,7 @@ TABLE: dict[str, dict[str, list[Bad]]] = {
     "Vault.close": {},
     "AsyncVault.close": {},
 }
-for _name in [name for name in TABLE if name.startswith(("Session.", "Exports."))]:
+for _name in [name for name in TABLE if name.startswith(LIFTED)]:
     TABLE[f"Async{_name}"] = TABLE[_name]
 for _name in ("open", "session", "admin"):
     TABLE[f"AsyncVault.{_name}"] = TABLE[f"Vault.{_name}"]
@@ -157,6 +202,14 @@ GOOD: dict[str, dict[str, Any]] = {
     "delete_all": {"user_id": "pat-42"},
     "reveal": {"reason": "call her back"},
     "preview": {"user_id": "pat-42"},
+    "Requests.open": {"ground": "gdpr.17.1.b", "user_id": "pat-42"},
+    "Requests.list": {},
+    "Request.approve": {"digest": "0" * 64},
+    "Request.preview": {},
+    "Request.run": {},
+    "Holds.place": {"matter": "case 7", "user_id": "pat-42"},
+    "Holds.release": {"hold_id": "0" * 32},
+    "Holds.list": {},
     "create_tenant": {"name": "bank"},
     "audit_evidence": {"out": "/nowhere/evidence"},
     "keys_rotate": {"level": "detail"},
@@ -211,6 +264,8 @@ def target(vault: Vault, name: str) -> object:
     if owner.endswith("Exports"):
         privacy = session_of(vault, roles=("privacy",), purpose="rights-request")
         return privacy.exports if owner == "Exports" else AsyncSession(privacy).exports
+    if owner.endswith(("Requests", "Request", "Holds")):
+        return _rights(vault, owner)
     if owner == "Admin":
         if method == "import_many":
             return vault.admin(Principal("clinic", "importer", ("app",)), purpose="service")
@@ -218,11 +273,27 @@ def target(vault: Vault, name: str) -> object:
     return AsyncVault(vault) if owner == "AsyncVault" else vault
 
 
+def _rights(vault: Vault, owner: str) -> object:
+    """Requests, holds, or a request about pat-42 that was previewed; the awaited ones where those are asked for."""
+    privacy = session_of(vault, roles=("privacy",), purpose="rights-request")
+    session = AsyncSession(privacy) if owner.startswith("Async") else privacy
+    if not owner.endswith("Request"):
+        return session.holds if owner.endswith("Holds") else session.requests
+    request = next((one.id for one in privacy.requests.list()), None)
+    if request is None:
+        request = privacy.requests.open(ground="gdpr.17.1.b", user_id="pat-42").id
+        privacy.requests.get(request).preview()
+    return session.requests.get(request)
+
+
 def arguments(name: str, memory_id: str, home: Path) -> dict[str, Any]:
     """Good arguments, of which a test spoils one."""
     method = name.partition(".")[2]
     if method == "init":
         return {"path": home / "new", "key_folder": home / "new-keys"}
+    part = name.removeprefix("Async")
+    if part in GOOD:
+        return dict(GOOD[part])
     if method == "run":
         return {"user_id": "pat-42", "to": home / "copy.zip"}
     if method == "open":

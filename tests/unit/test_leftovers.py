@@ -171,6 +171,19 @@ def test_without_a_leftover_there_is_a_certificate_and_again_once_it_is_gone(bef
     assert verdict(before.vault, request.certificate()).state == "live-erased"
 
 
+def test_what_is_over_in_the_keystore_does_not_name_a_person_any_more(before: Before) -> None:
+    """A hold that was released, and the mark that something of the person waits for a roll."""
+    session = privacy(before.vault)
+    session.holds.release(session.holds.place(user_id=USER, matter="case 7").id)
+    app = session_of(before.vault)
+    app.delete(app.list(user_id=USER).memories[0].id)
+    request = erased(session, user_id=USER)
+    assert verdict(before.vault, request.certificate()).state == "live-erased"
+    assert [hold.about for hold in session.holds.list(released=True)] == [None]
+    assert session.requests.roll(force=True) is not None
+    assert verdict(before.vault, request.certificate()).state == "asserted"
+
+
 def test_what_is_left_of_others_is_no_leftover(before: Before) -> None:
     """Another person's data under the same values, the erased one's files of the caller outside the vault."""
     Clock(before.vault)

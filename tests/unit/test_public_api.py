@@ -30,8 +30,9 @@ from vault import (
     errors,
 )
 from vault.admin import Admin
-from vault.aio import AsyncExports
+from vault.aio import AsyncExports, AsyncHolds, AsyncRequest, AsyncRequests
 from vault.exports import Exports
+from vault.rights import Holds, Request, Requests
 from vault.types import Destruction, Scope
 
 PACKAGE = Path(vault.__file__).parent
@@ -40,8 +41,8 @@ NAMES = {
     "Revision", "SearchHit", "Session", "Vault", "VaultError", "errors",
 }  # fmt: skip
 SESSION = {"add", "add_many", "search", "get", "list", "update", "delete", "delete_all", "history", "reveal"}
-PARTS = {"exports"}  # sub-objects of a session, outside the core's public names
-PART_CLASSES = (Exports, AsyncExports)
+PARTS = {"exports", "holds", "requests"}  # sub-objects of a session, outside the core's public names
+PART_CLASSES = (Exports, AsyncExports, Requests, AsyncRequests, Request, AsyncRequest, Holds, AsyncHolds)
 RECORDS = (AddResult, DeleteResult, Finding, Memory, Page, Principal, Revision, SearchHit, Scope, Destruction)
 
 # Name, parent, HTTP status, exit code: the contract of docs/errors.md; a change here is a change for every caller.
@@ -74,7 +75,6 @@ ERRORS = [
 RESERVED = {
     "AuthenticationError": "the server authenticates; the library is given its principal",
     "QuotaDeniedError": "packs have no quotas yet",
-    "HeldError": "legal holds come with erasure",
 }
 
 

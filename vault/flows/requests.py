@@ -291,7 +291,7 @@ def every(stages: Stages, caller: Caller) -> list[RequestInfo]:
     refuse_bound(caller)
     with calling(stages, caller, "subject.erase") as call:
         found = [_shown(call, case) for case in cases.every(stages.keystore, call.tenant, "request")]
-        call.log_read(call.event(count=len(found)))
+        call.log_read(call.event(count=0, listed=len(found)))  # nothing was erased
     return found
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -17,6 +18,7 @@ from vault.errors import ConflictError, IntegrityViolationError
 from vault.keys.keyring import TenantKeys
 from vault.keys.keystore import Keystore
 from vault.keys.sealing import ZERO
+from vault.storage import Database
 from vault.types import TenantId
 
 ID_BYTES: Final = 16
@@ -148,6 +150,15 @@ def stale(keystore: Keystore, tid: TenantId) -> list[tuple[bytes, int]]:
         "SELECT sid, since_ms FROM stale WHERE tid = ? ORDER BY since_ms, sid", (tid,)
     )
     return [(sid, since) for sid, since in rows]
+
+
+def forget(database: Database, tid: TenantId, sids: Iterable[bytes]) -> None:
+    """Inside a transaction: these subjects are gone, and nothing that is over names them any more."""
+    for sid in sids:
+        database.execute("DELETE FROM stale WHERE tid = ? AND sid = ?", (tid, sid))
+        database.execute(
+            "UPDATE cases SET sid = ? WHERE tid = ? AND sid = ? AND state = 'released'", (ZERO, tid, sid)
+        )
 
 
 def unmark_stale(keystore: Keystore, tid: TenantId, sid: bytes) -> None:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from vault.keys import aliases
+from vault.keys import aliases, cases
 from vault.keys.keystore import Keystore, StoredCheckpoint
 from vault.types import TenantId
 
@@ -89,6 +89,7 @@ def bury(keystore: Keystore, tid: TenantId, keys: Generations, *, erase_id: byte
             database.execute_many("DELETE FROM deks WHERE tid = ? AND sid = ?", keyless)
             database.execute_many("DELETE FROM subjects WHERE tid = ? AND sid = ?", keyless)
             aliases.drop(database, tid, [sid for _, sid in keyless])
+            cases.forget(database, tid, [sid for _, sid in keyless])
             keystore.touch()
     if gone:
         database.truncate_wal()
