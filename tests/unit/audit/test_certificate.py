@@ -326,21 +326,3 @@ def test_the_page_escapes_every_value() -> None:
 def test_no_page_for_what_is_no_certificate(data: bytes) -> None:
     with pytest.raises(VerificationError):
         certificate_html.render(data)
-
-
-def test_the_page_prints_on_one_sheet(tmp_path: Path) -> None:
-    browser = shutil.which("chromium")
-    if browser is None:
-        pytest.skip("chromium is not here to print with (Debian: chromium)")
-    page, paper = tmp_path / "page.html", tmp_path / "page.pdf"
-    page.write_text(certificate_html.render(destroyed().build()))
-    flags = (
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--no-pdf-header-footer",
-        f"--user-data-dir={tmp_path}/b",
-    )
-    command = [browser, *flags, f"--print-to-pdf={paper}", page.as_uri()]
-    subprocess.run(command, capture_output=True, check=True, timeout=120)
-    assert re.findall(rb"/Count (\d+)", paper.read_bytes()) == [b"1"]

@@ -21,7 +21,7 @@ from support.erasures import Case, MemoryLog, destroyed, signer, unpacked
 from vault.audit import merkle, verify
 from vault.audit.note import Checkpoint, sign_note
 
-SOURCE = Path(__file__).resolve().parents[2] / "support" / "referee" / "main.go"
+SOURCE = Path(__file__).resolve().parents[1] / "support" / "referee" / "main.go"
 LIBRARY = Path("/usr/share/gocode")
 MODULE = LIBRARY / "src/golang.org/x/mod/sumdb/tlog"
 Claim = dict[str, Any]
