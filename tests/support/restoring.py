@@ -7,6 +7,7 @@ destroyed, `now` after more writes and one more erasure that is still waiting fo
 from __future__ import annotations
 
 import json
+import random
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -26,6 +27,8 @@ MOMENTS: Final = ("t1", "t2", "t3", "now")
 PARTS: Final = {"data": "tenants", "keystore": "keystore", "archive": "archive"}
 TENANTS: Final = ("clinic", "ward", "bank")  # worked in, erased as a whole, left alone
 AGENT: Final = "triage-bot"
+OPERATOR: Final = Principal("clinic", "op", ("operator",))
+MOST_READ: Final = 1_000  # of what survives; that the rest is there is counted
 _LETTERS: Final = "bcdfghjklmnpqrstvwxz"
 
 
@@ -72,6 +75,9 @@ class World:
     requests: list[tuple[str, str]] = field(default_factory=list)  # tenant, id
     states: list[str] = field(default_factory=list)
     number: int = 0
+    shelf: dict[tuple[str, str], Path] = field(
+        default_factory=dict
+    )  # the vault's own backups, by kind and moment
 
     @property
     def folder(self) -> Path:
@@ -142,8 +148,13 @@ class World:
                 self.add(vault, tenant, [{"user_id": f"{tenant}-{n % 4}"} for n in range(8)], "t1")
 
     def backup(self, name: str) -> None:
-        """A copy of the closed vault's parts and of what the key provider holds."""
+        """The vault's own backups; then a copy of the closed vault's parts and of what the key provider holds."""
         place = self.moment(name)
+        with Vault.open(self.folder) as vault:
+            operator = vault.admin(OPERATOR)
+            for kind in ("data", "keystore"):
+                made = operator.backup_create(kind, to=self.base / "shelf" / kind)
+                self.shelf[kind, name] = Path(made["folder"])
         for part, folder in PARTS.items():
             shutil.copytree(self.folder / folder, place / part)
         for provider in ("keys", "hsm"):
@@ -170,7 +181,7 @@ class World:
                 item.gone = how
         for memory_id in scope.get("memory_ids", ()):
             self.items[memory_id].gone = how
-        if not (scope.get("tenant") or set(named) == {"user_id"}):
+        if how == "rolled" and not (scope.get("tenant") or set(named) == {"user_id"}):
             self.resealed |= {
                 item.sid for item in self.items.values() if item.gone == how and self.shared(item)
             }
@@ -280,6 +291,16 @@ def put_back(
         shutil.rmtree(base)
 
 
+def put_back_properly(world: World, folder: Path, data: str, keystore: str) -> str:
+    """The keystore, then the data, as `memvault backup restore` does it; the code of the first refusal, or nothing."""
+    for kind, moment in (("keystore", keystore), ("data", data)):
+        try:
+            Vault.restore(folder, world.shelf[kind, moment], OPERATOR, kind=kind, execute=True)
+        except VaultError as error:
+            return f"{kind}: {error.code}"
+    return ""
+
+
 @dataclass
 class Outcome:
     """What became of a mix: per tenant up or the code of the refusal, and what was found in it."""
@@ -288,17 +309,18 @@ class Outcome:
     returned: list[Item] = field(default_factory=list)
     missing: list[Item] = field(default_factory=list)
     changed: list[Item] = field(default_factory=list)
-    kept: int = 0
+    surplus: int = 0  # how many more memories there are than there should be
+    kept: int = 0  # how many of the others were read, and are as they were
 
     @property
     def up(self) -> list[str]:
         return [tenant for tenant, code in self.tenants.items() if code == "up"]
 
     def word(self) -> str:
-        said = dict.fromkeys(self.tenants.values())
-        if len(said) == 1:
-            return next(iter(said))
-        return ", ".join(f"{tenant}: {code}" for tenant, code in self.tenants.items())
+        there = {tenant: code for tenant, code in self.tenants.items() if code != "erased"}
+        if len(set(there.values())) == 1:
+            return next(iter(there.values()))
+        return ", ".join(f"{tenant}: {code}" for tenant, code in there.items())
 
 
 def look(world: World, folder: Path, data: str) -> Outcome:
@@ -313,7 +335,8 @@ def look(world: World, folder: Path, data: str) -> Outcome:
             try:
                 app(vault, tenant).list(user_id="nobody")
             except VaultError as error:
-                outcome.tenants[tenant] = error.code
+                erased = tenant == "ward" and error.code == "tenant.unknown"
+                outcome.tenants[tenant] = "erased" if erased else error.code
                 continue
             outcome.tenants[tenant] = "up"
             _examine(world, vault, tenant, data, outcome)
@@ -328,9 +351,12 @@ def look(world: World, folder: Path, data: str) -> Outcome:
 def _examine(world: World, vault: Vault, tenant: str, data: str, outcome: Outcome) -> None:
     session = app(vault, tenant)
     outcome.returned += [item for item in world.gone() if item.tenant == tenant and comes_back(session, item)]
-    for item in world.expected(data):
-        if item.tenant != tenant:
-            continue
+    expected = [item for item in world.expected(data) if item.tenant == tenant]
+    stages = vault._opened()
+    with stages.stores.use(stages.tenant(tenant)) as store:
+        outcome.surplus += store.records.count() - len(expected)
+    outcome.surplus -= sum(item.tenant == tenant for item in outcome.returned)
+    for item in random.Random(7).sample(expected, min(MOST_READ, len(expected))):
         try:
             same = session.get(item.id).text == item.text
         except NotFoundError:
