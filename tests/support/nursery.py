@@ -82,12 +82,14 @@ class Nursery:
 
 def main() -> None:
     import vault.compose
+    import vault.flows.backup
     import vault.flows.bulk
     import vault.flows.listing
     import vault.flows.requests
     import vault.flows.rotate
-    import vault.flows.upkeep  # noqa: F401 - imported before the first fork
-    from support import erasing, remote, steps
+    import vault.flows.upkeep
+    import vault.recovery  # noqa: F401 - imported before the first fork
+    from support import backing, erasing, remote, steps
     from vault.embedding.static import StaticEmbedder
     from vault.policy.pack import load
     from vault.redaction.detect import BuiltinDetector
@@ -96,7 +98,12 @@ def main() -> None:
     load("baseline")
     BuiltinDetector().detect("write to ana@example.org, +1 212-555-0187")
     StaticEmbedder().embed(["a text"])
-    works = {"remote": remote.serve, "steps": steps.run, "erasing": erasing.serve}
+    works = {
+        "remote": remote.serve,
+        "steps": steps.run,
+        "erasing": erasing.serve,
+        "backing": backing.serve,
+    }
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # ended children need nobody
     place = Path(sys.argv[1])
     listener = socket.socket(socket.AF_UNIX)

@@ -153,10 +153,9 @@ class Tiles:
         self._folder.put(name, data)
         if width == TILE_WIDTH:
             return list((self._folder.root / f"{name}.p").glob("*"))
-        if kind == "entries":
-            path = self._folder.root / name
-            return [other for other in path.parent.glob("*") if other != path]
-        return []
+        beside = "*" if kind == "entries" else "*.new"  # what a crash left half written
+        path = self._folder.root / name
+        return [other for other in path.parent.glob(beside) if other != path]
 
 
 def remove(paths: Iterable[Path]) -> None:
