@@ -13,7 +13,7 @@ from support.calls import Clock, operator, rows, session_of, staff, stages_of
 
 from vault import AsyncSession, AsyncVault, Principal, Session, Vault
 from vault.admin import Admin
-from vault.aio import AsyncExports, AsyncHolds, AsyncRequest, AsyncRequests
+from vault.aio import AsyncExports, AsyncHolds, AsyncRequest, AsyncRequests, AsyncSubjects
 from vault.errors import (
     ConflictError,
     HeldError,
@@ -24,6 +24,7 @@ from vault.errors import (
 )
 from vault.exports import Exports
 from vault.rights import Holds, Request, Requests
+from vault.subjects import Subjects
 
 BOT = Principal("clinic", "intake-bot", ("app",))
 
@@ -49,6 +50,7 @@ LIFTED = [
     (Requests, AsyncRequests),
     (Request, AsyncRequest),
     (Holds, AsyncHolds),
+    (Subjects, AsyncSubjects),
 ]
 ANSWERS = {"get", "open"}  # of requests: they answer a request that is awaited in its turn
 

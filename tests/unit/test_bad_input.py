@@ -20,20 +20,28 @@ from support.calls import Clock, auditor, held, operator, session_of, staff, tol
 
 from vault import AsyncSession, AsyncVault, Principal, Session, Vault, VaultError
 from vault.admin import Admin
-from vault.aio import AsyncExports, AsyncHolds, AsyncRequest, AsyncRequests
+from vault.aio import AsyncExports, AsyncHolds, AsyncRequest, AsyncRequests, AsyncSubjects
 from vault.crypto.primitives import SecretKey
 from vault.errors import ConfigError, ConflictError, InvalidInputError, NotFoundError
 from vault.exports import Exports
 from vault.flows.rotate import LEVELS
 from vault.rights import Holds, Request, Requests
+from vault.subjects import Subjects
 
 CLASSES = (
     Session, AsyncSession, Exports, AsyncExports, Requests, AsyncRequests, Request, AsyncRequest, Holds, AsyncHolds,
-    Admin, Vault, AsyncVault,
+    Subjects, AsyncSubjects, Admin, Vault, AsyncVault,
 )  # fmt: skip
 SCOPE = {name: bad.scopes() for name in ("user_id", "agent_id", "app_id", "run_id")}
 REVEAL = bad.texts(1_024)
-LIFTED = ("Session.", "Exports.", "Requests.", "Request.", "Holds.")
+LIFTED = ("Session.", "Exports.", "Requests.", "Request.", "Holds.", "Subjects.")
+PERSON = [*bad.scopes(), *bad.table("scope.missing", {"None": None})]
+VALUE = [
+    *bad.table("text.type", {"None": None}),
+    *bad.texts(512),
+    *bad.table("value.short", {"one letter": "q", "signs": "?!", "one in signs": "(q)"}),
+]
+CURSOR = bad.table("cursor.invalid", {**bad.wrong_types(), "empty": "", "a word": CANARY, "base64": "AAAA"})
 ORDERS = ("CREATED_AT", "created_at ", "text", "--created_at")
 PRINCIPAL = {"principal": bad.principals(), "purpose": bad.purposes()}
 
@@ -67,9 +75,7 @@ TABLE: dict[str, dict[str, list[Bad]]] = {
         "filters": bad.filters(),
         "limit": bad.numbers("limit", bad.RESULTS_LIMIT),
         "order": bad.one_of("order.value", *ORDERS),
-        "cursor": bad.table(
-            "cursor.invalid", {**bad.wrong_types(), "empty": "", "a word": CANARY, "base64": "AAAA"}
-        ),
+        "cursor": CURSOR,
         "reveal": REVEAL,
     },
     "Session.update": {
@@ -132,6 +138,45 @@ TABLE: dict[str, dict[str, list[Bad]]] = {
         "reason": bad.texts(1_024),
     },
     "Holds.list": {"released": bad.flags("released")},
+    "Subjects.rename": {
+        "user_id": PERSON,
+        "new_id": PERSON,
+        "keep_old_as_alias": bad.flags("keep_old_as_alias"),
+        "reason": bad.texts(1_024),
+        "dry_run": bad.flags("dry_run"),
+    },
+    "Subjects.merge": {
+        "source": PERSON,
+        "into": [*PERSON, *bad.table("subject.same", {"the same": "pat-42"})],
+        "reason": bad.texts(1_024),
+        "dry_run": bad.flags("dry_run"),
+    },
+    "Subjects.aliases": {"user_id": PERSON},
+    "Subjects.add_alias": {"user_id": PERSON, "alias": PERSON, "reason": bad.texts(1_024)},
+    "Subjects.remove_alias": {"user_id": PERSON, "alias": PERSON, "reason": bad.texts(1_024)},
+    "Subjects.find_mentions": {
+        "value": VALUE,
+        "user_id": bad.scopes(),
+        "limit": bad.numbers("limit", bad.RESULTS_LIMIT),
+        "people": bad.numbers("people", 100_000),
+        "cursor": CURSOR,
+        "progress": bad.callbacks(),
+    },
+    "Subjects.redact_mentions": {
+        "value": VALUE,
+        "memory_ids": [
+            *bad.table(
+                "memory_ids.type",
+                {**bad.wrong_types(list, tuple), "None": None, "a text": CANARY, "empty": []},
+            ),
+            *bad.table("memory_ids.type", {"too many": [CANARY] * 10_001}),
+            *bad.table("text.type", {"of numbers": [NUMBER], "of None": [None]}),
+            *bad.table("memory.unknown", {"of no id": [CANARY]}, NotFoundError),
+        ],
+        "reason": [*bad.table("reason.missing", {"None": None}), *bad.texts(1_024)],
+        "entity": [b for b in bad.one_of("entity.unknown", "person", "PERSON ") if b.value is not None],
+        "dry_run": bad.flags("dry_run"),
+    },
     "Admin.overview": {"most": bad.numbers("most", 10_000)},
     "Admin.doctor": {},
     "Admin.tenants": {},
@@ -210,6 +255,13 @@ GOOD: dict[str, dict[str, Any]] = {
     "Holds.place": {"matter": "case 7", "user_id": "pat-42"},
     "Holds.release": {"hold_id": "0" * 32},
     "Holds.list": {},
+    "Subjects.rename": {"user_id": "pat-42", "new_id": "pat-43"},
+    "Subjects.merge": {"source": "pat-42", "into": "pat-43"},
+    "Subjects.aliases": {"user_id": "pat-42"},
+    "Subjects.add_alias": {"user_id": "pat-42", "alias": "pat-43"},
+    "Subjects.remove_alias": {"user_id": "pat-42", "alias": "pat-43"},
+    "Subjects.find_mentions": {"value": "Ana Rivera"},
+    "Subjects.redact_mentions": {"value": "Ana Rivera", "memory_ids": [CANARY], "reason": "she asked"},
     "create_tenant": {"name": "bank"},
     "audit_evidence": {"out": "/nowhere/evidence"},
     "keys_rotate": {"level": "detail"},
@@ -264,6 +316,9 @@ def target(vault: Vault, name: str) -> object:
     if owner.endswith("Exports"):
         privacy = session_of(vault, roles=("privacy",), purpose="rights-request")
         return privacy.exports if owner == "Exports" else AsyncSession(privacy).exports
+    if owner.endswith("Subjects"):
+        privacy = session_of(vault, roles=("privacy",), purpose="rights-request")
+        return privacy.subjects if owner == "Subjects" else AsyncSession(privacy).subjects
     if owner.endswith(("Requests", "Request", "Holds")):
         return _rights(vault, owner)
     if owner == "Admin":
