@@ -182,15 +182,15 @@ class TenantArchive:
         The entries stay, and verify. Call it once the subject's rows are gone from the records: an entry that is
         archived later takes its detail from there.
         """
-        done = 0
+        done, gone = 0, frozenset(sids)
         with self._alone():
             head = self.head()
             for number in self._details.numbers(head.size if head else 0):
                 before = self._details.read(number)
-                after = [Detail(one.seq, None, None) if one.sid in sids else one for one in before]
+                after = [Detail(one.seq, None, None) if one.sid in gone else one for one in before]
                 if after != before:
                     self._details.write(number, after)
-                    done += sum(one.sid in sids for one in before)
+                    done += sum(one.sid in gone for one in before)
             self._details.sync()
         return done
 

@@ -72,11 +72,8 @@ def targets(call: Call, asked: dict[str, Any]) -> list[Target]:
     return sorted(found, key=lambda one: one.sid)
 
 
-def _whole(call: Call, subject: SubjectKeys) -> Target:
-    generations = sorted(
-        g for kid, g in call.stages.keystore.live_kids(call.tenant.tid) if kid == subject.kid
-    )
-    return Target(subject.sid, subject.kid, generations, whole=True)
+def _whole(subject: SubjectKeys) -> Target:
+    return Target(subject.sid, subject.kid, sorted(subject.deks), whole=True)
 
 
 def _part(subject: SubjectKeys, rows: Iterable[MemoryRow]) -> Target:
@@ -88,7 +85,7 @@ def _person(call: Call, asked: dict[str, Any]) -> Iterator[Target]:
     named = Scope(**asked["ids"]).subject()
     subject = call.stages.keystore.subject(call.tenant, *named) if named is not None else None
     if subject is not None:
-        yield _whole(call, subject)
+        yield _whole(subject)
 
 
 def _memories(call: Call, asked: dict[str, Any]) -> Iterator[Target]:
@@ -118,14 +115,14 @@ def _scope(call: Call, asked: dict[str, Any]) -> Iterator[Target]:
         if rows:
             yield _part(subject, rows)
     if alone and owner is not None:
-        yield _whole(call, owner)
+        yield _whole(owner)
 
 
 def _tenant(call: Call, _asked: dict[str, Any]) -> Iterator[Target]:
     for sid in call.stages.keystore.sids(call.tenant.tid):
         subject = call.stages.keystore.subject_by_sid(call.tenant, sid)
         if subject is not None:
-            yield _whole(call, subject)
+            yield _whole(subject)
 
 
 def _expired(call: Call, _asked: dict[str, Any]) -> Iterator[Target]:
@@ -157,13 +154,13 @@ _PASSING: Final = ("replays", "log details", "archived details")
 def counted(call: Call, found: Sequence[Target]) -> dict[str, int]:
     """How many items of the targets each store holds now."""
     total = dict.fromkeys(STORES, 0)
-    live = call.stages.keystore.live_kids(call.tenant.tid)
     for target in found:
         row = call.records.subject(target.sid)
         for name, count in (_of_rows(call, target, row) if row is not None else {}).items():
             total[name] += count
         if target.whole:
-            total["data keys"] += sum(key in live for key in target.data_keys())
+            live = call.stages.keystore.generations(call.tenant.tid, target.sid)
+            total["data keys"] += len(live.intersection(target.generations))
     total["archived details"] = _archived(call, {target.sid for target in found if target.whole})
     return total
 

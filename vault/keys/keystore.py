@@ -377,6 +377,11 @@ class Keystore:
             )
         }
 
+    def generations(self, tid: TenantId, sid: bytes) -> set[int]:
+        """Every generation of one subject's data key that is there."""
+        rows = self.database.query("SELECT generation FROM deks WHERE tid = ? AND sid = ?", (tid, sid))
+        return {number for (number,) in rows}
+
     def sids(self, tid: TenantId) -> list[bytes]:
         """Every subject of a tenant that has keys."""
         return [sid for (sid,) in self.database.query("SELECT sid FROM subjects WHERE tid = ?", (tid,))]

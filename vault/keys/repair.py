@@ -60,22 +60,23 @@ def bury(keystore: Keystore, tid: TenantId, keys: Generations, *, erase_id: byte
     now = time.time_ns() // 1_000_000
     database = keystore.database
     with database.transaction():
-        gone = 0
-        for kid, generation in named:
-            held = database.query(
-                "SELECT d.sid, d.generation FROM deks d JOIN subjects s ON s.tid = d.tid AND s.sid = d.sid"
-                " WHERE d.tid = ? AND s.kid = ? AND d.generation <= ?",
-                (tid, kid, generation),
-            )
-            database.execute_many(
-                "INSERT OR IGNORE INTO tombstones(tid, kid, generation, erase_id, at_ms) VALUES(?, ?, ?, ?, ?)",
-                [(tid, kid, number, erase_id, now) for number in {generation, *(g for _, g in held)}],
-            )
-            database.execute_many(
-                "DELETE FROM deks WHERE tid = ? AND sid = ? AND generation = ?",
-                [(tid, sid, number) for sid, number in held],
-            )
-            gone += len(held)
+        rows = database.query(  # one look at all keys, however many are named: they are not found by kid
+            "SELECT s.kid, d.sid, d.generation FROM deks d JOIN subjects s ON s.tid = d.tid AND s.sid = d.sid"
+            " WHERE d.tid = ?",
+            (tid,),
+        )
+        reach = dict(named)  # sorted: the last of each kid is its newest
+        held = [(kid, sid, number) for kid, sid, number in rows if number <= reach.get(kid, -1)]
+        graves = {*named, *((kid, number) for kid, _, number in held)}
+        database.execute_many(
+            "INSERT OR IGNORE INTO tombstones(tid, kid, generation, erase_id, at_ms) VALUES(?, ?, ?, ?, ?)",
+            [(tid, kid, number, erase_id, now) for kid, number in graves],
+        )
+        database.execute_many(
+            "DELETE FROM deks WHERE tid = ? AND sid = ? AND generation = ?",
+            [(tid, sid, number) for _, sid, number in held],
+        )
+        gone = len(held)
         if gone:
             keyless = [
                 (tid, sid)
