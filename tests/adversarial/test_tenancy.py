@@ -20,11 +20,12 @@ from support.thief import Thief, mend_hash, records_thief
 
 from vault import Principal, Session, Vault
 from vault.admin import Admin
-from vault.aio import AsyncExports, AsyncSession
+from vault.aio import AsyncExports, AsyncSession, AsyncSubjects
 from vault.audit.jcs import strict_loads
 from vault.errors import InvalidInputError, NotFoundError, VaultError
 from vault.exports import Exports
 from vault.flows.context import Call
+from vault.subjects import Subjects
 
 ABSENT = "00000000-0000-4000-8000-000000000000"
 SECRET = "The quorvanthine ledger is kept under the third floorboard"
@@ -271,6 +272,48 @@ EXPORT_ATTACKS: dict[str, list[Attack]] = {
 }  # fmt: skip
 
 
+def _people(s: Session) -> Subjects:
+    return session_for(s, "privacy", "rights-request").subjects
+
+
+PEOPLE: tuple[Any, ...] = (ALICE, BOB, None, *SCOPES, *LOOKALIKES)
+SUBJECT_ATTACKS: dict[str, list[Attack]] = {
+    "aliases": [lambda w, s, u=u: _people(s).aliases(u) for u in PEOPLE],
+    "add_alias": [
+        *(lambda w, s, u=u: _people(s).add_alias(u, "mine") for u in PEOPLE),
+        *(lambda w, s, u=u: _people(s).add_alias(BOB, u) for u in PEOPLE),
+    ],
+    "remove_alias": [
+        *(lambda w, s, u=u: _people(s).remove_alias(u, "mine") for u in PEOPLE),
+        *(lambda w, s, u=u: _people(s).remove_alias(ALICE, u) for u in PEOPLE),
+    ],
+    "rename": [
+        *(lambda w, s, u=u: _people(s).rename(u, "mine", dry_run=True) for u in PEOPLE),
+        *(lambda w, s, u=u: _people(s).rename(u, "mine") for u in PEOPLE),
+        *(lambda w, s, u=u: _people(s).rename("mine", u, keep_old_as_alias=False) for u in PEOPLE),
+    ],
+    "merge": [
+        *(lambda w, s, u=u, d=d: _people(s).merge(u, BOB, dry_run=d) for u in PEOPLE for d in (True, False)),
+        *(lambda w, s, u=u: _people(s).merge(BOB, u) for u in PEOPLE),
+        *(lambda w, s, u=u: _people(s).merge("mine", u) for u in PEOPLE),
+    ],
+    "find_mentions": [
+        *(lambda w, s, v=v: _people(s).find_mentions(v, limit=9) for v in (SECRET, ADDRESS, "quorvanthine", "ledger")),
+        *(lambda w, s, u=u: _people(s).find_mentions("quorvanthine", user_id=u) for u in PEOPLE),
+        *(lambda w, s, v=v: _people(s).find_mentions(v) for v in ("[EMAIL:k7q2m9]", "*", "%", "", None, 7, [SECRET])),
+        lambda w, s: _people(s).find_mentions("quorvanthine", cursor=w.cursor),
+    ],
+    "redact_mentions": [
+        *(lambda w, s, v=v: _people(s).redact_mentions(v, [w.victim], reason="curious")
+          for v in (SECRET, ADDRESS, "quorvanthine")),
+        *(lambda w, s, i=i: _people(s).redact_mentions("quorvanthine", i, reason="curious")
+          for i in ("*", [], None, [ABSENT], {"eq": ABSENT}, [["x"]])),
+        lambda w, s: _people(s).redact_mentions("quorvanthine", w.victim, reason="curious"),
+        lambda w, s: _people(s).redact_mentions("quorvanthine", [w.victim.upper()], reason="curious"),
+    ],
+}  # fmt: skip
+
+
 def visible(answer: Any) -> str:
     """Everything an answer shows, as one text."""
     return repr(answer)
@@ -288,6 +331,7 @@ def test_every_method_is_attacked() -> None:
         set(SESSION_ATTACKS) == public(Session) == public(AsyncSession)
     )  # which is the same methods in threads
     assert set(EXPORT_ATTACKS) == public(Exports) == public(AsyncExports)
+    assert set(SUBJECT_ATTACKS) == public(Subjects) == public(AsyncSubjects)
     assert set(ADMIN_ATTACKS) == public(Admin)
     assert sum(len(attacks) for attacks in SESSION_ATTACKS.values()) > 700
 
@@ -303,6 +347,29 @@ def test_no_call_of_another_user_or_tenant_shows_or_changes_anything(world: Worl
             assert world.victim not in shown, (method, number)
             assert ADDRESS not in shown, (method, number)
     assert world.everything() == before
+
+
+@pytest.mark.parametrize("method", sorted(SUBJECT_ATTACKS))
+def test_no_act_on_people_reaches_another_user_or_tenant(world: World, method: str) -> None:
+    """A bound session is about one person only; an officer of another tenant finds, names and changes nothing here."""
+    before, log = world.everything(), _entries(world, A)
+    names = _people(world.alice).aliases(ALICE)
+    for number, attack in enumerate(SUBJECT_ATTACKS[method]):
+        answer = attempt(attack, world, world.bob)
+        assert isinstance(answer, InvalidInputError), (method, number)
+        assert "quorvanthine" not in visible(answer), (method, number)
+    rows = len(_entries(world, A))
+    for number, attack in enumerate(SUBJECT_ATTACKS[method]):
+        shown = visible(attempt(attack, world, world.mallory))
+        assert "quorvanthine" not in shown, (method, number)
+        assert world.victim not in shown, (method, number)
+        assert ADDRESS not in shown, (method, number)
+    assert len(_entries(world, A)) == rows
+    assert _entries(world, A)[: len(log)] == log
+    assert world.everything() == before
+    assert _people(world.alice).aliases(ALICE) == names
+    found = _people(world.alice).find_mentions("quorvanthine").found
+    assert found[0].memory_id == world.victim
 
 
 @pytest.mark.parametrize("method", sorted(EXPORT_ATTACKS))
