@@ -24,11 +24,16 @@ from support.canaries import KEYED, SAMPLES, Canaries, personal
 from support.thief import flipped, records_thief
 from vault import Principal, Session, Vault
 from vault.admin import Admin
-from vault.aio import AsyncExports, AsyncSession, AsyncVault
-from vault.errors import DeniedError, IntegrityViolationError, InvalidInputError, VaultError
+from vault.aio import AsyncExports, AsyncHolds, AsyncRequest, AsyncRequests, AsyncSession, AsyncVault
+from vault.errors import DeniedError, HeldError, IntegrityViolationError, InvalidInputError, VaultError
 from vault.exports import Exports
+from vault.rights import Holds, Request, Requests
 
-CLASSES = (Vault, Session, Admin, Exports, AsyncVault, AsyncSession, AsyncExports)
+CLASSES = (
+    Vault, Session, Admin, Exports, Requests, Request, Holds, AsyncVault, AsyncSession, AsyncExports, AsyncRequests,
+    AsyncRequest, AsyncHolds,
+)  # fmt: skip
+GROUND = "gdpr.17.1.b"
 AFTER = timedelta(days=30)
 EXPORTED = {
     "EMAIL_ADDRESS": True,
@@ -461,14 +466,118 @@ def export_run(d: Drive, e: Any) -> None:
     shutil.rmtree(place)
 
 
+def _forgotten(d: Drive) -> str:
+    """Somebody who will be erased: values in every store, a history, a remembered write."""
+    user = exported_person(d)
+    d.session().add(d.canaries.fact(), user_id=user, idempotency_key=d.canaries.word("idempotency key"))
+    return user
+
+
+def requests_open(d: Drive, r: Any) -> None:
+    c, user = d.canaries, _forgotten(d)
+    memory = _some(d, d.session())
+    for scope in (
+        {"user_id": user},
+        {"memory_ids": [memory.id]},
+        {"run_id": c.identity("run id")},
+        {"expired": True},
+    ):
+        repr(r.open(ground=GROUND, **scope))
+    d.refused(VaultError, r.open, ground=c.word("refused ground"), user_id=user)
+    d.refused(VaultError, r.open, ground=GROUND, type=c.word("refused type"), user_id=user)
+    d.refused(VaultError, r.open, ground=GROUND, user_id=c.word("refused id") + "\x00")
+    d.refused(VaultError, r.open, ground=GROUND, user_id=user, memory_ids=[c.word("refused id")])
+    d.refused(VaultError, r.open, ground=GROUND, memory_ids={c.word("refused id")})
+    d.refused(VaultError, r.open, ground=GROUND)
+    d.refused(DeniedError, d.session().requests.open, ground=GROUND, user_id=user)
+    bound = d.session("privacy", "rights-request", user_id=user)
+    d.refused(VaultError, bound.requests.open, ground=GROUND, user_id=d.people[0])
+
+
+def requests_get(d: Drive, r: Any) -> None:
+    d.refused(VaultError, r.get, d.canaries.word("refused id"))
+    d.refused(VaultError, r.get, [d.canaries.word("refused id")])
+
+
+def requests_list(d: Drive, r: Any) -> None:
+    assert all(d.people[0] not in repr(one) for one in r.list())
+    d.refused(DeniedError, d.session().requests.list)
+
+
+def requests_roll(d: Drive, r: Any) -> None:
+    d.session().delete(_some(d, d.session()).id)
+    assert r.roll(force=True) is not None
+    assert r.roll() is None
+    d.refused(VaultError, r.roll, force=d.canaries.word("refused value"))
+    d.refused(DeniedError, d.session().requests.roll)
+
+
+def request_life(d: Drive, r: Any) -> None:
+    """Every method of a request: about a person, step by step, with what each refuses on its way."""
+    c, user = d.canaries, _forgotten(d)
+    privacy = d.session("privacy", "rights-request")
+    requests = privacy.requests
+    one = requests.open(ground=GROUND, user_id=user)
+    request = r(one.id)
+    d.refused(VaultError, request.run)
+    d.refused(VaultError, request.certificate)
+    shown = request.preview()
+    assert (shown.counts or {})["memories"] > 0
+    d.refused(VaultError, request.approve, c.word("refused digest"))
+    d.refused(DeniedError, one.approve, shown.digest)  # who asked
+    request.approve(shown.digest)
+    d.refused(DeniedError, d.session().requests.get(one.id).run)
+    d.refused(VaultError, request.run, roll=c.word("refused value"))
+    done = request.run()
+    assert done.opening is not None
+    assert request.run().opening is None
+    assert request.info().state == "erased"
+    assert user.encode() not in request.certificate()
+    d.refused(VaultError, request.cancel)
+    gone = requests.open(ground=GROUND, user_id=d.people[1])
+    r(gone.id).cancel()
+    d.refused(VaultError, r(gone.id).run)
+    d.refused(VaultError, r("0" * 32).info)
+
+
+def holds_place(d: Drive, h: Any) -> None:
+    c, user = d.canaries, d.canaries.identity("user id")
+    memory = d.session().add(c.fact(), user_id=user).memories[0]
+    held = h.place(user_id=user, matter=c.word("matter"), reason=c.word("reason"))
+    d.refused(HeldError, d.session().delete, memory.id, reason=c.word("reason"))
+    privacy = d.session("privacy", "rights-request")
+    d.refused(HeldError, privacy.requests.open(ground=GROUND, user_id=user).preview)
+    h.release(held.id, reason=c.word("reason"))
+    d.refused(VaultError, h.place, user_id=user, matter=c.word("refused matter") + "\x00")
+    d.refused(VaultError, h.place, user_id=c.word("refused id") + "\x00", matter=c.word("matter"))
+    d.refused(VaultError, h.place, user_id=user, matter=c.word("matter"), review=c.word("refused date"))
+    d.refused(DeniedError, d.session().holds.place, user_id=user, matter=c.word("matter"))
+
+
+def holds_release(d: Drive, h: Any) -> None:
+    d.refused(VaultError, h.release, d.canaries.word("refused id"))
+    d.refused(VaultError, h.release, "0" * 32, reason=d.canaries.word("reason"))
+    d.refused(DeniedError, d.session().holds.release, "0" * 32)
+
+
+def holds_list(d: Drive, h: Any) -> None:
+    h.list(released=True)
+    d.refused(VaultError, h.list, released=d.canaries.word("refused value"))
+    d.refused(DeniedError, d.session().holds.list)
+
+
 class Sync:
     """An AsyncSession or a part of it, seen as a session: each call is run to its end."""
 
-    def __init__(self, session: AsyncSession | AsyncExports) -> None:
+    def __init__(
+        self, session: AsyncSession | AsyncExports | AsyncRequests | AsyncRequest | AsyncHolds
+    ) -> None:
         self._session = session
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._session, name)
+        if not inspect.iscoroutinefunction(method):
+            return method
         return lambda *args, **kwargs: asyncio.run(method(*args, **kwargs))
 
 
@@ -503,6 +612,13 @@ _ADMIN: dict[str, Callable[[Drive, Any], None]] = {
     )},
 }  # fmt: skip
 _EXPORTS: dict[str, Callable[[Drive, Any], None]] = {"preview": export_preview, "run": export_run}
+_REQUESTS: dict[str, Callable[[Drive, Any], None]] = {
+    "open": requests_open, "get": requests_get, "list": requests_list, "roll": requests_roll,
+}  # fmt: skip
+_HOLDS: dict[str, Callable[[Drive, Any], None]] = {
+    "place": holds_place, "release": holds_release, "list": holds_list,
+}  # fmt: skip
+_REQUEST = ("info", "preview", "approve", "run", "certificate", "cancel")
 TABLE: dict[str, Callable[[Drive, Any], None]] = {
     "Vault.init": vault_init, "Vault.open": vault_open, "Vault.session": vault_session, "Vault.admin": vault_admin,
     "Vault.close": vault_close,
@@ -511,6 +627,9 @@ TABLE: dict[str, Callable[[Drive, Any], None]] = {
     **{f"AsyncSession.{name}": function for name, function in _SESSION.items()},
     **{f"Exports.{name}": function for name, function in _EXPORTS.items()},
     **{f"AsyncExports.{name}": function for name, function in _EXPORTS.items()},
+    **{f"{kind}Requests.{name}": function for kind in ("", "Async") for name, function in _REQUESTS.items()},
+    **{f"{kind}Request.{name}": request_life for kind in ("", "Async") for name in _REQUEST},
+    **{f"{kind}Holds.{name}": function for kind in ("", "Async") for name, function in _HOLDS.items()},
     **{f"Admin.{name}": function for name, function in _ADMIN.items()},
     **{f"AsyncVault.{name}": async_vault for name in ("open", "session", "admin", "close")},
 }  # fmt: skip
@@ -525,8 +644,10 @@ def drive(d: Drive) -> None:
         if (cls.startswith("Async"), function) in done:
             continue
         done.add((cls.startswith("Async"), function))
-        d.at = int(cls in ("AsyncSession", "AsyncExports"))
-        if cls.endswith("Exports"):
+        d.at = int(cls.startswith("Async") and cls != "AsyncVault")
+        if cls.endswith(("Requests", "Request", "Holds")):
+            function(d, _rights(d, cls))
+        elif cls.endswith("Exports"):
             privacy = d.session("privacy", "rights-request")
             function(d, privacy.exports if cls == "Exports" else Sync(AsyncSession(privacy).exports))
         elif cls == "Session":
@@ -536,6 +657,17 @@ def drive(d: Drive) -> None:
         else:
             function(d, d.admin() if cls == "Admin" else None)
     broken(d)
+
+
+def _rights(d: Drive, cls: str) -> Any:
+    """Requests or holds, awaited or not; for single requests, what makes one of an id."""
+    privacy = d.session("privacy", "rights-request")
+    if not cls.startswith("Async"):
+        return {"Requests": privacy.requests, "Request": privacy.requests.get, "Holds": privacy.holds}[cls]
+    lifted = AsyncSession(privacy)
+    if cls == "AsyncRequest":
+        return lambda request_id: Sync(lifted.requests.get(request_id))
+    return Sync(lifted.holds if cls == "AsyncHolds" else lifted.requests)
 
 
 def broken(d: Drive) -> None:

@@ -220,6 +220,71 @@ def export_verify(t: Terminal) -> None:
     t.fails("export", "verify", c.word("missing file"))
 
 
+def _request(t: Terminal, *scope: object, user: str = "") -> str:
+    """A request's id; the person's id goes in by standard input."""
+    words = scope or ("--user-id", "-")
+    answer = t.run("request", "open", "--json", "--ground", "gdpr.17.1.b", *words, text=user or t.user)
+    return str(answer.document["id"])
+
+
+def request_open(t: Terminal) -> None:
+    c = t.canaries
+    _request(t)
+    _request(t, "--memory-id", t.memory())
+    t.run("request", "open", "--user-id", t.user, "--ground", "gdpr.17.1.b", "--run-id", c.word("run id"))
+    t.fails("request", "open", "--user-id", t.user, "--ground", c.word("refused ground"))
+    t.fails("request", "open", "--user-id", c.word("refused id") + "\x01", "--ground", "gdpr.17.1.b")
+    t.fails("request", "open", "--ground", "gdpr.17.1.b")
+    t.fails("request", "open", "--user-id", t.user, "--ground", "gdpr.17.1.b", "--role", c.word("role"))
+
+
+def request_life(t: Terminal) -> None:
+    """Preview, approval, run, certificate, each with what it refuses."""
+    c, user = t.canaries, t.canaries.word("user id")
+    t.run("add", "--user", user, text="\n".join(t.personal.values()))
+    one = _request(t, user=user)
+    t.fails("request", "run", one, "--execute")
+    t.fails("request", "certificate", one, "--out", t.input / "early.json")
+    digest = t.run("request", "preview", one, "--json").document["digest"]
+    t.fails("request", "approve", one, "--digest", c.word("refused digest"))
+    t.fails("request", "approve", one, "--digest", digest)
+    t.run("request", "run", one)
+    t.fails("request", "run", one, "--execute", "--opening", t.file("taken.json", c.fact()))
+    t.run("request", "run", one, "--execute", "--opening", t.input / "opening.json")
+    t.run("request", "certificate", one, "--out", t.folder / "c.json", "--html", t.folder / "c.html")
+    t.fails("request", "certificate", one, "--out", t.folder / "c.json")
+    t.fails("request", "cancel", one)
+    t.fails("request", "run", c.word("refused id"), "--execute")
+
+
+def request_cancel(t: Terminal) -> None:
+    one = _request(t)
+    t.run("request", "show", one)
+    t.run("request", "cancel", one)
+    t.fails("request", "cancel", t.canaries.word("refused id"))
+    t.fails("request", "show", t.canaries.word("refused id"))
+
+
+def hold_life(t: Terminal) -> None:
+    c, user = t.canaries, t.canaries.word("user id")
+    t.run("add", "--user", user, text=c.fact())
+    held = t.run(
+        "hold", "place", "--user-id", "-", "--matter", c.word("matter"), "--reason", c.word("reason"),
+        "--review", "2031-01-01", "--json", text=user,
+    ).document["id"]  # fmt: skip
+    t.run("delete-all", "--user", user, "--execute", code=4)
+    t.run("hold", "list")
+    t.run("hold", "release", held, "--reason", c.word("reason"))
+    t.run("hold", "list", "--released")
+    t.fails("hold", "release", held)
+    t.fails("hold", "release", c.word("refused id"))
+    t.fails("hold", "place", "--user-id", user, "--matter", c.word("refused matter") + "\x01")
+    t.fails(
+        "hold", "place", "--user-id", user, "--matter", c.word("matter"), "--review", c.word("refused date")
+    )
+    t.fails("hold", "list", "--role", c.word("role"))
+
+
 def tenant_create(t: Terminal) -> None:
     name = t.canaries.word("tenant name")
     t.run("tenant", "create", name)
@@ -253,13 +318,25 @@ def evidence_verify(t: Terminal) -> None:
     keys = t.run("audit", "verify", "--json").document["vkeys"]
     vkey = t.file("keys.txt", "\n".join(keys))
     t.run("evidence", "verify", t.folder / "evidence.zip", "--vkey", vkey, "--since", t.folder / "kept")
-    t.fails("evidence", "verify", t.folder / "evidence.zip", "--vkey", t.file("no-key", t.canaries.word("refused key")))
+    t.fails(
+        "evidence",
+        "verify",
+        t.folder / "evidence.zip",
+        "--vkey",
+        t.file("no-key", t.canaries.word("refused key")),
+    )
     t.fails("evidence", "verify", t.file("none", t.canaries.word("refused certificate")), "--vkey", vkey)
     t.fails("evidence", "verify", t.canaries.word("missing file"), "--vkey", vkey)
 
 
 def evidence_page(t: Terminal) -> None:
-    t.fails("evidence", "page", t.file("none", t.canaries.word("refused certificate")), "--out", t.folder / "page.html")
+    t.fails(
+        "evidence",
+        "page",
+        t.file("none", t.canaries.word("refused certificate")),
+        "--out",
+        t.folder / "page.html",
+    )
 
 
 def keys_rotate(t: Terminal) -> None:
@@ -325,6 +402,10 @@ VERBS: dict[str, Callable[[Terminal], None]] = {
     "init": init, "demo": demo, "add": add, "search": search, "get": get, "list": list_, "update": update,
     "delete": delete, "delete-all": delete_all, "history": history, "reveal": reveal, "import": import_,
     "export run": export_run, "export verify": export_verify,
+    "request open": request_open, "request cancel": request_cancel, "request show": request_cancel,
+    **{f"request {verb}": request_life for verb in ("preview", "approve", "run", "certificate")},
+    "request list": plain("request", "list"), "request roll": plain("request", "roll"),
+    **{f"hold {verb}": hold_life for verb in ("place", "release", "list")},
     "tenant create": tenant_create, "audit show": audit_show, "keys rotate": keys_rotate,
     "audit checkpoint": audit_checkpoint, "evidence build": evidence_build, "evidence verify": evidence_verify,
     "evidence page": evidence_page,
@@ -346,5 +427,5 @@ VERBS: dict[str, Callable[[Terminal], None]] = {
 
 
 def drive_verbs(t: Terminal) -> None:
-    for function in VERBS.values():
+    for function in dict.fromkeys(VERBS.values()):
         function(t)

@@ -143,7 +143,7 @@ def run(
         stages.policy.rights.erasure.roll_within_hours == 0 if now is None else validate.flag("roll", now)
     )
     with _case(stages, caller, request_id) as (call, case):
-        if case.state in (OPENED, PREVIEWED):
+        if case.state in (OPENED, PREVIEWED, CANCELLED):
             _check_ready(call, case)
             _begin(call, case)
     # Alone, so that nobody acknowledges a write under a key that is going.
@@ -162,7 +162,7 @@ def run(
 
 def _check_ready(call: Call, case: Case) -> None:
     if case.state != PREVIEWED:
-        raise ConflictError("request.state", "look at the preview before the erasure runs")
+        raise ConflictError("request.state", "only a previewed request runs, and none that was cancelled")
     needed = _needed(call, case)
     if len(_valid_approvals(call, case)) < needed:
         raise DeniedError(
