@@ -158,12 +158,10 @@ def certified(vault: Vault, request_id: str) -> str:
 # --- in the other processes ----------------------------------------------------------------------------------------
 
 
-def act(
-    stream: IO[str], base: str, action: str, ids: dict[str, str], die_at: int, every: bool = False
-) -> None:
+def act(stream: IO[str], base: str, action: str, ids: dict[str, str], die_at: int) -> None:
     """Do it, dying before step `die_at`; says how many steps it has and what it answered when it lives."""
     vault = Vault.open(Path(base) / "vault")
-    steps = Steps(die_at, every=every)
+    steps = Steps(die_at, every=False)
     provider = vault._opened().provider
     for name in ("new_epoch", "destroy_epoch"):  # a token's files are written by its own library
         setattr(provider, name, _around(getattr(provider, name), steps))
@@ -256,7 +254,7 @@ def _still_open(place: Path, scratch: Path) -> list[str]:
     return sorted(found)
 
 
-WORKS: Final = {"act": act, "watch": watch, "resume": resume}
+WORKS: Final[dict[str, Callable[..., None]]] = {"act": act, "watch": watch, "resume": resume}
 
 
 def serve(stream: IO[str], part: str, environment: dict[str, str], **order: Any) -> None:
