@@ -173,6 +173,30 @@ def _export(base: Path, vault: Vault | None) -> None:
     exports.run(user_id="pat-1", to=base / "desk" / "copy", reveal="request 7")
 
 
+def _people(vault: Vault | None) -> Any:
+    assert vault is not None
+    officer = Principal("clinic", "officer", ("privacy",))
+    return vault.session(officer, purpose="rights-request").subjects
+
+
+def _merge(_base: Path, vault: Vault | None) -> None:
+    _people(vault).merge("pat-1", "pat-2", reason="one patient")
+
+
+def _rename(_base: Path, vault: Vault | None) -> None:
+    _people(vault).rename("pat-1", "MRN-1", keep_old_as_alias=False)
+
+
+def _alias(_base: Path, vault: Vault | None) -> None:
+    _people(vault).add_alias("pat-1", "MRN-1")
+
+
+def _redact_mentions(_base: Path, vault: Vault | None) -> None:
+    people = _people(vault)
+    found = people.find_mentions("roses").found
+    people.redact_mentions("roses", [one.memory_id for one in found], reason="asked", entity="OTHER_ID")
+
+
 ACTIONS: dict[str, Callable[[Path, Vault | None], None]] = {
     "export": _export,
     "init": _init,
@@ -184,6 +208,10 @@ ACTIONS: dict[str, Callable[[Path, Vault | None], None]] = {
     "retention of history": _retention("history"),
     **{level: _rotate(level) for level in LEVELS},
     "root, old one kept": _root_kept,
+    "merge": _merge,
+    "rename": _rename,
+    "alias": _alias,
+    "redact mentions": _redact_mentions,
 }
 
 
