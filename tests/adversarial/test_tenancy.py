@@ -20,11 +20,12 @@ from support.thief import Thief, mend_hash, records_thief
 
 from vault import Principal, Session, Vault
 from vault.admin import Admin
-from vault.aio import AsyncExports, AsyncSession, AsyncSubjects
+from vault.aio import AsyncExports, AsyncHolds, AsyncRequest, AsyncRequests, AsyncSession, AsyncSubjects
 from vault.audit.jcs import strict_loads
 from vault.errors import InvalidInputError, NotFoundError, VaultError
 from vault.exports import Exports
 from vault.flows.context import Call
+from vault.rights import Holds, Request, Requests
 from vault.subjects import Subjects
 
 ABSENT = "00000000-0000-4000-8000-000000000000"
@@ -314,6 +315,67 @@ SUBJECT_ATTACKS: dict[str, list[Attack]] = {
 }  # fmt: skip
 
 
+def _requests(s: Session) -> Any:
+    return session_for(s, "privacy", "rights-request").requests
+
+
+def _holds(s: Session) -> Any:
+    return session_for(s, "privacy", "rights-request").holds
+
+
+def _erase(_w: World, s: Session, **scope: Any) -> Any:
+    """The whole way: asked, looked at, run, certified."""
+    request = _requests(s).open(ground="gdpr.17.1.b", **scope)
+    return request.preview(), request.run(roll=False), request.certificate()
+
+
+def _of_alice(w: World) -> str:
+    """A request about Alice that her own officer opened."""
+    return str(_requests(w.alice).open(ground="gdpr.17.1.b", user_id=ALICE).id)
+
+
+def _by_request(call: Callable[[Any], Any]) -> list[Attack]:
+    return [lambda w, s: call(_requests(s).get(_of_alice(w)))]
+
+
+def _whole_tenant(_w: World, s: Session) -> Any:
+    return session_for(s, "operator", "operations").requests.open(ground="gdpr.28.3.g", tenant=True).preview()
+
+
+REQUEST_ATTACKS: dict[str, list[Attack]] = {
+    "open": [
+        *(lambda w, s, v=v: _erase(w, s, user_id=v) for v in (ALICE, *SCOPES, *LOOKALIKES)),
+        *(lambda w, s, k=k, v=v: _erase(w, s, **{k: v})
+          for k in ("agent_id", "app_id", "run_id") for v in ("desk", ALICE, *SCOPES[::4])),
+        lambda w, s: _erase(w, s, memory_ids=[w.victim]),
+        lambda w, s: _erase(w, s, memory_ids=[w.token, ABSENT, "*"]),
+        lambda w, s: _erase(w, s, expired=True),
+        _whole_tenant,
+    ],
+    "get": _by_request(lambda r: r.info()),
+    "list": [lambda w, s: (_of_alice(w), _requests(s).list())[1]],
+    "roll": [lambda _w, s: _requests(s).roll()],
+    **{name: _by_request(lambda r, name=name: getattr(r, name)()) for name in (
+        "info", "preview", "run", "certificate", "cancel",
+    )},
+    "approve": _by_request(lambda r: r.approve("0" * 64)),
+}  # fmt: skip
+
+
+def _held(w: World) -> str:
+    return str(_holds(w.alice).place(user_id=ALICE, matter="the quorvanthine matter").id)
+
+
+HOLD_ATTACKS: dict[str, list[Attack]] = {
+    "place": [
+        *(lambda _w, s, v=v: _holds(s).place(user_id=v, matter="x y") for v in (ALICE, *SCOPES, *LOOKALIKES)),
+        lambda _w, s: _holds(s).place(tenant=True, matter="x y"),
+    ],
+    "release": [lambda w, s: _holds(s).release(_held(w))],
+    "list": [lambda w, s: (_held(w), _holds(s).list(released=True))[1]],
+}  # fmt: skip
+
+
 def visible(answer: Any) -> str:
     """Everything an answer shows, as one text."""
     return repr(answer)
@@ -332,6 +394,9 @@ def test_every_method_is_attacked() -> None:
     )  # which is the same methods in threads
     assert set(EXPORT_ATTACKS) == public(Exports) == public(AsyncExports)
     assert set(SUBJECT_ATTACKS) == public(Subjects) == public(AsyncSubjects)
+    assert set(REQUEST_ATTACKS) == public(Requests) | public(Request)
+    assert public(AsyncRequests) | public(AsyncRequest) == public(Requests) | public(Request)
+    assert set(HOLD_ATTACKS) == public(Holds) == public(AsyncHolds)
     assert set(ADMIN_ATTACKS) == public(Admin)
     assert sum(len(attacks) for attacks in SESSION_ATTACKS.values()) > 700
 
@@ -387,6 +452,31 @@ def test_no_export_of_another_user_or_tenant_holds_anything(world: World, method
     assert any(counts)  # their own
     assert not all(counts)
     assert world.everything() == before
+
+
+@pytest.mark.parametrize("method", sorted(REQUEST_ATTACKS))
+def test_no_request_of_another_user_or_tenant_erases_or_shows_anything(world: World, method: str) -> None:
+    """A session of one user has no requests at all; another tenant's requests are absent."""
+    before = world.everything()
+    for attacker in world.attackers():
+        for number, attack in enumerate(REQUEST_ATTACKS[method]):
+            answer = attempt(attack, world, attacker)
+            shown = visible(answer)
+            assert "quorvanthine" not in shown, (method, number)
+            assert world.victim not in shown, (method, number)
+            assert attacker is not world.bob or isinstance(answer, VaultError), (method, number)
+    assert world.everything() == before
+
+
+@pytest.mark.parametrize("method", sorted(HOLD_ATTACKS))
+def test_no_hold_of_another_user_or_tenant_is_seen_placed_or_ended(world: World, method: str) -> None:
+    for attacker in world.attackers():
+        for number, attack in enumerate(HOLD_ATTACKS[method]):
+            answer = attempt(attack, world, attacker)
+            assert "quorvanthine" not in visible(answer), (method, number)
+            assert attacker is not world.bob or isinstance(answer, VaultError), (method, number)
+    held = [hold.state for hold in _holds(world.alice).list(released=True)]
+    assert held == ([] if method == "place" else ["placed"] * len(world.attackers()))
 
 
 def test_without_the_checks_of_a_bound_session_the_same_attacks_succeed(
@@ -613,6 +703,17 @@ ADMIN_ATTACKS: dict[str, list[Callable[[World], Any]]] = {
     },
     "audit_evidence": [
         _admin_b("auditor", "audit", "audit_evidence", out) for out in ("../evidence", "/nowhere/evidence", None, [A])
+    ],
+    "backup_create": [
+        lambda w: admin(w.vault, B).backup_create("data", to=w.vault.folder.parent / "copies"),
+        *(_operator("backup_create", kind) for kind in ("keystore", A, "*", None, [A])),
+    ],
+    "backup_list": [_operator("backup_list"), _operator("backup_list", to="/nowhere")],
+    "backup_verify": [
+        lambda w: admin(w.vault, B).backup_verify(
+            admin(w.vault, B).backup_create("data", to=w.vault.folder.parent / "copies")["folder"]
+        ),
+        *(_operator("backup_verify", path) for path in ("/nowhere", A, None, [A])),
     ],
     "keys_rotate": [_operator("keys_rotate", level) for level in
                     ("tenant", "subject", "records", "index", "log", "audit", "ids", "detail", "root", "*", A)],

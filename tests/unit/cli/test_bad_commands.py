@@ -59,6 +59,19 @@ FILTERS: list[Row] = [
     (f'{{"AND": "{CANARY}"}}', 2, "filters.type"), ('{"a": {}}', 2, "filters.empty"), ('{"": 1}', 2, "filters.key"),
 ]  # fmt: skip
 NUMBER: list[Row] = [(value, 2, "usage") for value in ("", CANARY, "1.5", "0x10", "--", "true")]
+REQUEST: list[Row] = [
+    *[(v, 2, "request_id.form") for v in ("", CANARY, "0" * 31, "A" * 32, f"{CANARY}\udcff")],
+    ("0" * 32, 9, "request.unknown"),
+]
+HOLD: list[Row] = [
+    *[(v, 2, "hold_id.form") for v in ("", CANARY, "0" * 33)],
+    ("0" * 32, 9, "hold.unknown"),
+]
+PLACE: list[Row] = [
+    ("./good.json", 2, "file.exists"),
+    (f"./{CANARY}/x", 2, "file.place"),
+    (".", 2, "file.exists"),
+]
 LIMIT: list[Row] = [
     *NUMBER,
     ("0", 2, "limit.range"),
@@ -124,6 +137,27 @@ TABLE: dict[str, tuple[list[str], dict[str, list[Row]]]] = {
         "user_id": SCOPE, "reveal": REASON, "folder": FLAG, "restart": FLAG, "dry_run": FLAG,
     }),
     "export verify": ([], {"path": [(f"./{CANARY}", 9, "file.missing")], "digest": []}),  # a finding otherwise
+    "request open": (["--user", "bad-commands"], {
+        "ground": [(v, 2, "ground.unknown") for v in ("", CANARY, "gdpr.17")], "user_id": SCOPE,
+        "agent_id": SOME, "app_id": SOME, "run_id": SOME, "memory_id": [(v, 2, "scope.one") for v in ("", CANARY)],
+        "expired": [*FLAG, ("", 2, "scope.one")], "tenant_erasure": [*FLAG, ("", 2, "scope.one")],
+        "kind": [(v, 2, "type.unknown") for v in ("", CANARY, "export")],
+    }),
+    "request preview": ([], {"request_id": REQUEST}),
+    "request approve": ([], {"request_id": REQUEST, "digest": [(CANARY, 9, "request.unknown")]}),
+    "request run": (["--execute"], {"request_id": REQUEST, "execute": FLAG, "roll_now": FLAG, "opening": PLACE}),
+    "request certificate": ([], {"request_id": REQUEST, "out": PLACE, "html": PLACE}),
+    "request list": ([], {"check": FLAG}),
+    "request show": ([], {"request_id": REQUEST}),
+    "request cancel": ([], {"request_id": REQUEST}),
+    "request roll": ([], {"execute": FLAG, "force": FLAG}),
+    "hold place": (["--user", "bad-commands"], {
+        "matter": [*TEXT[:-1], (CANARY.ljust(201, "x"), 2, "text.length")], "user_id": SCOPE,
+        "agent_id": SOME, "app_id": SOME, "run_id": SOME, "tenant_hold": [*FLAG, ("", 2, "scope.one")],
+        "reason": REASON, "review": [(v, 2, "review.form") for v in ("", CANARY, "2031-02-30", "30d")],
+    }),
+    "hold release": ([], {"hold_id": HOLD, "reason": REASON}),
+    "hold list": ([], {"released": FLAG}),
     "status": ([], {"most": [*NUMBER, ("0", 2, "usage"), ("-1", 2, "usage"), ("9999999", 2, "most.range")]}),
     "doctor": ([], {}),
     "tenant list": ([], {}),
@@ -237,7 +271,8 @@ def command(
         "memory_id": memory_id, "text": "likes rum", "query": "tea", "file": "good.json", "name": "new",
         "level": "detail", "reason": "call back", "folder": "./new", "old": "baseline", "new": "baseline",
         "action": "memory.get", "data": "good.json", "form": "jsonl", "model": "spacy/xx_no_model",
-        "to": "./copy.zip", "path": "./copy.zip", "out": "./handed-out", "vkey": "good.json",
+        "to": "./copy.zip", "path": "./copy.zip", "request_id": "0" * 32, "hold_id": "0" * 32, "ground": "gdpr.17.1.b",
+        "digest": "0" * 64, "matter": "case 7", "out": "./handed-out", "vkey": "good.json",
         "certificate": "good.json",
     }  # fmt: skip
     words: list[str] = []
@@ -300,7 +335,10 @@ PERSONAL = {
 
 @pytest.mark.parametrize(
     "verb",
-    sorted(set(TABLE) - {"init", "demo", "doctor", "policy diff", "export verify", "evidence verify", "evidence page"}),
+    sorted(
+        set(TABLE)
+        - {"init", "demo", "doctor", "policy diff", "export verify", "evidence verify", "evidence page"}
+    ),
 )
 def test_a_bad_shared_option_gives_its_code_and_stores_nothing(
     run: Run, place: Path, memory_id: str, verb: str
