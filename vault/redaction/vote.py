@@ -1,7 +1,7 @@
 """A second opinion on names, without a model or a list of names: capitalised words where only a name can stand.
 
-After "Mr" and its like it is asked always; in strict mode after more titles, kinship and introductions too, where it
-errs on the side of finding.
+After "Mr", "attn" and their like it is asked always; in strict mode after more titles, kinship and introductions
+too, where it errs on the side of finding.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from vault.redaction.normalise import View
 from vault.types import Finding
 
 SCORE: Final = 0.42  # beside the model's own scores it decides nothing, alone it is enough
+SURE: Final = 0.91  # just above the model's: what stands after "Mr" is no place
 
 _TITLE: Final = (
     r"(?:Mr|Mrs|Ms|Mx|Miss|Dr|Prof|Professor|Sir|Madam|Dame|Lord|Lady|Rev|Reverend|Judge|Officer|Captain|Sgt"
@@ -40,9 +41,24 @@ _TITLED: Final = re.compile(
     rf"\b(?:{'|'.join(title.title() for title in _COURTESY)})\b\.?[ ]{{1,2}}"
     rf"(?P<value>{_PART}(?:[ ]{{1,2}}(?:(?:van|von|de|der|del|da|al|bin) )?{_PART}){{0,3}})"
 )
-_COURTESIES: Final = frozenset(_COURTESY)
+# Two names in a row after these are a person, whatever a model takes them for; after a role only with a colon between.
+_ROLE: Final = (
+    "manager", "assistant", "surgeon", "anesthesia", "anaesthesia", "physician", "employee", "customer", "client",
+    "patient", "tenant", "guest", "witness", "driver", "nurse", "caller", "applicant",
+)  # fmt: skip
+_TO: Final = r"attn\.?:?|deliver to|ship to|labs of|will of|driver|says|questioned|thanked"
+_TWO: Final = rf"(?P<value>{_PART}(?:[ ]{{1,2}}{_PART}){{1,3}})"
+_ADDRESSED: Final = re.compile(
+    rf"\b(?:(?i:{'|'.join(_ROLE)})[\"']?[ ]?:[ ]{{0,2}}[\"']?|(?i:{_TO})[ ]{{1,2}}(?=\S[a-z]|\S\.)){_TWO}"
+)
+# "account 9929555707 of", "ITIN 969-81-8115 for": a long number belongs to somebody.
+_OWNER: Final = re.compile(rf"\d[\d-]{{4,20}}\d (?:of|for|belongs to)[ ]{{1,2}}(?=\S[a-z]|\S\.){_TWO}")
+_OWNED_DIGITS: Final = 6
+_CUES: Final = frozenset(
+    (*_COURTESY, *_ROLE, "attn", "deliver", "ship", "labs", "will", "says", "questioned", "thanked")
+)
+_PLAIN: Final = (_TITLED, _ADDRESSED)
 _PATTERNS: Final = (
-    _TITLED,
     re.compile(rf"\b{_TITLE}[ ]{{1,2}}{_NAME}"),
     re.compile(rf"\b(?i:{_KIN})(?:,|'s name is| is| was|)?[ ]{{1,2}}{_NAME}"),
     re.compile(rf"\b(?i:{_SAID})[ ]{{1,2}}{_NAME}"),
@@ -50,7 +66,7 @@ _PATTERNS: Final = (
 
 
 class NameVote:
-    """Capitalised words after courtesy titles; if `strict`, after kinship words, introductions and offices as well."""
+    """Capitalised words after courtesy titles, addresses and roles; if `strict`, after kinship and offices as well."""
 
     name = "vote"
     entities = frozenset(("PERSON",))
@@ -61,11 +77,14 @@ class NameVote:
         self._strict = strict
 
     def find(self, view: View) -> Iterable[Finding]:
-        patterns = _PATTERNS if self._strict else () if _COURTESIES.isdisjoint(view.words) else (_TITLED,)
-        if self._threshold > SCORE:
-            return []
+        asked = [(pattern, SCORE) for pattern in _PATTERNS] if self._strict else []
+        if not _CUES.isdisjoint(view.words):
+            asked += [(pattern, SURE) for pattern in _PLAIN]
+        if view.digits >= _OWNED_DIGITS:
+            asked.append((_OWNER, SURE))
         return [
-            Finding("PERSON", *match.span("value"), SCORE, self.name)
-            for pattern in patterns
+            Finding("PERSON", *match.span("value"), score, self.name)
+            for pattern, score in asked
+            if score >= self._threshold
             for match in pattern.finditer(view.text)
         ]
