@@ -21,17 +21,27 @@ from pathlib import Path
 from typing import Any
 
 from support.canaries import KEYED, SAMPLES, Canaries, personal
+from support.drive_people import PEOPLE
 from support.thief import flipped, records_thief
 from vault import Principal, Session, Vault
 from vault.admin import Admin
-from vault.aio import AsyncExports, AsyncHolds, AsyncRequest, AsyncRequests, AsyncSession, AsyncVault
+from vault.aio import (
+    AsyncExports,
+    AsyncHolds,
+    AsyncRequest,
+    AsyncRequests,
+    AsyncSession,
+    AsyncSubjects,
+    AsyncVault,
+)
 from vault.errors import DeniedError, HeldError, IntegrityViolationError, InvalidInputError, VaultError
 from vault.exports import Exports
 from vault.rights import Holds, Request, Requests
+from vault.subjects import Subjects
 
 CLASSES = (
     Vault, Session, Admin, Exports, Requests, Request, Holds, AsyncVault, AsyncSession, AsyncExports, AsyncRequests,
-    AsyncRequest, AsyncHolds,
+    AsyncRequest, AsyncHolds, Subjects, AsyncSubjects,
 )  # fmt: skip
 GROUND = "gdpr.17.1.b"
 AFTER = timedelta(days=30)
@@ -570,7 +580,8 @@ class Sync:
     """An AsyncSession or a part of it, seen as a session: each call is run to its end."""
 
     def __init__(
-        self, session: AsyncSession | AsyncExports | AsyncRequests | AsyncRequest | AsyncHolds
+        self,
+        session: AsyncSession | AsyncExports | AsyncRequests | AsyncRequest | AsyncHolds | AsyncSubjects,
     ) -> None:
         self._session = session
 
@@ -630,6 +641,7 @@ TABLE: dict[str, Callable[[Drive, Any], None]] = {
     **{f"{kind}Requests.{name}": function for kind in ("", "Async") for name, function in _REQUESTS.items()},
     **{f"{kind}Request.{name}": request_life for kind in ("", "Async") for name in _REQUEST},
     **{f"{kind}Holds.{name}": function for kind in ("", "Async") for name, function in _HOLDS.items()},
+    **{f"{kind}Subjects.{name}": function for kind in ("", "Async") for name, function in PEOPLE.items()},
     **{f"Admin.{name}": function for name, function in _ADMIN.items()},
     **{f"AsyncVault.{name}": async_vault for name in ("open", "session", "admin", "close")},
 }  # fmt: skip
@@ -647,6 +659,9 @@ def drive(d: Drive) -> None:
         d.at = int(cls.startswith("Async") and cls != "AsyncVault")
         if cls.endswith(("Requests", "Request", "Holds")):
             function(d, _rights(d, cls))
+        elif cls.endswith("Subjects"):
+            privacy = d.session("privacy", "rights-request")
+            function(d, privacy.subjects if cls == "Subjects" else Sync(AsyncSession(privacy).subjects))
         elif cls.endswith("Exports"):
             privacy = d.session("privacy", "rights-request")
             function(d, privacy.exports if cls == "Exports" else Sync(AsyncSession(privacy).exports))
