@@ -39,7 +39,8 @@ def restore(
     validate.callback("progress", progress)
     if kind not in shelf.KINDS:
         raise InvalidInputError("backup.kind", "say what to restore: data or keystore")
-    if kind == "keystore" and tenant is not None:
+    named = tenants.check_name(tenant) if tenant is not None else None
+    if kind == "keystore" and named is not None:
         raise InvalidInputError("backup.tenant", "a keystore is restored whole: name no tenant")
     config = VaultConfig.load(folder)
     lease = Lease(folder / compose.LOCK_NAME, config.limits.lock_timeout_s)
@@ -57,7 +58,7 @@ def restore(
                 folder,
                 caller,
                 backup.folder,
-                tenant=tenants.check_name(tenant) if tenant is not None else None,
+                tenant=named,
                 execute=execute,
                 accept_loss=accept_loss,
                 progress=progress or (lambda done, total: None),
@@ -72,10 +73,8 @@ def _decided(
     """Who restores, and whether the pack lets them; a denial is logged if the vault opens."""
     checked = tenants.check_principal(principal)
     policy, _ = compose.policy(config, folder)
-    if not isinstance(purpose, str):
-        raise InvalidInputError("purpose.type", "purpose must be a word of the policy pack's vocabulary")
-    caller = tenants.system_caller(checked, purpose)
-    request = Request(action="backup.restore", purpose=purpose, roles=checked.roles)
+    caller = tenants.system_caller(checked, tenants.known_purpose(policy, purpose))
+    request = Request(action="backup.restore", purpose=caller.purpose, roles=checked.roles)
     if not policy.decide(request).permit:
         try:
             with compose.restoring_on(folder, lease, folder / compose.KEYSTORE_FOLDER) as stages:

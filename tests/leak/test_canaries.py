@@ -65,6 +65,12 @@ def all_keys(folder: Path, *vaults: Vault) -> dict[Path, bytes]:
             keys[path] = bytes(read_file_key(path.parent, provider, epoch).buffer)
         else:  # its epoch was rolled and destroyed: nobody opens it any more
             path.rename(path.with_suffix(".sealed"))
+    by_tenant = {path.parent.name: key for path, key in keys.items() if path.name == "records.db"}
+    for path in folder.glob("*copies/*/tenants/*/records.db"):
+        if path.parent.name in by_tenant:
+            keys[path] = by_tenant[path.parent.name]
+        else:
+            path.rename(path.with_suffix(".sealed"))
     return keys
 
 
@@ -159,7 +165,7 @@ def test_the_same_in_a_process_of_its_own_that_dies_without_closing(tmp_path: Pa
         copy / "vault"
     ) as vault:  # opening changes files: the copy gives the keys, the original is read
         keys = {work / path.relative_to(copy): key for path, key in all_keys(copy, vault).items()}
-    for path in work.glob("backups/*/keystore-*.db"):
+    for path in (*work.glob("backups/*/keystore-*.db"), *work.glob("*copies/*/tenants/*/records.db")):
         if path not in keys:
             path.unlink()
     assert any(path.stat().st_size for path in work.rglob("*-wal"))

@@ -1,6 +1,6 @@
 """Backups and restores cut off by SIGKILL, in processes of their own: one dies, whoever comes next looks and resumes.
 
-The nursery forks them: `act` does the action and dies before step `die_at`, `look` opens and says what is seen, or which
+The nursery forks them: `act` does the action and dies before step `die_at`, `look` opens and says what is seen or which
 error forbids it, `again` does the action to its end.
 """
 

@@ -418,6 +418,47 @@ def audit_evidence(d: Drive, a: Any) -> None:
     d.refused(DeniedError, a.audit_evidence, d.folder / d.canaries.word("refused value"))
 
 
+def backups(d: Drive, a: Any) -> None:
+    """Copies of everything, which lie open to the scan as the vault's own files do."""
+    place, c = d.folder / "copies", d.canaries
+    made = a.backup_create("data", to=place, keep=1)
+    a.backup_create("keystore", keep_days=1)
+    assert a.backup_list(to=place)
+    a.backup_list()
+    a.backup_verify(made["folder"])
+    d.refused(VaultError, a.backup_create, c.word("refused value"))
+    d.refused(VaultError, a.backup_create, "data", to=d.vault.folder / c.word("refused value"))
+    d.refused(VaultError, a.backup_verify, d.folder / c.word("missing file"))
+    denied = d.admin("app", "service")
+    d.refused(DeniedError, denied.backup_create, "data", to=place)
+    d.refused(DeniedError, denied.backup_list)
+    d.refused(DeniedError, denied.backup_verify, place)
+
+
+def vault_restore(d: Drive, _: Any) -> None:
+    """The second vault is put back, and a backup of it is refused where it does not belong."""
+    c, place, folder = d.canaries, d.folder / "second-copies", d.folder / "second"
+    who = Principal(c.identity("tenant name"), c.identity("principal id"), ("operator",))
+    with Vault.open(folder) as vault:
+        app = vault.session(Principal(who.tenant, who.id, ("app",)), purpose="service")
+        app.add(c.fact(), user_id=c.identity("user id"))
+        made = vault.admin(who).backup_create("data", to=place)["folder"]
+        app.add(c.fact(), user_id=c.identity("user id"))
+    for execute in (False, True):
+        Vault.restore(folder, made, who, kind="data", execute=execute)
+    d.refused(VaultError, lambda: Vault.restore(folder, made, who, kind=c.word("refused value")))
+    d.refused(
+        VaultError, lambda: Vault.restore(folder, made, who, kind="data", tenant=c.word("refused tenant"))
+    )
+    d.refused(VaultError, lambda: Vault.restore(folder, place / c.word("missing file"), who, kind="data"))
+    d.refused(VaultError, lambda: Vault.restore(d.vault.folder, made, who, kind="data"))
+    nobody = Principal(who.tenant, who.id, (c.word("unknown role"),))
+    d.refused(DeniedError, lambda: Vault.restore(folder, made, nobody, kind="data"))
+    d.refused(
+        VaultError, lambda: Vault.restore(folder, made, who, kind="data", purpose=c.word("refused purpose"))
+    )
+
+
 def import_many(d: Drive, _: Any) -> None:
     c = d.canaries
     importer = d.admin("app", "service")
@@ -615,6 +656,7 @@ _SESSION: dict[str, Callable[[Drive, Any], None]] = {
 _ADMIN: dict[str, Callable[[Drive, Any], None]] = {
     "tenants": tenants, "create_tenant": create_tenant, "keys_rotate": keys_rotate, "audit_show": audit_show,
     "audit_evidence": audit_evidence,
+    "backup_create": backups, "backup_list": backups, "backup_verify": backups,
     "import_many": import_many,
     **{name: _simple(name) for name in (
         "keys_status", "keys_backup", "keys_verify", "audit_verify", "audit_checkpoint", "sweep", "rescan",
@@ -634,6 +676,7 @@ TABLE: dict[str, Callable[[Drive, Any], None]] = {
     "Vault.init": vault_init, "Vault.open": vault_open, "Vault.session": vault_session, "Vault.admin": vault_admin,
     "Vault.close": vault_close,
     "Vault.only_tenant": only_tenant,
+    "Vault.restore": vault_restore,
     **{f"Session.{name}": function for name, function in _SESSION.items()},
     **{f"AsyncSession.{name}": function for name, function in _SESSION.items()},
     **{f"Exports.{name}": function for name, function in _EXPORTS.items()},

@@ -285,6 +285,53 @@ def hold_life(t: Terminal) -> None:
     t.fails("hold", "list", "--role", c.word("role"))
 
 
+def subject_ids(t: Terminal) -> None:
+    """Rename, merge, aliases; ids are read from standard input, so that no list of processes has them."""
+    c, one, other = t.canaries, t.canaries.word("user id"), t.canaries.word("user id")
+    for user in (one, other):
+        t.run("add", "--user", user, text="\n".join(t.personal.values()))
+    new, alias = c.word("user id"), c.word("user id")
+    t.run("subject", "rename", "--user-id", "-", "--to", "-", text=f"{one}\n{new}\n")
+    t.run("subject", "rename", "--user-id", one, "--to", new, "--reason", c.word("reason"), "--execute")
+    t.run("subject", "alias", "add", "--user-id", "-", "--alias", "-", text=f"{one}\n{alias}")
+    t.run("subject", "alias", "list", "--user-id", "-", text=alias)
+    t.run("subject", "alias", "list", "--user", alias, "--json")
+    t.run("subject", "merge", "--source", alias, "--into", other)
+    t.run("subject", "merge", "--source", "-", "--into", "-", "--execute", text=f"{alias}\n{other}\n")
+    t.run("subject", "alias", "remove", "--user-id", one, "--alias", alias, "--reason", c.word("reason"))
+    t.run("subject", "rename", "--user-id", new, "--to", c.word("user id"), "--forget-old", "--execute", "--json")
+    t.fails("subject", "rename", "--user-id", c.word("user id"), "--to", c.word("user id"), "--execute")
+    t.fails("subject", "rename", "--to", c.word("user id"))
+    t.fails("subject", "merge", "--source", c.word("refused id") + "\x01", "--into", other, "--execute")
+    t.fails("subject", "merge", "--source", "-", "--into", other, text=f"{one}\n{c.word('too much')}\n")
+    t.fails("subject", "alias", "add", "--user-id", one, "--alias", t.user)
+    t.fails("subject", "alias", "remove", "--user-id", one, "--alias", c.word("user id"))
+    t.fails("subject", "alias", "list", "--user-id", c.word("user id"))
+    t.fails("subject", "alias", "list", "--user-id", one, "--role", c.word("role"))
+
+
+def subject_mentions(t: Terminal) -> None:
+    c, value = t.canaries, t.canaries.word("value")
+    for user in (t.user, c.word("user id")):
+        t.run("add", "--user", user, text=f"{value} said: {c.fact()}")
+    found = t.run("subject", "mentions", "--json", text=value).document
+    assert value not in str(found)
+    t.run("subject", "mentions", "--file", t.file("value", value), "--limit", "1", "--people", "5", "--user-id", t.user)
+    ids = t.file("ids", "\n".join(one["memory_id"] for one in found["found"]))
+    options = ("--ids", ids, "--reason", c.word("reason"), "--entity", "PERSON")
+    assert t.run("subject", "redact", *options, "--json", text=value).document["memories"] == 2
+    assert t.run("subject", "redact", *options, "--execute", "--json", text=value).document["memories"] == 2
+    t.run("subject", "redact", found["found"][0]["memory_id"], "--reason", c.word("reason"), text=value)
+    t.fails("subject", "mentions", text=c.word("refused value") + "\x01")
+    t.fails("subject", "mentions", "--cursor", c.word("refused cursor"), text=value)
+    t.fails("subject", "mentions", "--file", t.input / c.word("missing file"))
+    t.fails("subject", "mentions", "--role", c.word("role"), text=value)
+    t.fails("subject", "redact", c.word("refused id"), "--reason", c.word("reason"), text=value)
+    t.fails("subject", "redact", "--reason", c.word("reason"), text=value)
+    t.fails("subject", "redact", "--ids", t.input / c.word("missing file"), "--reason", c.word("reason"), text=value)
+    t.fails("subject", "redact", *options[:4], "--entity", c.word("refused class"), text=value)
+
+
 def tenant_create(t: Terminal) -> None:
     name = t.canaries.word("tenant name")
     t.run("tenant", "create", name)
@@ -343,6 +390,28 @@ def keys_rotate(t: Terminal) -> None:
     for level in ("tenant", "subject", "root"):
         t.run("keys", "rotate", level)
     t.fails("keys", "rotate", t.canaries.word("refused level"))
+
+
+def backup_life(t: Terminal) -> None:
+    """Made, listed, checked and put back; errors name no place and no value."""
+    c, place = t.canaries, t.folder / "copies"
+    t.run("backup", "create", "--data", "--to", place, "--dry-run")
+    made = t.run("backup", "create", "--data", "--to", place, "--keep", "3", "--json").document["folder"]
+    t.run("backup", "create", "--keystore", "--keep-days", "3")
+    t.run("backup", "list", place)
+    t.run("backup", "verify", made)
+    t.run("backup", "restore", made, "--data")
+    t.run("backup", "restore", made, "--data", "--execute", "--accept-loss", "--json")
+    t.run("backup", "restore", t.folder / "backups", "--keystore")
+    t.fails("backup", "create", "--data", "--keystore", "--to", place)
+    t.fails("backup", "create", "--data", "--to", t.folder / "vault" / c.word("refused value"))
+    t.fails("backup", "create", "--data", "--to", place, "--keep", c.word("refused number"))
+    t.fails("backup", "verify", place / c.word("missing file"))
+    t.fails("backup", "restore", place / c.word("missing file"), "--data")
+    t.fails("backup", "restore", made, "--keystore")
+    t.fails("backup", "restore", made)
+    t.fails("backup", "restore", made, "--data", "--role", c.word("role"))
+    t.fails("backup", "list", place / c.word("missing file"), c.word("too much"))
 
 
 def doctor(t: Terminal) -> None:
@@ -406,6 +475,8 @@ VERBS: dict[str, Callable[[Terminal], None]] = {
     **{f"request {verb}": request_life for verb in ("preview", "approve", "run", "certificate")},
     "request list": plain("request", "list"), "request roll": plain("request", "roll"),
     **{f"hold {verb}": hold_life for verb in ("place", "release", "list")},
+    **{f"subject {verb}": subject_ids for verb in ("rename", "merge", "alias add", "alias remove", "alias list")},
+    **{f"subject {verb}": subject_mentions for verb in ("mentions", "redact")},
     "tenant create": tenant_create, "audit show": audit_show, "keys rotate": keys_rotate,
     "audit checkpoint": audit_checkpoint, "evidence build": evidence_build, "evidence verify": evidence_verify,
     "evidence page": evidence_page,
@@ -415,6 +486,7 @@ VERBS: dict[str, Callable[[Terminal], None]] = {
         "rescan", "policy lint", "policy test",
     )},
     "doctor": doctor,
+    **{f"backup {verb}": backup_life for verb in ("create", "list", "verify", "restore")},
     "policy diff": plain("policy", "diff", "baseline", "baseline"),
     "policy explain": plain("policy", "explain", "memory.add"),
     "models list": plain("models", "list"),

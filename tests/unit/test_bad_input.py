@@ -189,6 +189,19 @@ TABLE: dict[str, dict[str, list[Bad]]] = {
     },
     "Admin.keys_backup": {},
     "Admin.keys_verify": {},
+    "Admin.backup_create": {
+        "kind": bad.one_of("backup.kind", "Data", "keystore ", "both"),
+        "to": bad.paths(),
+        "keep": [one for one in bad.numbers("keep", 100_000) if one.value is not None],
+        "keep_days": [one for one in bad.numbers("keep_days", 100_000) if one.value is not None],
+        "dry_run": bad.flags("dry_run"),
+        "progress": bad.callbacks(),
+    },
+    "Admin.backup_list": {"to": bad.paths()},
+    "Admin.backup_verify": {
+        "path": [*bad.paths(), *bad.table("path.form", {"None": None})],
+        "progress": bad.callbacks(),
+    },
     "Admin.audit_verify": {
         "since": [
             *bad.table(
@@ -227,6 +240,16 @@ TABLE: dict[str, dict[str, list[Bad]]] = {
         "pkcs11_pin": bad.passphrases(),
     },
     "Vault.open": {"path": [*bad.paths(), *bad.table("path.form", {"None": None})]},
+    "Vault.restore": {
+        "path": [*bad.paths(), *bad.table("path.form", {"None": None})],
+        "backup": [*bad.paths(), *bad.table("path.form", {"None": None})],
+        **PRINCIPAL,
+        "kind": bad.one_of("backup.kind", "Data", "keystore ", "both"),
+        "tenant": [one for one in bad.tenant_names() if one.code != "tenant.missing"],
+        "execute": bad.flags("execute"),
+        "accept_loss": bad.flags("accept_loss"),
+        "progress": bad.callbacks(),
+    },
     "Vault.session": {**PRINCIPAL, "user_id": bad.scopes()},
     "Vault.admin": PRINCIPAL,
     "Vault.only_tenant": {},
@@ -353,6 +376,16 @@ def arguments(name: str, memory_id: str, home: Path) -> dict[str, Any]:
         return {"user_id": "pat-42", "to": home / "copy.zip"}
     if method == "open":
         return {"path": home / "clinic"}
+    if method == "restore":
+        operating = {"principal": Principal("clinic", "op", ("operator",)), "kind": "data"}
+        return {"path": home / "clinic", "backup": home / "backups", **operating}
+    if method.startswith("backup"):
+        given = {
+            "create": {"kind": "data", "to": home / "backups"},
+            "list": {},
+            "verify": {"path": home / "backups"},
+        }
+        return given[method.removeprefix("backup_")]
     given = dict(GOOD.get(method, {}))
     return {"memory_id": memory_id, **given} if "memory_id" in parameters(name) else given
 

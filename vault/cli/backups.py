@@ -153,7 +153,7 @@ def _principal(call: Call) -> Principal:
 
 def _restored(screen: Console, done: dict[str, Any]) -> None:
     executed = done["executed"]
-    tenants = done.get("tenants", done.get("tenants_in_line", ()))
+    tenants = done["tenants" if done["kind"] == "data" else "tenants_in_line"]
     facts = {name: value for name, value in done.items() if not isinstance(value, list | dict)}
     output.facts(screen, facts)
     table = output.table(

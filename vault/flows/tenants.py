@@ -14,6 +14,7 @@ from vault.flows.reconcile import REPLAYS
 from vault.keys import cases
 from vault.keys.keyring import TenantKeys
 from vault.keys.keystore import Keystore
+from vault.policy.decide import Policy
 from vault.types import Principal
 
 _RESERVED = "memvault:"
@@ -57,10 +58,16 @@ def check_principal(principal: object) -> Principal:
 
 def check_purpose(stages: Stages, purpose: object) -> None:
     """A purpose of the pack's vocabulary; raises PurposeDeniedError."""
+    known_purpose(stages.policy, purpose)
+
+
+def known_purpose(policy: Policy, purpose: object) -> str:
+    """The purpose, if it is in the pack's vocabulary; raises PurposeDeniedError."""
     if not isinstance(purpose, str):
         raise InvalidInputError("purpose.type", "purpose must be a word of the policy pack's vocabulary")
-    if purpose not in stages.policy.purposes:
+    if purpose not in policy.purposes:
         raise PurposeDeniedError("policy.purpose", "the purpose is not in the policy pack's vocabulary")
+    return purpose
 
 
 def enter(stages: Stages, principal: Principal) -> None:

@@ -165,6 +165,17 @@ TABLE: dict[str, tuple[list[str], dict[str, list[Row]]]] = {
     "keys status": ([], {}),
     "keys rotate": ([], {"level": [(v, 2, "keys.level") for v in ("", CANARY, "ROOT", "root ")], "keep_old": FLAG}),
     "keys backup": ([], {}),
+    "backup create": (["--keystore"], {
+        "data": [*FLAG, ("", 2, "backup.kind")], "keystore": FLAG, "to": [("./clinic/x", 11, "backup.place")],
+        "keep": [*NUMBER, ("0", 2, "keep.range"), ("-1", 2, "keep.range"), ("9999999", 2, "keep.range")],
+        "keep_days": [*NUMBER[:2], ("0", 2, "keep_days.range")], "dry_run": FLAG,
+    }),
+    "backup list": ([], {"folder": []}),  # where there is no backup, none is listed
+    "backup verify": ([], {"folder": [(f"./{CANARY}", 2, "backup.none"), (".", 2, "backup.none")]}),
+    "backup restore": (["--data"], {
+        "folder": [(f"./{CANARY}", 2, "backup.none"), (".", 2, "backup.none")], "data": FLAG,
+        "keystore": [*FLAG, ("", 2, "backup.kind")], "execute": FLAG, "accept_loss": FLAG,
+    }),
     "keys verify": ([], {}),
     "audit verify": ([], {"since": FILE}),
     "audit show": ([], {"user_id": SCOPE, "since": [(v, 2, "time.form") for v in TIME[::3]], "limit": LIMIT[::3]}),
