@@ -220,7 +220,7 @@ def _finish(call: Call, case: Case) -> None:
     if opening is not None:
         case.body["opening"] = opening.decode()
     case.body["erased_ms"] = milliseconds(call.stages.now())
-    case.body["epoch"] = call.stages.keystore.epoch  # the last one that ever wrapped a key that is gone
+    case.body["until"] = call.stages.keystore.epoch  # the last one that ever wrapped a key that is gone
     case.body["asked"] = {"scope": case.body["asked"]["scope"]}
     del case.body["blind"]
     cases.move(call.stages.keystore, call.tenant, case, WAITING)
@@ -229,11 +229,11 @@ def _finish(call: Call, case: Case) -> None:
 
 def _answer(call: Call, case: Case) -> ErasureResult:
     """What was done, and the person's opening: once it is handed out it is kept nowhere."""
+    shown = _shown(call, case)
     opening = case.body.pop("opening", None)
     if opening is not None:
         cases.put(call.stages.keystore, call.tenant, case)
         call.stages.keystore.database.truncate_wal()
-    shown = _shown(call, case)
     return ErasureResult(
         id=shown.id,
         state=shown.state,
