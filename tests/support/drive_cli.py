@@ -299,7 +299,7 @@ def subject_ids(t: Terminal) -> None:
     t.run("subject", "merge", "--source", alias, "--into", other)
     t.run("subject", "merge", "--source", "-", "--into", "-", "--execute", text=f"{alias}\n{other}\n")
     t.run("subject", "alias", "remove", "--user-id", one, "--alias", alias, "--reason", c.word("reason"))
-    t.run("subject", "rename", "--user-id", new, "--to", c.word("user id"), "--forget-old", "--execute", "--json")
+    t.run("subject", "rename", "--user-id", new, "--to", c.word("user id"), "--forget-old", "--execute")
     t.fails("subject", "rename", "--user-id", c.word("user id"), "--to", c.word("user id"), "--execute")
     t.fails("subject", "rename", "--to", c.word("user id"))
     t.fails("subject", "merge", "--source", c.word("refused id") + "\x01", "--into", other, "--execute")
@@ -316,7 +316,8 @@ def subject_mentions(t: Terminal) -> None:
         t.run("add", "--user", user, text=f"{value} said: {c.fact()}")
     found = t.run("subject", "mentions", "--json", text=value).document
     assert value not in str(found)
-    t.run("subject", "mentions", "--file", t.file("value", value), "--limit", "1", "--people", "5", "--user-id", t.user)
+    bounds = ("--limit", "1", "--people", "5", "--user-id", t.user)
+    t.run("subject", "mentions", "--file", t.file("value", value), *bounds)
     ids = t.file("ids", "\n".join(one["memory_id"] for one in found["found"]))
     options = ("--ids", ids, "--reason", c.word("reason"), "--entity", "PERSON")
     assert t.run("subject", "redact", *options, "--json", text=value).document["memories"] == 2
@@ -328,7 +329,7 @@ def subject_mentions(t: Terminal) -> None:
     t.fails("subject", "mentions", "--role", c.word("role"), text=value)
     t.fails("subject", "redact", c.word("refused id"), "--reason", c.word("reason"), text=value)
     t.fails("subject", "redact", "--reason", c.word("reason"), text=value)
-    t.fails("subject", "redact", "--ids", t.input / c.word("missing file"), "--reason", c.word("reason"), text=value)
+    t.fails("subject", "redact", "--ids", t.input / c.word("missing file"), *options[2:], text=value)
     t.fails("subject", "redact", *options[:4], "--entity", c.word("refused class"), text=value)
 
 
