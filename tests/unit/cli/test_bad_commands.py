@@ -158,6 +158,25 @@ TABLE: dict[str, tuple[list[str], dict[str, list[Row]]]] = {
     }),
     "hold release": ([], {"hold_id": HOLD, "reason": REASON}),
     "hold list": ([], {"released": FLAG}),
+    "subject rename": (["--user", "bad-commands"], {
+        "to": SCOPE, "user_id": SCOPE, "forget_old": FLAG, "reason": REASON, "execute": FLAG,
+    }),
+    "subject merge": ([], {"source": SCOPE, "into": SCOPE, "reason": REASON, "execute": FLAG}),
+    "subject alias add": (["--user", "bad-commands"], {"alias": SCOPE, "user_id": SCOPE, "reason": REASON}),
+    "subject alias remove": (["--user", "bad-commands"], {"alias": SCOPE, "user_id": SCOPE, "reason": REASON}),
+    "subject alias list": (["--user", "bad-commands"], {"user_id": SCOPE}),
+    "subject mentions": (["--file", "good.json"], {
+        "file": FILE, "user_id": SCOPE, "limit": LIMIT, "people": [*NUMBER, ("0", 2, "people.range")],
+        "cursor": [(v, 2, "cursor.invalid") for v in ("", CANARY, "AAAA", f"{CANARY}\udcff")],
+    }),
+    "subject redact": (["--file", "good.json"], {
+        "memory_id": [
+            ("", 2, "text.empty"), (CANARY, 9, "memory.unknown"), (UUID, 9, "memory.unknown"),
+            (f"{CANARY}\udcff", 2, "text.unicode"),
+        ],
+        "ids": FILE, "file": FILE, "reason": REASON, "execute": FLAG,
+        "entity": [(v, 2, "entity.unknown") for v in ("", CANARY, "person")],
+    }),
     "status": ([], {"most": [*NUMBER, ("0", 2, "usage"), ("-1", 2, "usage"), ("9999999", 2, "most.range")]}),
     "doctor": ([], {}),
     "tenant list": ([], {}),
@@ -284,7 +303,7 @@ def command(
         "action": "memory.get", "data": "good.json", "form": "jsonl", "model": "spacy/xx_no_model",
         "to": "./copy.zip", "path": "./copy.zip", "request_id": "0" * 32, "hold_id": "0" * 32, "ground": "gdpr.17.1.b",
         "digest": "0" * 64, "matter": "case 7", "out": "./handed-out", "vkey": "good.json",
-        "certificate": "good.json",
+        "certificate": "good.json", "source": "bad-commands", "into": "pat-2", "alias": "pat-3",
     }  # fmt: skip
     words: list[str] = []
     options = list(TABLE[verb][0])
