@@ -88,8 +88,12 @@ def test_a_request_goes_its_way_and_says_where_it_is(filled: Vault) -> None:
     assert request.run().opening is None  # given out once
     assert verdict(filled, request.certificate()).state == "live-erased"
     assert request.info().state == "erased"  # not final: backups can still be read
-    session.requests.roll(force=True)
-    assert request.info().state == "erased"
+    assert request.info().roll_due is not None
+    assert session.requests.roll(force=True) is not None
+    assert (request.info().state, request.info().roll_due) == ("erased", None)
+    assert (
+        session.requests.roll(force=True) is None
+    )  # nothing waits, even before the certificate is asked for
     assert verdict(filled, request.certificate()).state == "asserted"
     assert request.info().state == "certified"
     assert request.certificate() == request.certificate()
@@ -376,8 +380,9 @@ def _steps() -> Iterator[tuple[ModuleType, str]]:
 
 PURE = {  # what cannot fail halfway: it touches nothing outside
     "flag", "milliseconds", "moment", "commit", "subject_opening", "tombstone", "probed", "epoch_destroyed",
-    "certified", "counts", "b64encode", "version", "statement_of", "build", "prove_present", "prove_absent", "key_leaf", "_targets", "_all_keys", "_needed",
-    "_valid_approvals", "_opening", "_given_up", "_kept_proof", "_folders", "named_keys",
+    "certified", "counts", "b64encode", "version", "statement_of", "build", "prove_present", "prove_absent",
+    "key_leaf", "_targets", "_all_keys", "_needed", "_valid_approvals", "_opening", "_given_up", "_kept_proof",
+    "_folders", "named_keys",
 }  # fmt: skip
 STEPS = sorted({(home.__name__, name): home for home, name in _steps() if name not in PURE}.items())
 

@@ -46,10 +46,10 @@ def _session(call: Call, *, tenant: bool = False) -> Iterator[Session]:
         with call.session(action, scoped=True, who=who) as session:
             yield session
     except DeniedError as error:
-        if tenant or error.code != "policy.denied":
+        if tenant or not error.code.startswith("policy."):
             raise
         hint = f"{error.message} (what erases a tenant, with --role {OPERATOR[0]} --purpose {OPERATOR[1]})"
-        raise DeniedError(error.code, hint) from None
+        raise type(error)(error.code, hint) from None
 
 
 def person_of(call: Call, user_id: str | None) -> str | None:

@@ -37,8 +37,7 @@ def certify(call: Call, folder: Path, case: Case) -> None:
     """
     stages, body = call.stages, case.body
     going = [erase.Target.from_json(one) for one in body["targets"]]
-    stale = {sid for sid, _ in cases.stale(stages.keystore, call.tenant.tid)}
-    if stages.keystore.epoch > body["until"] and not any(target.sid in stale for target in going):
+    if not roll.waits(stages.keystore, call.tenant, case):
         known = body["log"].get("epochs", [])
         body["log"]["epochs"] = known or roll.account(stages, call.store, body["epoch"], body["purpose"])
     probe = _probe(call, folder, body)

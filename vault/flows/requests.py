@@ -356,7 +356,7 @@ def _valid_approvals(call: Call, case: Case) -> list[dict[str, str]]:
 
 def _shown(call: Call, case: Case) -> RequestInfo:
     body, due = case.body, None
-    if case.state == WAITING:
+    if roll.waits(call.stages.keystore, call.tenant, case):
         hours = call.stages.policy.rights.erasure.roll_within_hours
         due = moment(body["erased_ms"] + hours * 3_600_000).isoformat(timespec="milliseconds")
     return RequestInfo(

@@ -21,6 +21,7 @@ from vault.flows.stores import OpenStore
 from vault.keys import cases, rotation
 from vault.keys.cases import Case
 from vault.keys.keyring import SubjectKeys, TenantKeys
+from vault.keys.keystore import Keystore
 from vault.types import Destruction, TenantId
 
 WAITING = "erased"  # state of a request whose live erasure is done
@@ -43,13 +44,24 @@ def due(stages: Stages, within_ms: int | None, now_ms: int) -> bool:
 
 
 def _since(stages: Stages, name: str) -> list[int]:
-    tenant = fresh_tenant(stages, name)
-    waiting = [case.body["erased_ms"] for case in cases.every(stages.keystore, tenant, "request", WAITING)]
-    return waiting + [
+    """When each thing was erased that the next roll would make unreadable in backups; held ones it passes over."""
+    keystore, tenant = stages.keystore, fresh_tenant(stages, name)
+    requests = cases.every(keystore, tenant, "request", WAITING)
+    unfinished = being_erased(keystore, tenant)
+    since = [case.body["erased_ms"] for case in requests if keystore.epoch <= case.body["until"]]
+    return since + [
         at
-        for sid, at in cases.stale(stages.keystore, tenant.tid)
-        if not cases.held(stages.keystore, tenant.tid, sid)
+        for sid, at in cases.stale(keystore, tenant.tid)
+        if sid not in unfinished and not cases.held(keystore, tenant.tid, sid)
     ]
+
+
+def waits(keystore: Keystore, tenant: TenantKeys, case: Case) -> bool:
+    """Whether backups still open what a request erased: no roll since, or one that passed over a part of it."""
+    if case.state != WAITING or keystore.epoch <= case.body["until"]:
+        return case.state == WAITING
+    sids = {bytes.fromhex(target["sid"]) for target in case.body["targets"]}
+    return any(sid in sids for sid, _ in cases.stale(keystore, tenant.tid))
 
 
 def waiting(stages: Stages, tenant: TenantKeys) -> dict[str, int]:
@@ -59,7 +71,9 @@ def waiting(stages: Stages, tenant: TenantKeys) -> dict[str, int]:
     within_ms = stages.policy.rights.erasure.roll_within_hours * 3_600_000
     now_ms = milliseconds(stages.now())
     return {
-        "requests_waiting": len(cases.every(keystore, tenant, "request", WAITING)),
+        "requests_waiting": sum(
+            waits(keystore, tenant, case) for case in cases.every(keystore, tenant, "request", WAITING)
+        ),
         "rolls_overdue": sum(now_ms - at > within_ms for at in since),
         "holds": len(cases.every(keystore, tenant, "hold", PLACED)),
     }
