@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 from vault.errors import InvalidInputError
 from vault.flows.sought import Sought
 
+VALUES = {"PERSON:k7q2m9": "Bo Silva", "PERSON:ann222": "Ana", "NAME:rrr333": "Rivera-Smith"}
+
 
 def places(value: str, text: str) -> list[str]:
-    return [text[start:end] for start, end in Sought(value).spans(text)]
+    return [text[place.start : place.end] for place in Sought(value).places(text, VALUES)]
 
 
 FOUND = [
@@ -55,13 +57,31 @@ MISSED = [
 @pytest.mark.parametrize(("value", "text", "expected"), FOUND)
 def test_found(value: str, text: str, expected: str) -> None:
     assert places(value, text) == [expected]
-    assert Sought(value).found(text)
+    (place,) = Sought(value).places(text, {})
+    assert (place.clear, place.original) == (True, expected)
 
 
 @pytest.mark.parametrize(("value", "text"), MISSED)
 def test_not_found(value: str, text: str) -> None:
     assert places(value, text) == []
-    assert not Sought(value).found(text)
+
+
+def test_behind_tokens_and_across() -> None:
+    def told(value: str, text: str) -> list[tuple[str, bool, str]]:
+        found = Sought(value).places(text, VALUES)
+        return [(text[place.start : place.end], place.clear, place.original) for place in found]
+
+    token, ann, rest = "[PERSON:k7q2m9]", "[PERSON:ann222]", "[NAME:rrr333]"
+    assert told("Bo Silva", f"ask {token} now") == [(token, False, "Bo Silva")]
+    assert told("Silva", f"ask {token} now") == [(token, False, "Bo Silva")]
+    assert told("Ana Rivera", f"ask {ann} Rivera now") == [(f"{ann} Rivera", True, "Ana Rivera")]
+    assert told("Dr Ana", f"ask Dr. {ann}, now") == [(f"Dr. {ann}", True, "Dr. Ana")]
+    assert told("Ana Rivera", f"{ann} {rest}") == [(f"{ann} {rest}", False, "Ana Rivera-Smith")]
+    assert told("Dr Ana Rivera", f"Dr {ann} {rest}!") == [(f"Dr {ann} {rest}", True, "Dr Ana Rivera-Smith")]
+    assert told("Smith", f"{rest}, smith") == [(rest, False, "Rivera-Smith"), ("smith", True, "smith")]
+    assert told("Rivera Rivera", f"Rivera {rest} Rivera") == [(f"Rivera {rest}", True, "Rivera Rivera-Smith")]
+    assert told("Smith", "[NAME:unknwn] Smith") == [("Smith", True, "Smith")]
+    assert told("Ana Rivera", "Ana [NAME:unknwn] Rivera") == []
 
 
 def test_every_place_is_found() -> None:
@@ -92,7 +112,7 @@ def test_a_value_between_other_words_is_always_found(before: str, after: str, va
     assert found == sorted(found)
     for start, end in found:
         assert 0 <= start < end <= len(text)
-        assert Sought(text[start:end]).found(value) or len(text[start:end]) <= len(value) + 12
+        assert Sought(text[start:end]).spans(value) or len(text[start:end]) <= len(value) + 12
 
 
 def unicode_marks(value: str) -> bool:

@@ -7,7 +7,7 @@ people are opened and how many memories are named is bounded; a cursor goes on w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -23,7 +23,6 @@ from vault.flows.subjects import person, refuse_bound
 from vault.flows.tokens import TokenMap
 from vault.keys.keyring import SubjectKeys
 from vault.records.interface import MemoryRow, RevisionRow
-from vault.redaction.operators import find_tokens
 from vault.redaction.structure import walk_metadata
 
 FIND: Final = "subject.find_mentions"
@@ -116,15 +115,15 @@ def _look(search: _Search, sid: bytes, s: int, after: int) -> tuple[int, int] | 
     subject = call.stages.keystore.subject_by_sid(call.tenant, sid)
     if subject is None:
         return None
-    tokens = matching_tokens(call, subject, s, search.sought)
+    values = token_values(call, subject, s)
     about = ""
     with call.records.reading():
         while rows := call.records.memories(s, after_n=after, limit=_BATCH):
             for row, body in zip(rows, open_bodies(call.tenant, subject, rows), strict=True):
                 search.memories += 1
-                where, clear = _places(body, search.sought, tokens)
+                where, clear = _places(body, search.sought, values)
                 for _, past in past_versions(call, subject, row):
-                    old, in_clear = _places(past, search.sought, tokens)
+                    old, in_clear = _places(past, search.sought, values)
                     where, clear = [*where, *(["history"] if old else [])], clear or in_clear
                 if where:
                     about = about or ":".join(call.stages.keystore.identity(call.tenant, subject.sid))
@@ -137,11 +136,11 @@ def _look(search: _Search, sid: bytes, s: int, after: int) -> tuple[int, int] | 
     return None
 
 
-def matching_tokens(call: Call, subject: SubjectKeys, s: int, sought: Sought) -> frozenset[str]:
-    """The tokens of a person whose value holds the one looked for."""
+def token_values(call: Call, subject: SubjectKeys, s: int) -> dict[str, str]:
+    """The value behind each token of a person."""
     tokens = TokenMap(call.tenant, subject, call.records, s)
     known = ((row.token, tokens.value(row.token)) for row in call.records.tokens(s))
-    return frozenset(token for token, value in known if value is not None and sought.found(value[1]))
+    return {token: value[1] for token, value in known if value is not None}
 
 
 def past_versions(call: Call, subject: SubjectKeys, row: MemoryRow) -> Iterator[tuple[RevisionRow, Body]]:
@@ -153,7 +152,7 @@ def past_versions(call: Call, subject: SubjectKeys, row: MemoryRow) -> Iterator[
             yield past, decode(data)
 
 
-def _places(body: Body, sought: Sought, tokens: frozenset[str]) -> tuple[list[str], bool]:
+def _places(body: Body, sought: Sought, values: Mapping[str, str]) -> tuple[list[str], bool]:
     """Where in a version the value stands, and whether any of it is readable."""
     metadata: list[str] = []
 
@@ -164,10 +163,9 @@ def _places(body: Body, sought: Sought, tokens: frozenset[str]) -> tuple[list[st
     walk_metadata(body.metadata, visit)
     where, clear = [], False
     for name, texts in (("text", [body.text]), ("name", [body.name or ""]), ("metadata", metadata)):
-        readable = any(sought.found(text) for text in texts)
-        clear |= readable
-        if readable or any(token in tokens for text in texts for _, _, token in find_tokens(text)):
-            where.append(name)
+        places = [place for text in texts for place in sought.places(text, values)]
+        where += [name] if places else []
+        clear |= any(place.clear for place in places)
     return where, clear
 
 

@@ -7,7 +7,7 @@ unreadable in backups with the next roll.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -17,7 +17,7 @@ from vault.flows.bodies import Body, encode, open_body, record_id, seal_value
 from vault.flows.change import known_subject, put_version
 from vault.flows.context import Call, Caller, Stages, calling
 from vault.flows.holds import refuse_held
-from vault.flows.mentions import VALUE_BYTES, past_versions
+from vault.flows.mentions import VALUE_BYTES, past_versions, token_values
 from vault.flows.points import seal_blocks
 from vault.flows.redact import Draft, Segments, finish, preview
 from vault.flows.scope import LOGGED_IDS
@@ -66,23 +66,25 @@ class _Cut:
     entity: str
     drops: bool
 
-    def draft(self, body: Body) -> Draft:
+    def draft(self, body: Body, values: Mapping[str, str]) -> Draft:
         planned: dict[tuple[str, str | None], Segments] = {}
 
         def visit(text: str, context: str | None) -> str:
-            planned[text, context] = self.segments(text)
+            planned[text, context] = self.segments(text, values)
             return text
 
         walk_metadata(body.metadata, visit)
-        name = self.segments(body.name) if body.name is not None else None
-        return Draft(self.segments(body.text), name, body.metadata, planned)
+        name = self.segments(body.name, values) if body.name is not None else None
+        return Draft(self.segments(body.text, values), name, body.metadata, planned)
 
-    def segments(self, text: str) -> Segments:
+    def segments(self, text: str, values: Mapping[str, str]) -> Segments:
+        """The stored text cut at what can be read of the value; a token that holds a part of it goes with it."""
         pieces: list[str | Redacted] = []
         position = 0
-        for start, end in self.sought.spans(text):
-            pieces += [text[position:start], self._redacted(text[start:end])]
-            position = end
+        for place in self.sought.places(text, values):
+            if place.clear:
+                pieces += [text[position : place.start], self._redacted(place.original)]
+                position = place.end
         return [*pieces, text[position:]]
 
     def _redacted(self, original: str) -> Redacted:
@@ -165,11 +167,12 @@ def _grouped(call: Call, named: Sequence[str]) -> list[tuple[SubjectKeys, list[M
 def _examine(call: Call, subject: SubjectKeys, rows: Sequence[MemoryRow], cut: _Cut) -> list[_Mentioning]:
     """Of these memories of one person those in which the value stands readable, in whatever version."""
     found = []
+    values = token_values(call, subject, rows[0].s)
     for row in rows:
         body = open_body(call.tenant, subject, row)
-        one = _Mentioning(row, body, cut.draft(body))
+        one = _Mentioning(row, body, cut.draft(body, values))
         for revision, old in past_versions(call, subject, row):
-            draft = cut.draft(old)
+            draft = cut.draft(old, values)
             if draft.changes:
                 one.past.append((revision, old, draft))
         if one.draft.changes or one.past:

@@ -1,4 +1,4 @@
-"""A value looked for in stored texts: in any case and writing, as whole words, and not inside tokens.
+"""A value looked for in stored texts: in any case and writing, as whole words, in the open, behind tokens and across.
 
 What counts are letters and digits, compatibility-folded (`canonical`). Between the words of the value, and between its
 digits, up to three other characters may stand or be missing: `Jean-Luc` is found in "jean luc", `+1 212 555 0187` in
@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from vault.errors import InvalidInputError
@@ -18,6 +20,20 @@ from vault.redaction.operators import find_tokens
 FEWEST: Final = 2
 _MOST_GAP: Final = 3
 _NOT_WORD: Final = re.compile(r"[\W_]+")
+_UNKNOWN: Final = " " * (2 * _MOST_GAP)  # in the place of a token without a value: no value goes on across it
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a value stands in a stored text, tokens whole; `clear` says that a part of it can be read there.
+
+    `original` is what stands there, with values in the place of tokens.
+    """
+
+    start: int
+    end: int
+    clear: bool
+    original: str
 
 
 class Sought:
@@ -34,12 +50,18 @@ class Sought:
     def __repr__(self) -> str:
         return "<Sought>"
 
-    def found(self, text: str) -> bool:
-        """Whether the value stands in a text."""
-        return bool(self.spans(text))
+    def places(self, text: str, values: Mapping[str, str]) -> list[Place]:
+        """Each place where the value stands in a stored text, in order; `values` are those behind its tokens."""
+        shown = _Shown(text, values)
+        found: list[Place] = []
+        for start, end in self.spans(shown.text):
+            place = shown.place(start, end)
+            if not found or place.start >= found[-1].end:
+                found.append(place)
+        return found
 
     def spans(self, text: str) -> list[tuple[int, int]]:
-        """(start, end) of each place where the value stands, tokens left out; in order, without overlaps."""
+        """(start, end) of each place where the value stands in a text without tokens; in order, without overlaps."""
         if self._wanted not in _squeezed(text):
             return []
         flat = _Flat(text)
@@ -64,21 +86,57 @@ class Sought:
         return True
 
 
+class _Shown:
+    """A stored text with values in the place of its tokens, and where each piece of it comes from."""
+
+    def __init__(self, text: str, values: Mapping[str, str]) -> None:
+        self._pieces: list[tuple[int, int, int, bool]] = []  # start here, start and end there, is a token
+        parts: list[str] = []
+        length = position = 0
+        for start, end, token in [*find_tokens(text), (len(text), len(text), "")]:
+            for piece, first, last, is_token in (
+                (text[position:start], position, start, False),
+                (values.get(token, _UNKNOWN) if token else "", start, end, True),
+            ):
+                if piece:
+                    self._pieces.append((length, first, last, is_token))
+                    parts.append(piece)
+                    length += len(piece)
+            position = end
+        self.text = "".join(parts)
+
+    def place(self, start: int, end: int) -> Place:
+        """A span of the text as it is stored: a token that it touches belongs to it as a whole."""
+        touched = list(self._touched(start, end))
+        first, last = touched[0], touched[-1]
+        begin = first[2] if first[4] else first[2] + max(0, start - first[0])
+        finish = last[3] if last[4] else last[2] + min(end, last[1]) - last[0]
+        clear = any(
+            not is_token and _NOT_WORD.sub("", self.text[max(start, here) : min(end, there)])
+            for here, there, _, _, is_token in touched
+        )
+        whole = slice(first[0] if first[4] else start, last[1] if last[4] else end)
+        return Place(begin, finish, bool(clear), self.text[whole])
+
+    def _touched(self, start: int, end: int) -> Iterator[tuple[int, int, int, int, bool]]:
+        ends = [*(piece[0] for piece in self._pieces[1:]), len(self.text)]
+        for (here, first, last, is_token), there in zip(self._pieces, ends, strict=True):
+            if here < end and start < there:
+                yield here, there, first, last, is_token
+
+
 class _Flat:
-    """The letters and digits of a text that belong to no token, folded, each with where it stands."""
+    """The letters and digits of a text, folded, each with where it stands."""
 
     def __init__(self, text: str) -> None:
         self.starts: list[int] = []
         self.ends: list[int] = []
         chars: list[str] = []
-        position = 0
-        for start, end, _ in [*find_tokens(text), (len(text), len(text), "")]:
-            for first, last in _clusters(text, position, start):
-                for char in canonical(text[first:last]):
-                    chars.append(char)
-                    self.starts.append(first)
-                    self.ends.append(last)
-            position = end
+        for first, last in _clusters(text):
+            for char in canonical(text[first:last]):
+                chars.append(char)
+                self.starts.append(first)
+                self.ends.append(last)
         self.chars = "".join(chars)
 
     def gap(self, at: int) -> int:
@@ -102,11 +160,11 @@ class _Flat:
         return not 0 < at < len(self.chars) or self.starts[at] != self.starts[at - 1]
 
 
-def _clusters(text: str, start: int, end: int) -> list[tuple[int, int]]:
+def _clusters(text: str) -> list[tuple[int, int]]:
     """Each character with the marks that belong to it."""
     found: list[tuple[int, int]] = []
-    for at in range(start, end):
-        if found and unicodedata.combining(text[at]):
+    for at, char in enumerate(text):
+        if found and unicodedata.combining(char):
             found[-1] = (found[-1][0], at + 1)
         else:
             found.append((at, at + 1))
