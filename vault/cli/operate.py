@@ -174,7 +174,8 @@ def tenant_list(call: Call) -> None:
 
     def draw(screen: Console) -> None:
         for tenant in tenants:
-            output.line(screen, output.when(tenant.created_at), "  ", (tenant.name, "bold"))
+            erased = "  erased; its log and its name stay" if tenant.erased else ""
+            output.line(screen, output.when(tenant.created_at), "  ", (tenant.name, "bold"), erased)
 
     call.out.show({"tenants": tenants}, draw)
 
