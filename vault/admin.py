@@ -135,6 +135,14 @@ class Admin:
             progress=progress,
         )
 
+    def backup_archive(self, to: str | PathLike[str], *, progress: Progress | None = None) -> dict[str, Any]:
+        """Bring a copy of the log archive in another folder up to date, online; only what is new is written."""
+        from vault.flows import backup
+
+        return backup.copy_archive(
+            self._opened(), self._folder, self._vault_caller(), to=to, progress=progress
+        )
+
     def backup_list(self, *, to: str | PathLike[str] | None = None) -> list[Backup]:
         """Every complete backup in the configured folders, or in `to`, newest first."""
         from vault.flows import backup

@@ -734,7 +734,7 @@ def test_a_newer_schema_is_refused_and_says_what_to_do(vault: Vault, which: str)
     thief = records_thief(vault, TENANT) if which == "records" else keystore_thief(vault)
     vault.close()
     row = next(row for row in thief.rows("meta") if row["key"] == "schema")
-    thief.change("meta", row, value=2)
+    thief.change("meta", row, value=99)
     found = reopened(vault)
     assert isinstance(found, ConfigError)
     assert "upgrade" in found.message

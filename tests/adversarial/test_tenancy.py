@@ -708,6 +708,10 @@ ADMIN_ATTACKS: dict[str, list[Callable[[World], Any]]] = {
         lambda w: admin(w.vault, B).backup_create("data", to=w.vault.folder.parent / "copies"),
         *(_operator("backup_create", kind) for kind in ("keystore", A, "*", None, [A])),
     ],
+    "backup_archive": [
+        lambda w: admin(w.vault, B).backup_archive(w.vault.folder.parent / "archive-copy"),
+        *(_operator("backup_archive", path) for path in (A, "*", None, [A])),
+    ],
     "backup_list": [_operator("backup_list"), _operator("backup_list", to="/nowhere")],
     "backup_verify": [
         lambda w: admin(w.vault, B).backup_verify(

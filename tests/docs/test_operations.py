@@ -157,32 +157,48 @@ def test_changed_bytes(place: Place) -> None:
     documented("Integrity error", caught.value)
 
 
-def test_older_data_or_older_keystore_is_refused_and_the_pair_opens(place: Place, tmp_path: Path) -> None:
-    copy, data = place.keystore_backup(), tmp_path / "data"
-    shutil.copytree(place.folder / "tenants", data)
+def test_files_of_another_time_are_refused_and_a_restore_mends_it(place: Place, tmp_path: Path) -> None:
+    """Data, keystore and log archive put back by hand, one of them from before; then with the command."""
+    copy = place.keystore_backup()
+    older = tmp_path / "older"
+    shutil.copytree(place.folder, older)
+    with Vault.open(place.folder) as vault:
+        backup = vault.admin(OPERATOR).backup_create("data", to=tmp_path / "data")["folder"]
     place.use(lambda session: session.add("Cy runs", user_id="cy"))
     newer = tmp_path / "newer"
     shutil.copytree(place.folder, newer)
-
-    place.restore_keystore(copy)
-    with pytest.raises(VaultError) as caught:
-        place.use()
-    documented("Rollback", caught.value)
-    assert caught.value.code == "keystore.older"
-
-    shutil.rmtree(place.folder)
-    shutil.copytree(newer, place.folder)
-    shutil.rmtree(place.folder / "tenants")
-    shutil.copytree(data, place.folder / "tenants")
-    with pytest.raises(VaultError) as caught:
-        place.use()
-    documented("Rollback", caught.value)
-    assert caught.value.code == "audit.rolled_back"
-
-    place.restore_keystore(copy)
+    for parts, code in (
+        (("keystore",), "keystore.older"),
+        (("tenants",), "audit.rolled_back"),
+        (("keystore", "tenants"), "archive.ahead"),
+    ):
+        shutil.rmtree(place.folder)
+        shutil.copytree(newer, place.folder)
+        for part in parts:
+            if part == "keystore":
+                place.restore_keystore(copy)
+            else:
+                shutil.rmtree(place.folder / part)
+                shutil.copytree(older / part, place.folder / part)
+        with pytest.raises(VaultError) as caught:
+            place.use()
+        documented("Rollback", caught.value)
+        assert caught.value.code == code
+    shutil.rmtree(place.folder / "keystore")
+    shutil.copytree(newer / "keystore", place.folder / "keystore")
+    Vault.restore(place.folder, backup, OPERATOR, kind="data", execute=True)
     assert [memory.text for memory in place.use().memories] == ["The pool opens on Mondays"]  # type: ignore[attr-defined]
     with Vault.open(place.folder) as vault:
         assert vault.admin(OPERATOR).audit_verify()["records"] == 2
+
+
+def test_an_unfinished_restore(place: Place) -> None:
+    (place.folder / "memvault.restoring").write_text('{"kind": "data", "backup": "data-1", "done": []}')
+    with pytest.raises(VaultError) as caught:
+        place.use()
+    text = section("Unfinished restore")
+    assert f"[{caught.value.code}]" in text
+    assert f"exit {caught.value.exit_code};" in text
 
 
 def test_missing_records_file(place: Place) -> None:

@@ -425,6 +425,9 @@ def backups(d: Drive, a: Any) -> None:
     a.backup_create("keystore", keep_days=1)
     assert a.backup_list(to=place)
     a.backup_list()
+    a.backup_archive(d.folder / "archive-copy")
+    a.backup_archive(d.folder / "archive-copy")
+    d.refused(VaultError, a.backup_archive, d.vault.folder / c.word("refused value"))
     a.backup_verify(made["folder"])
     d.refused(VaultError, a.backup_create, c.word("refused value"))
     d.refused(VaultError, a.backup_create, "data", to=d.vault.folder / c.word("refused value"))
@@ -432,6 +435,7 @@ def backups(d: Drive, a: Any) -> None:
     denied = d.admin("app", "service")
     d.refused(DeniedError, denied.backup_create, "data", to=place)
     d.refused(DeniedError, denied.backup_list)
+    d.refused(DeniedError, denied.backup_archive, place)
     d.refused(DeniedError, denied.backup_verify, place)
 
 
@@ -656,7 +660,7 @@ _SESSION: dict[str, Callable[[Drive, Any], None]] = {
 _ADMIN: dict[str, Callable[[Drive, Any], None]] = {
     "tenants": tenants, "create_tenant": create_tenant, "keys_rotate": keys_rotate, "audit_show": audit_show,
     "audit_evidence": audit_evidence,
-    "backup_create": backups, "backup_list": backups, "backup_verify": backups,
+    **dict.fromkeys(("backup_create", "backup_archive", "backup_list", "backup_verify"), backups),
     "import_many": import_many,
     **{name: _simple(name) for name in (
         "keys_status", "keys_backup", "keys_verify", "audit_verify", "audit_checkpoint", "sweep", "rescan",

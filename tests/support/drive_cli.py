@@ -399,6 +399,8 @@ def backup_life(t: Terminal) -> None:
     t.run("backup", "create", "--data", "--to", place, "--dry-run")
     made = t.run("backup", "create", "--data", "--to", place, "--keep", "3", "--json").document["folder"]
     t.run("backup", "create", "--keystore", "--keep-days", "3")
+    t.run("backup", "archive", "--to", t.folder / "archive-copy")
+    t.fails("backup", "archive", "--to", t.folder / "vault" / c.word("refused value"))
     t.run("backup", "list", place)
     t.run("backup", "verify", made)
     t.run("backup", "restore", made, "--data")
@@ -487,7 +489,7 @@ VERBS: dict[str, Callable[[Terminal], None]] = {
         "rescan", "policy lint", "policy test",
     )},
     "doctor": doctor,
-    **{f"backup {verb}": backup_life for verb in ("create", "list", "verify", "restore")},
+    **{f"backup {verb}": backup_life for verb in ("create", "archive", "list", "verify", "restore")},
     "policy diff": plain("policy", "diff", "baseline", "baseline"),
     "policy explain": plain("policy", "explain", "memory.add"),
     "models list": plain("models", "list"),

@@ -197,6 +197,10 @@ TABLE: dict[str, dict[str, list[Bad]]] = {
         "dry_run": bad.flags("dry_run"),
         "progress": bad.callbacks(),
     },
+    "Admin.backup_archive": {
+        "to": [*bad.paths(), *bad.table("backup.to", {"None": None})],
+        "progress": bad.callbacks(),
+    },
     "Admin.backup_list": {"to": bad.paths()},
     "Admin.backup_verify": {
         "path": [*bad.paths(), *bad.table("path.form", {"None": None})],
@@ -382,6 +386,7 @@ def arguments(name: str, memory_id: str, home: Path) -> dict[str, Any]:
     if method.startswith("backup"):
         given = {
             "create": {"kind": "data", "to": home / "backups"},
+            "archive": {"to": home / "archive-copy"},
             "list": {},
             "verify": {"path": home / "backups"},
         }

@@ -329,7 +329,7 @@ def test_a_newer_keystore(home: Home) -> None:
     with Vault.open(home.vault) as vault:
         database = stages_of(vault).keystore.database
         with database.transaction():
-            database.execute("UPDATE meta SET value = 2 WHERE key = 'schema'")
+            database.execute("UPDATE meta SET value = 99 WHERE key = 'schema'")
     fails(home, ConfigError, "keystore.newer")
 
 

@@ -199,6 +199,30 @@ class TenantArchive:
         head = self.head()
         return sum(one.sid == sid for one in self.details(0, head.size)) if head else 0
 
+    def copy_to(self, root: Path) -> int:
+        """Bring a copy of this archive under another root up to date; how many files were written.
+
+        Tiles, details, then the checkpoint, each durable, while nobody writes here. Raises RollbackError where the copy
+        there is not of an earlier moment of this log: it may be the only one that knows the rest.
+        """
+        with self._alone():
+            head, note = self.head(), self.note()
+            there = TenantArchive(root, self._keys, timeout_s=self._timeout_s)
+            known = there.head()
+            if known is not None and (head is None or self._tiles.root_at(known.size) != known.root):
+                raise forked()
+            if head is None or note is None:
+                return 0
+            private_folder(root)
+            private_folder(there.folder)
+            written = self._tiles.mirror(there.folder)
+            written += self._details.mirror(there.folder, head.size)
+            if there.note() != note:
+                write_private(there.folder / CHECKPOINT, note)
+                written += 1
+            self._tiles.prune_like(there.folder)
+        return written
+
     def forget_tenant(self) -> int:
         """Removal of the tenant: every detail goes, the entries stay; returns how many bundles of details went."""
         with self._alone():

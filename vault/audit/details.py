@@ -85,6 +85,17 @@ class Details:
         identity = b"details" + number.to_bytes(8, "big") + part.to_bytes(4, "big")
         return RecordContext(tenant=self._keys.tid, sid=_NOBODY, record_id=identity, version=1, use=USE)
 
+    def mirror(self, target: Path, size: int) -> int:
+        """Make another folder hold the same bundles, durable; how many were written."""
+        there, written = Folder(target), 0
+        for number in self.numbers(size):
+            data = self._folder.read(_name(number))
+            if data is not None and there.read(_name(number)) != data:
+                there.put(_name(number), data)
+                written += 1
+        there.sync()
+        return written
+
     def numbers(self, size: int) -> Iterator[int]:
         """The bundles that exist of a log with `size` entries."""
         for number in range(-(-size // TILE_WIDTH)):

@@ -104,8 +104,48 @@ class Tiles:
         return [data[i : i + HASH_BYTES] for i in range(0, width * HASH_BYTES, HASH_BYTES)]
 
     def _either(self, kind: str, number: int, width: int) -> bytes | None:
-        partial = self._folder.read(tile_path(kind, number, width))
-        return self._folder.read(tile_path(kind, number, TILE_WIDTH)) if partial is None else partial
+        """The tile of this width, or a wider one, which begins with it; None where there is neither."""
+        exact = self._folder.read(tile_path(kind, number, width))
+        if exact is not None or width == TILE_WIDTH:
+            return exact
+        full = tile_path(kind, number, TILE_WIDTH)
+        partial = (self._folder.root / f"{full}.p").glob("[0-9]*")
+        wider = sorted(int(path.name) for path in partial if path.name.isdigit() and int(path.name) > width)
+        names = [full, *(tile_path(kind, number, one) for one in wider)]
+        return next((data for name in names if (data := self._folder.read(name)) is not None), None)
+
+    def root_at(self, size: int) -> bytes | None:
+        """The root of the tree of `size`, from the tiles; None where one is missing."""
+        start = size // TILE_WIDTH * TILE_WIDTH
+        frontier = self.frontier(start)
+        leaves = self._hashes(0, size // TILE_WIDTH, size % TILE_WIDTH)
+        if frontier is None or leaves is None:
+            return None
+        for leaf in leaves:
+            frontier.append(leaf)
+        return frontier.root()
+
+    def mirror(self, target: Path) -> int:
+        """Make another folder hold the same tiles, durable; how many files were written. Tiles never change."""
+        there = Folder(target)
+        names = {
+            str(path.relative_to(self._folder.root))
+            for path in (self._folder.root / "tile").rglob("*")
+            if path.is_file()
+        }
+        written = 0
+        for name in sorted(name for name in names if not name.endswith(".new")):
+            data = self._folder.read(name)
+            if data is not None and there.read(name) != data:
+                there.put(name, data)
+                written += 1
+        there.sync()
+        return written
+
+    def prune_like(self, target: Path) -> None:
+        """Remove from another folder the tiles that are here no more."""
+        old = [path for path in (target / "tile").rglob("*") if path.is_file()]
+        remove(path for path in old if not (self._folder.root / path.relative_to(target)).is_file())
 
     def entries(self, start: int, size: int) -> Iterator[bytes]:
         """Entries from number `start` on, of the tree of `size`. Raises AuditChainError where one is missing."""

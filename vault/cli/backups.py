@@ -9,7 +9,7 @@ import typer
 
 from vault.cli import output
 from vault.cli.inspecting import PANEL
-from vault.cli.verbs import OPERATOR, Call, system_user, verb
+from vault.cli.verbs import OPERATOR, Call, Function, system_user, verb
 from vault.errors import InvalidInputError
 from vault.types import Principal
 
@@ -28,7 +28,14 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(
         no_args_is_help=True, help="Backups of data and keystore: make, list, check, restore."
     )
-    for name, function in (("create", create), ("list", listing), ("verify", verify), ("restore", restore)):
+    verbs: dict[str, Function] = {
+        "create": create,
+        "archive": archive,
+        "list": listing,
+        "verify": verify,
+        "restore": restore,
+    }
+    for name, function in verbs.items():
         verb(group, name)(function)
     app.add_typer(group, name="backup", rich_help_panel=PANEL)
 
@@ -69,6 +76,16 @@ def create(
         made = admin.backup_create(
             kind, to=to, keep=keep, keep_days=keep_days, dry_run=dry_run, progress=progress
         )
+    call.out.show(made, lambda screen: output.facts(screen, made))
+
+
+def archive(
+    call: Call,
+    to: Annotated[Path, typer.Option("--to", metavar="FOLDER", help="The copy, apart from everything else.")],
+) -> None:
+    """Bring a copy of the log archive up to date, while the vault is in use; only what is new is written."""
+    with call.admin("backup.create") as admin, call.out.progress("copying") as progress:
+        made = admin.backup_archive(to, progress=progress)
     call.out.show(made, lambda screen: output.facts(screen, made))
 
 

@@ -200,6 +200,32 @@ def _copy_keystore(stages: Stages, folder: Path, place: Path) -> dict[str, Any]:
     return {"folder": str(copy), "epoch": epoch, "bytes": size, **counts}
 
 
+# --- the log archive -------------------------------------------------------------------------------------------------
+
+
+def copy_archive(
+    stages: Stages, folder: Path, caller: Caller, *, to: object, progress: Progress | None = None
+) -> dict[str, Any]:
+    """Bring a copy of the log archive up to date, tenant by tenant, while others write; only what is new is copied."""
+    validate.callback("progress", progress)
+    place = shelf.archive_place(stages, folder, to)
+    with calling(stages, caller, "backup.create") as call, call.records.transaction():
+        call.store.log.append(call.event(count=1, kind="archive"))
+    report = progress or (lambda done, total: None)
+    names = stages.keystore.tenant_names()
+    written = 0
+    for done, (name, tid, _) in enumerate(names):
+        try:
+            with stages.lease.shared():
+                written += stages.stores.archive(fresh_tenant(stages, name)).copy_to(place)
+        except NotFoundError:
+            continue  # removed meanwhile
+        except VaultError as error:
+            raise of_tenant(error, tid) from None
+        report(done + 1, len(names))
+    return {"kind": "archive", "folder": str(place), "tenants": len(names), "written": written}
+
+
 # --- looking ---------------------------------------------------------------------------------------------------------
 
 

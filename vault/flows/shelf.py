@@ -67,13 +67,26 @@ def place(stages: Stages, folder: Path, kind: object, to: object) -> Path:
     """Where backups of a kind go: `to`, or as configured. Raises ConfigError where that is not apart from the rest."""
     if kind not in KINDS:
         raise InvalidInputError("backup.kind", "say what to back up: data or keystore")
-    given = Path(validate.path("to", to)).expanduser().absolute() if to is not None else None
+    given = _named(to)
     chosen = given or (_data_folder(stages, folder) if kind == "data" else backup_folder(stages, folder))
     if chosen is None:
         setting = "backup.data" if kind == "data" else "keys.backup"
         raise InvalidInputError("backup.to", f"say where to (--to), or set {setting} in memvault.toml")
     _check_apart(stages, folder, str(kind), chosen)
     return chosen
+
+
+def archive_place(stages: Stages, folder: Path, to: object) -> Path:
+    """Where a copy of the log archive goes; raises ConfigError where that is not apart from the rest."""
+    given = _named(to)
+    if given is None:
+        raise InvalidInputError("backup.to", "say where to (--to)")
+    _check_apart(stages, folder, "archive", given)
+    return given
+
+
+def _named(to: object) -> Path | None:
+    return Path(validate.path("to", to)).expanduser().absolute() if to is not None else None
 
 
 def _data_folder(stages: Stages, folder: Path) -> Path | None:
@@ -96,12 +109,10 @@ def _check_apart(stages: Stages, folder: Path, kind: str, chosen: Path) -> None:
         "the vault's folder": folder,
         "the log archive": stages.stores.archive(stages.tenant(SYSTEM_TENANT)).folder.parent,
     }
-    if kind == "data":
-        others |= {
-            "the folder of keystore backups": backup_folder(stages, folder),
-            "the key folder": Path(keys) if keys else None,
-        }
-    else:
+    if kind != "keystore":
+        others["the folder of keystore backups"] = backup_folder(stages, folder)
+        others["the key folder"] = Path(keys) if keys else None
+    if kind != "data":
         others["the folder of data backups"] = _data_folder(stages, folder)
     for what, other in others.items():
         if other is not None and chosen.resolve().is_relative_to(other.resolve()):

@@ -294,6 +294,59 @@ def test_an_archive_that_cannot_be_written_is_written_later(life: Living) -> Non
     assert int(life.verified()) == life.head().size
 
 
+# --- copies ------------------------------------------------------------------------------------------------------
+
+
+def copy(life: Living, to: Path) -> int:
+    return int(life.vault.admin(Principal("clinic", "op", ("operator",))).backup_archive(to)["written"])
+
+
+def test_a_copy_is_brought_up_to_date_and_verifies(life: Living, tmp_path: Path) -> None:
+    for reads in (300, 3, 260):
+        life.read(reads)
+        life.sign()
+        assert copy(life, tmp_path / "copy") > 0
+        there = TenantArchive(tmp_path / "copy", life.tenant)
+        head = there.head()
+        assert head is not None
+        assert head.size == life.head().size
+        keys = life.vault.admin(Principal("clinic", "op", ("operator",))).audit_verify()["vkeys"]
+        assert verify.verify_export(there.folder, [verify.parse_vkey(key) for key in keys]).size == head.size
+        assert list(there.details(0, head.size)) == list(life.archive.details(0, head.size))
+    names = {path.relative_to(there.folder) for path in there.folder.rglob("*") if path.is_file()}
+    here = {
+        path.relative_to(life.archive.folder) for path in life.archive.folder.rglob("*") if path.is_file()
+    }
+    assert names == {name for name in here if name.suffix != ".lock"}
+
+
+def test_what_an_erasure_takes_goes_from_the_copy_too(life: Living, tmp_path: Path) -> None:
+    life.read(3)
+    life.sign()
+    copy(life, tmp_path / "copy")
+    assert TenantArchive(tmp_path / "copy", life.tenant).left(life.sid()) > 0
+    life.archive.forget(life.sid())
+    copy(life, tmp_path / "copy")
+    assert TenantArchive(tmp_path / "copy", life.tenant).left(life.sid()) == 0
+
+
+def test_a_copy_that_knows_more_is_not_overwritten(life: Living, tmp_path: Path) -> None:
+    life.read(3)
+    life.sign()
+    older = tmp_path / "older"
+    shutil.copytree(life.archive.folder, older)
+    life.read(300)
+    life.sign()
+    copy(life, tmp_path / "copy")
+    life.vault.close()
+    shutil.rmtree(life.archive.folder)
+    shutil.copytree(older, life.archive.folder)
+    before = {path: path.read_bytes() for path in (tmp_path / "copy").rglob("*") if path.is_file()}
+    with Vault.open(life.vault.folder) as again, pytest.raises(RollbackError):
+        Living(again).archive.copy_to(tmp_path / "copy")
+    assert {path: path.read_bytes() for path in (tmp_path / "copy").rglob("*") if path.is_file()} == before
+
+
 # --- details -----------------------------------------------------------------------------------------------------
 
 

@@ -189,6 +189,7 @@ TABLE: dict[str, tuple[list[str], dict[str, list[Row]]]] = {
         "keep": [*NUMBER, ("0", 2, "keep.range"), ("-1", 2, "keep.range"), ("9999999", 2, "keep.range")],
         "keep_days": [*NUMBER[:2], ("0", 2, "keep_days.range")], "dry_run": FLAG,
     }),
+    "backup archive": ([], {"to": [("./clinic/x", 11, "backup.place"), ("./keys/x", 11, "backup.place")]}),
     "backup list": ([], {"folder": []}),  # where there is no backup, none is listed
     "backup verify": ([], {"folder": [(f"./{CANARY}", 2, "backup.none"), (".", 2, "backup.none")]}),
     "backup restore": (["--data"], {

@@ -36,7 +36,7 @@ VERBS = verbs()
 WANTED = (
     "init demo add search get list update delete delete-all history reveal import status doctor rescan"
     " detect:eval detect:text detect:coverage detect:measure models:list models:install tenant:list"
-    " backup:create backup:list backup:verify backup:restore"
+    " backup:create backup:archive backup:list backup:verify backup:restore"
     " tenant:create keys:status keys:rotate keys:backup keys:verify policy:lint policy:test policy:diff policy:explain"
     " audit:verify audit:show audit:checkpoint index:status index:verify index:rebuild index:sweep"
     " evidence:build evidence:verify evidence:page"
