@@ -110,7 +110,7 @@ def test_the_methods_are_pinned() -> None:
     for kind in (vault.Session, vault.AsyncSession):
         assert {name for name in vars(kind) if not name.startswith("_")} == SESSION | PARTS
     methods = {name for name in vars(vault.Vault) if not name.startswith("_")}
-    assert methods == {"init", "open", "session", "admin", "only_tenant", "close"}
+    assert methods == {"init", "open", "restore", "session", "admin", "only_tenant", "close"}
 
 
 def test_options_are_keyword_only() -> None:
