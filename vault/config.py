@@ -184,7 +184,8 @@ class BackupConfig(_Section):
     """
 
     data: str | None = Field(
-        default=None, description="folder for data backups made without `--to`; never where keystore copies go"
+        default=None,
+        description="folder for data backups made without `--to`; never where keystore copies go",
     )
     data_keep: int | None = Field(default=None, ge=1, le=100_000, description="data backups to keep")
     data_keep_days: int | None = Field(
@@ -194,7 +195,10 @@ class BackupConfig(_Section):
         default=None, ge=1, le=100_000, description="keystore backups to keep, of a living epoch"
     )
     keystore_keep_days: int | None = Field(
-        default=None, ge=1, le=36_500, description="days for which keystore backups of a living epoch are kept"
+        default=None,
+        ge=1,
+        le=36_500,
+        description="days for which keystore backups of a living epoch are kept",
     )
 
 

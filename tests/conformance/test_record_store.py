@@ -565,3 +565,55 @@ def test_any_sequence_of_changes_keeps_the_digest_true(store: RecordStore, seed:
     for s in numbers:
         assert store.memories(s) == [row for key, row in sorted(model.items()) if key[0] == s]
     assert store.count() == len(model)
+
+
+# --- what no key opens any more, and copies ------------------------------------------------------------------------
+
+
+def sealed(generation: int, size: int = 120) -> bytes:
+    """The clear part of a PMV1 blob as a store sees it, and something behind it."""
+    return b"PMV1\x01\x00" + b"k" * 16 + generation.to_bytes(4, "big") + os.urandom(size)
+
+
+def test_every_generation_that_anything_is_sealed_under_is_found(store: RecordStore, s: int) -> None:
+    with store.transaction():
+        store.insert([replace(memory(s, n, body=sealed(n)), point=sealed(10 + n)) for n in (1, 2)])
+        store.insert([replace(memory(s, 3, body=sealed(1)), point=sealed(11))])
+        store.put_block(BlockRow(s, 0, sealed(20)))
+        store.add_revision(replace(revision(s, 9, 1, sealed(31)), actor=sealed(30)))
+        store.add_revision(replace(revision(s, 9, 2, None), actor=sealed(30)))
+        store.add_token(replace(token(s, "EMAIL:a"), value=sealed(40)))
+        store.remember(ReplayRow(b"m" * 16, b"d" * 16, s, sealed(50), 1))
+        store.append_entry(0, b"{}", b"m" * 16, s, sealed(60))
+        store.append_entry(1, b"{}", b"m" * 16, None, sealed(61))
+        other = store.ensure_subject(os.urandom(16), b"k" * 16).s
+        store.insert([replace(memory(other, 1, body=sealed(7)), point=sealed(7))])
+    found = store.sealed_under()
+    assert found[other] == {7: 1}
+    assert found[s] == {1: 2, 2: 1, **dict.fromkeys((11, 12, 20, 30, 31, 40, 50, 60), 0)}
+
+
+def test_rows_are_taken_out_as_they_lie_there(store: RecordStore, s: int) -> None:
+    rows = [
+        memory(s, 1), BlockRow(s, 0, b"block"), revision(s, 5, 1), token(s, "EMAIL:a"),
+        ReplayRow(b"m" * 16, b"d" * 16, s, b"result", 1),
+    ]  # fmt: skip
+    before = store.digest()
+    with store.transaction():
+        store.insert([rows[0]])  # type: ignore[list-item]
+        store.put_block(rows[1])  # type: ignore[arg-type]
+        store.add_revision(rows[2])  # type: ignore[arg-type]
+        store.add_token(rows[3])  # type: ignore[arg-type]
+        store.remember(rows[4])  # type: ignore[arg-type]
+    with store.transaction():
+        for row in rows[1:]:
+            store.discard(row)  # type: ignore[arg-type]
+        store.discard(rows[0])  # type: ignore[arg-type]
+    assert store.digest() == before
+    assert (store.memories(s), store.blocks(s), store.all_revisions(s)) == ([], [], [])
+    assert (store.tokens(s), store.replays(s)) == ([], [])
+    intact(store)
+
+
+def test_a_store_that_was_not_replaced_did_not_move(store: RecordStore) -> None:
+    assert not store.moved

@@ -35,7 +35,7 @@ STAGES = {  # which template an action begins with
     "roll after a delete": "deleted",
 }
 FINAL = {"local": "asserted", "SoftHSM2": "backup-proof"}
-SAMPLE = {"local": 19, "SoftHSM2": 31}  # every so many steps under `make test`
+SAMPLE = {"local": 17, "SoftHSM2": 31}  # every so many steps under `make test`
 
 
 @pytest.fixture

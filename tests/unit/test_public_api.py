@@ -41,7 +41,12 @@ NAMES = {
     "Revision", "SearchHit", "Session", "Vault", "VaultError", "errors",
 }  # fmt: skip
 SESSION = {"add", "add_many", "search", "get", "list", "update", "delete", "delete_all", "history", "reveal"}
-PARTS = {"exports", "holds", "requests", "subjects"}  # sub-objects of a session, outside the core's public names
+PARTS = {
+    "exports",
+    "holds",
+    "requests",
+    "subjects",
+}  # sub-objects of a session, outside the core's public names
 PART_CLASSES = (Exports, AsyncExports, Requests, AsyncRequests, Request, AsyncRequest, Holds, AsyncHolds)
 RECORDS = (AddResult, DeleteResult, Finding, Memory, Page, Principal, Revision, SearchHit, Scope, Destruction)
 

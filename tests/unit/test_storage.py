@@ -16,10 +16,10 @@ import sqlcipher3
 
 import vault.files
 from vault.crypto.primitives import SecretKey
-from vault.errors import IntegrityViolationError, StorageError, VaultError
+from vault.errors import ConfigError, IntegrityViolationError, StorageError, VaultError
 from vault.files import convert_os, private_folder, sync_folder, write_private
 from vault.locks import FileLock, Lease
-from vault.storage import Database
+from vault.storage import Database, copy_file, put_in_place
 
 
 def code_of(action: Callable[[], Any]) -> str:
@@ -519,3 +519,91 @@ def test_a_key_never_becomes_a_statement(path: Path, key: SecretKey, monkeypatch
         assert bytes(secret.buffer).hex() not in text
     assert "pragma key" not in text
     assert "rekey" not in text
+
+
+# --- files at rest, and files that take another's place ------------------------------------------------------------
+
+
+def at_rest(database: Database, key: SecretKey, place: Path) -> Path:
+    """A closed copy of the file, with nothing beside it."""
+    copy_file(database.path, key, place)
+    return place
+
+
+def test_a_file_at_rest_is_read_and_stays_as_it_is(
+    database: Database, key: SecretKey, tmp_path: Path
+) -> None:
+    with database.transaction():
+        insert(database, 1, 2)
+    folder = tmp_path / "medium"
+    folder.mkdir()
+    path = at_rest(database, key, folder / "a file of a ?#% backup.db")
+    before, mode = path.read_bytes(), path.stat()
+    reader = Database(path, key, read_only=True)
+    assert reader.one("SELECT count(*) FROM notes") == (2,)
+    with reader.reading():
+        assert reader.query("SELECT n FROM notes") == [(1,), (2,)]
+    reader.check_pages()
+    with pytest.raises(StorageError) as caught:
+        reader.execute("INSERT INTO notes VALUES(3, 'x')")
+    assert caught.value.code == "storage.readonly"
+    reader.close()
+    assert path.read_bytes() == before
+    assert path.stat().st_mtime_ns == mode.st_mtime_ns
+    assert [one.name for one in folder.iterdir()] == [path.name]
+    with pytest.raises(IntegrityViolationError):
+        Database(path, SecretKey.random(), read_only=True)
+
+
+def test_a_copy_of_a_file_in_use_is_complete_and_alone(
+    database: Database, key: SecretKey, tmp_path: Path
+) -> None:
+    with database.transaction():
+        insert(database, *range(500))
+    copy = at_rest(database, key, tmp_path / "copy.db")
+    with database.transaction():
+        insert(database, 501)
+    assert not list(tmp_path.glob("copy.db-*"))
+    opened = Database(copy, key)
+    assert opened.one("SELECT count(*) FROM notes") == (500,)
+    opened.close()
+    with pytest.raises(ConfigError):
+        copy_file(database.path, key, copy)
+
+
+def test_a_file_that_takes_anothers_place_leaves_the_old_handle_harmless(
+    database: Database, path: Path, key: SecretKey, tmp_path: Path
+) -> None:
+    """The old handle says that it was moved, and closing it touches nothing of the new file."""
+    with database.transaction():
+        insert(database, 1)
+    prepared = at_rest(database, key, tmp_path / "prepared.db")
+    with database.transaction():
+        insert(database, 2)
+    old = Database(path, key)
+    assert not old.moved
+    assert (tmp_path / "store.db-wal").stat().st_size
+    put_in_place(prepared, path)
+    assert old.moved
+    assert database.moved
+    assert not prepared.exists()
+    fresh = Database(path, key)
+    assert not fresh.moved
+    with fresh.transaction():
+        insert(fresh, 99)
+    assert old.one("SELECT count(*) FROM notes") == (2,)
+    old.close()
+    assert fresh.query("SELECT n FROM notes") == [(1,), (99,)]
+    assert (tmp_path / "store.db-wal").stat().st_size
+    fresh.close()
+    again = Database(path, key)
+    assert again.query("SELECT n FROM notes") == [(1,), (99,)]
+    again.check_pages()
+    again.close()
+
+
+def test_a_file_that_is_gone_was_moved(database: Database, path: Path) -> None:
+    path.rename(path.with_name("elsewhere.db"))
+    assert database.moved
+    path.with_name("elsewhere.db").rename(path)
+    assert not database.moved

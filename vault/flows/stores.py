@@ -30,7 +30,9 @@ from vault.keys.keyring import TenantKeys
 from vault.keys.keystore import Keystore, StoredCheckpoint
 from vault.records.interface import RecordStore
 
-RESTORING_NAME: Final = "memvault.restoring"  # there while a restore is under way, and after one that was cut off
+RESTORING_NAME: Final = (
+    "memvault.restoring"  # there while a restore is under way, and after one that was cut off
+)
 
 
 class OpenStore:

@@ -31,13 +31,12 @@ class DataKeys:
     @classmethod
     def of(cls, keystore: Keystore, tid: TenantId, more: Generations = ()) -> DataKeys:
         """As the keystore has them, and as it would with `more` keys destroyed."""
-        dead: dict[bytes, int] = {}
-        for kid, generation in (*keystore.tombstones(tid), *more):
-            dead[kid] = max(generation, dead.get(kid, 0))
-        gone = {(kid, generation) for kid, generation in more}
         reach: dict[bytes, int] = {}
-        for kid, generation in gone:
+        for kid, generation in more:
             reach[kid] = max(generation, reach.get(kid, 0))
+        dead = dict(reach)
+        for kid, generation in keystore.tombstones(tid):
+            dead[kid] = max(generation, dead.get(kid, 0))
         live = {(kid, g) for kid, g in keystore.live_kids(tid) if g > reach.get(kid, 0)}
         return cls(frozenset(live), dead)
 
