@@ -370,7 +370,8 @@ def test_writes_are_synced_and_reads_need_not_be(clinic: Vault, monkeypatch: pyt
 
     def spy_append(self: TenantLog, event: Any, *arguments: Any) -> int:
         (level,) = self._store.database.one("PRAGMA synchronous")  # type: ignore[attr-defined]
-        seen.setdefault(event.action, set()).add(level)
+        if event.count != 0 or event.action != "memory.expire":  # a sweep that finds nothing changes nothing
+            seen.setdefault(event.action, set()).add(level)
         return append(self, event, *arguments)
 
     def spy_begin(self: Database, synchronous: str) -> None:

@@ -17,7 +17,15 @@ from support.calls import Clock, entries, operator, session_of, stages_of
 from support.rights import erased, fill, opened, privacy, running, sealed, sid_of
 
 from vault import Principal, Vault
-from vault.errors import ConflictError, DeniedError, HeldError, InvalidInputError, NotFoundError
+from vault.errors import (
+    AuditChainError,
+    ConflictError,
+    DeniedError,
+    HeldError,
+    IntegrityViolationError,
+    InvalidInputError,
+    NotFoundError,
+)
 from vault.flows import requests as flow
 from vault.redaction.detect import BuiltinDetector
 from vault.redaction.interface import Detector, OneByOne
@@ -473,3 +481,36 @@ def test_holds_ride_a_roll(world: World) -> None:
     assert world.privacy.holds.list() == [hold]
     world.refused(world.app.delete_all, user_id=HELD)
     assert isinstance(datetime.fromisoformat(hold.placed_at).astimezone(UTC), datetime)
+
+
+def test_a_hold_ended_in_the_file_alone_is_noticed_and_ends_nothing(clinic: Vault) -> None:
+    """Whoever has the keystore's file key can change its columns; they are sealed once more beside the case."""
+    session = session_of(clinic)
+    memory = session.add("The garden is green", user_id="pat-42").memories[0]
+    privacy(clinic).holds.place(user_id="pat-42", matter="case 2026-117", reason="court order")
+    stages = stages_of(clinic)
+    database = stages.keystore.database
+    changes = (
+        "state = 'released'",
+        "state = 'released', sid = zeroblob(16)",
+        "kind = 'tenant'",
+        "sid = zeroblob(16)",
+    )
+    (whole,) = database.query("SELECT * FROM cases")
+    for change in changes:
+        with database.transaction():
+            database.execute(f"UPDATE cases SET {change}")  # noqa: S608 - from the line above
+        with pytest.raises(IntegrityViolationError):
+            operator(clinic).audit_verify()
+        if "sid" not in change and "kind" not in change:
+            with pytest.raises(IntegrityViolationError):
+                session.delete(memory.id)
+        with database.transaction():
+            database.execute("DELETE FROM cases")
+        with pytest.raises(AuditChainError, match="legal holds"):
+            operator(clinic).audit_verify()
+        with database.transaction():
+            database.execute("INSERT INTO cases VALUES(?, ?, ?, ?, ?, ?, ?)", whole)
+    with pytest.raises(HeldError):
+        session.delete(memory.id)
+    operator(clinic).audit_verify()

@@ -12,18 +12,16 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
-from vault.errors import ConflictError, HeldError, InvalidInputError, NotFoundError
+from vault.errors import AuditChainError, ConflictError, HeldError, InvalidInputError, NotFoundError
 from vault.flows import validate
 from vault.flows.context import Call, Caller, Stages, calling, milliseconds, moment
-from vault.flows.reconcile import REPLAYS
+from vault.flows.reconcile import REPLAYS, replayable
 from vault.keys import cases
-from vault.keys.cases import Case
+from vault.keys.cases import PLACED, RELEASED, Case
 from vault.keys.keyring import SubjectKeys, TenantKeys
 from vault.keys.keystore import Keystore
 from vault.types import Scope
 
-PLACED: Final = "placed"
-RELEASED: Final = "released"
 RUNNING: Final = "running"  # state of a request whose erasure was begun
 MATTER_BYTES: Final = 200
 
@@ -94,7 +92,7 @@ def every(stages: Stages, caller: Caller, *, released: object = False) -> list[H
 
 def refuse_held(call: Call, sid: bytes | None) -> None:
     """Raises HeldError where a hold covers the subject (with None: anything in the tenant); `calling` records it."""
-    if cases.held(call.stages.keystore, call.tenant.tid, sid):
+    if cases.held(call.stages.keystore, call.tenant, sid):
         raise HeldError(
             "hold.in_force", "a legal hold forbids this: see `memvault hold list`; release it first, or wait"
         )
@@ -108,7 +106,7 @@ def refuse_bound(caller: Caller) -> None:
 
 def is_held(call: Call, sid: bytes) -> bool:
     """Whether a hold covers the subject."""
-    return cases.held(call.stages.keystore, call.tenant.tid, sid)
+    return cases.held(call.stages.keystore, call.tenant, sid)
 
 
 def _subject(call: Call, scope: Scope) -> SubjectKeys:
@@ -120,11 +118,17 @@ def _subject(call: Call, scope: Scope) -> SubjectKeys:
 
 
 def _commit(call: Call, case: Case) -> None:
-    """Log, then keep, while no other process can remove anything: a removal sees the hold, or was before it."""
+    """Log and keep. A crash in between leaves a hold in force: one more than the log says, or one longer than it says.
+
+    A hold is placed while no other process can remove anything: a removal sees it, or was before it.
+    """
+    event = call.event(count=1, case=_written(case))
     with call.records.transaction():
         if case.state == PLACED:
             _refuse_late(call, case.sid)
-        call.store.log.append(call.event(count=1, case=_written(case)))
+            cases.put(call.stages.keystore, call.tenant, case)
+        call.store.log.append(event)
+    if case.state != PLACED:
         cases.put(call.stages.keystore, call.tenant, case)
 
 
@@ -159,6 +163,21 @@ def _again(keystore: Keystore, tenant: TenantKeys, detail: Mapping[str, Any]) ->
 
 REPLAYS["hold.place"] = _again
 REPLAYS["hold.release"] = _again
+
+
+def verify(call: Call) -> None:
+    """Compare the holds of the keystore with what the log says of them.
+
+    Raises AuditChainError where one that the log knows is missing, or ended without an entry.
+    """
+    logged: dict[str, str] = {}
+    for action, detail in replayable(call.store.log, call.records.log()):
+        if action.startswith("hold."):
+            logged[detail["case"]["id"]] = detail["case"]["state"]
+    kept = {case.id.hex(): case.state for case in cases.every(call.stages.keystore, call.tenant, "hold")}
+    for identity in logged.keys() | kept.keys():
+        if kept.get(identity) != PLACED and kept.get(identity) != logged.get(identity):
+            raise AuditChainError("audit.holds", "the legal holds in force are not those that the log knows")
 
 
 def _find(call: Call, hold_id: object) -> Case:

@@ -92,14 +92,18 @@ def absorb(keystore: Keystore, tenant: TenantKeys, detail: Mapping[str, Any]) ->
 
 
 def catch_up(keystore: Keystore, store: Store) -> None:
-    """Let the keystore follow the entry it has yet to follow, where there is one; idempotent, in any process."""
+    """Let the keystore follow the entry it has yet to follow, where there is one, and those after it, so that the last
+    word is the newest; idempotent, in any process."""
     pending = store.records.setting(PENDING)
     if pending == _NOTHING:
         return
     seq = pending - 2
-    for row in store.records.log(seq, seq + 1):
+    for row in store.records.log(seq):
+        entry = strict_loads(row.entry)
+        if entry["act"] not in (MERGE, RENAME, ALIAS) or entry["res"] != "ok" or entry["subj"]:
+            continue
         detail = store.log.open_detail(row, None)
-        if detail is not None and strict_loads(row.entry)["act"] == MERGE:
+        if detail is not None and entry["act"] == MERGE:
             take_over_details(store, bytes.fromhex(detail["sid"]))
             absorb(keystore, store.tenant, detail)
         elif detail is not None:

@@ -58,7 +58,7 @@ def remove_expired(keystore: Keystore, store: OpenStore, now_ms: int) -> Counter
     for memory in store.records.expired(now_ms, _ALL):
         known = store.records.subject_by_number(memory.s)
         subject = keystore.subject_by_sid(store.tenant, known.sid) if known is not None else None
-        if subject is not None and not cases.held(keystore, store.tenant.tid, subject.sid):
+        if subject is not None and not cases.held(keystore, store.tenant, subject.sid):
             done += _remove(store, memory, values_only=False)
             count_tokens(store.tenant, subject, store.records, memory.s)
     return done

@@ -92,7 +92,7 @@ def _withheld(call: Call, kept: list[Target]) -> list[dict[str, Any]]:
     """What a hold keeps, by count, with the hold's next review."""
     if not kept:
         return []
-    holds = cases.every(call.stages.keystore, call.tenant, "hold", "placed")
+    holds = cases.every(call.stages.keystore, call.tenant, "hold", cases.PLACED)
     sids = {target.sid for target in kept}
     reviews = [h.body["review"] for h in holds if h.body["review"] and (h.sid is None or h.sid in sids)]
     review = min(reviews, default=f"{call.stages.now().year + 1}-01-01")

@@ -245,7 +245,7 @@ def _remove(prepared: Path) -> None:
 def _refuse_held(stages: Stages, caller: Caller, place: Path, plan: TenantPlan) -> None:
     """A legal hold wins over an older state: what is in place of somebody held must be in the backup too."""
     tenant = plan.tenant
-    holds = cases.every(stages.keystore, tenant, "hold", "placed")
+    holds = cases.every(stages.keystore, tenant, "hold", cases.PLACED)
     if not holds:
         return
     sids = {case.sid for case in holds}

@@ -14,7 +14,6 @@ from pathlib import Path
 from vault.audit import certified
 from vault.errors import KeyProviderError
 from vault.flows.context import Stages, milliseconds
-from vault.flows.holds import PLACED
 from vault.flows.reconcile import settle
 from vault.flows.rotate import backup_folder, being_erased, fresh_tenant, reseal_rows
 from vault.flows.stores import OpenStore
@@ -52,7 +51,7 @@ def _since(stages: Stages, name: str) -> list[int]:
     return since + [
         at
         for sid, at in cases.stale(keystore, tenant.tid)
-        if sid not in unfinished and not cases.held(keystore, tenant.tid, sid)
+        if sid not in unfinished and not cases.held(keystore, tenant, sid)
     ]
 
 
@@ -75,7 +74,7 @@ def waiting(stages: Stages, tenant: TenantKeys) -> dict[str, int]:
             waits(keystore, tenant, case) for case in cases.every(keystore, tenant, "request", WAITING)
         ),
         "rolls_overdue": sum(now_ms - at > within_ms for at in since),
-        "holds": len(cases.every(keystore, tenant, "hold", PLACED)),
+        "holds": len(cases.every(keystore, tenant, "hold", cases.PLACED)),
     }
 
 
@@ -91,7 +90,7 @@ def roll(stages: Stages, folder: Path) -> Rolled:
             requests = cases.every(stages.keystore, tenant, "request", WAITING)
             unfinished = being_erased(stages.keystore, tenant)
             for sid, _ in stale:
-                if sid in unfinished or cases.held(stages.keystore, tid, sid):
+                if sid in unfinished or cases.held(stages.keystore, tenant, sid):
                     held += 1
                     continue
                 _reseal(stages, name, sid, requests)

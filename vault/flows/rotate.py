@@ -210,7 +210,7 @@ def being_erased(keystore: Keystore, tenant: TenantKeys) -> set[bytes]:
 
 def _stays(stages: Stages, tenant: TenantKeys, store: OpenStore, row: SubjectRow) -> bool:
     """Whether a hold (which is logged), or an erasure that was cut off, wants the keys of a subject as they are."""
-    if cases.held(stages.keystore, tenant.tid, row.sid):
+    if cases.held(stages.keystore, tenant, row.sid):
         subject = stages.keystore.subject_by_sid(tenant, row.sid)
         with store.records.transaction():
             store.log.pack = stages.policy.digest[:16]

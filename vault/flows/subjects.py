@@ -280,7 +280,7 @@ def _again(stages: Stages, tenant: TenantKeys, user_id: str, *, held: bool = Fal
     subject = stages.keystore.subject(tenant, "user", user_id)
     if subject is None:
         raise NotFoundError("subject.unknown", "there is no such subject")
-    if not held and cases.held(stages.keystore, tenant.tid, subject.sid):
+    if not held and cases.held(stages.keystore, tenant, subject.sid):
         raise HeldError("hold.in_force", "a legal hold was placed meanwhile: see `memvault hold list`")
     return subject
 

@@ -13,7 +13,7 @@ from vault.audit.jcs import strict_loads
 from vault.audit.kept import verify_kept
 from vault.crypto.record import read_stub
 from vault.errors import AuditChainError, InvalidInputError
-from vault.flows import ids, validate
+from vault.flows import holds, ids, validate
 from vault.flows.bodies import open_body, open_value, record_id, seal_value
 from vault.flows.change import known_subject, subject_of
 from vault.flows.context import Call, Caller, Stages, calling
@@ -83,6 +83,7 @@ def _verified(call: Call) -> dict[str, int]:
         raise AuditChainError("records.changed", "the stored records are not the ones the vault wrote")
     call.store.log.verify_records()
     _open_details(call)
+    holds.verify(call)
     return counts
 
 

@@ -66,10 +66,8 @@ def rewrite(database: Database, tenant: TenantKeys, found: Iterable[tuple[bytes,
 def verify(database: Database, tenant: TenantKeys, sids: set[bytes]) -> None:
     """Each alias is found by its own id, belongs to a subject that is there, and is nobody's first id.
 
-    Raises IntegrityViolationError. A copy of a keystore from before there were aliases has none.
+    Raises IntegrityViolationError.
     """
-    if database.one("SELECT 1 FROM sqlite_master WHERE name = 'aliases'") is None:
-        return
     refs = {ref for (ref,) in database.query("SELECT ref FROM subjects WHERE tid = ?", (tenant.tid,))}
     for ref, sid, ident in database.query("SELECT ref, sid, ident FROM aliases WHERE tid = ?", (tenant.tid,)):
         if sid not in sids or ref in refs or ref != subject_ref(tenant, *open_ident(tenant, sid, ident)):

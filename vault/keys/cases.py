@@ -1,7 +1,8 @@
 """Cases of a tenant, kept in the keystore: rights requests and legal holds; and which subjects a roll must reseal.
 
-They live here and not in the records file, so that restored data brings no older state of them along. A body is sealed
-under the tenant's `detail` key: it may name a person until the person is erased.
+They live here and not in the records file, so that restored data brings no older state of them along. A case is sealed
+under the tenant's `detail` key: its body may name a person until the person is erased, and its other columns, which are
+there to be found by, are sealed beside it, so that nobody with the file's key alone ends a hold.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import json
 import os
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 from vault.crypto.record import RecordContext, open_, read_header, seal
@@ -24,6 +25,8 @@ from vault.types import TenantId
 ID_BYTES: Final = 16
 _USE: Final = "case"
 Kind = Literal["request", "hold", "tenant"]
+PLACED: Final = "placed"  # states of a hold
+RELEASED: Final = "released"
 CLOSED: Final = bytes(ID_BYTES)  # id of the case that says that a tenant was erased
 
 
@@ -50,9 +53,10 @@ def put(keystore: Keystore, tenant: TenantKeys, case: Case) -> None:
 
 
 def _write(keystore: Keystore, tenant: TenantKeys, case: Case) -> None:
-    body = json.dumps(case.body, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
+    whole = {**_columns(case.kind, case.state, case.sid, case.at_ms), "body": case.body}
+    data = json.dumps(whole, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
     with tenant.key("detail").derive(_USE) as key:
-        sealed = seal(key, tenant.tid, tenant.current["detail"], _context(tenant, case.id), body)
+        sealed = seal(key, tenant.tid, tenant.current["detail"], _context(tenant, case.id), data)
     keystore.database.execute(
         "INSERT OR REPLACE INTO cases(tid, id, kind, state, sid, at_ms, body) VALUES(?, ?, ?, ?, ?, ?, ?)",
         (tenant.tid, case.id, case.kind, case.state, case.sid, case.at_ms, sealed),
@@ -93,14 +97,31 @@ def remove(keystore: Keystore, tenant: TenantKeys, identity: bytes) -> None:
         keystore.database.execute("DELETE FROM cases WHERE tid = ? AND id = ?", (tenant.tid, identity))
 
 
-def held(keystore: Keystore, tid: TenantId, sid: bytes | None) -> bool:
+def held(keystore: Keystore, tenant: TenantKeys, sid: bytes | None) -> bool:
     """Whether a hold is in force on a subject, or on the whole tenant; with `sid` None: on anything in the tenant."""
-    row = keystore.database.one(
-        "SELECT 1 FROM cases WHERE tid = ?1 AND kind = 'hold' AND state = 'placed'"
-        " AND (?2 IS NULL OR sid IS NULL OR sid = ?2) LIMIT 1",
-        (tid, sid),
+    rows = keystore.database.query(
+        "SELECT id, kind, state, sid, at_ms, body FROM cases"
+        " WHERE tid = ?1 AND kind = 'hold' AND (?2 IS NULL OR sid IS NULL OR sid = ?2)",
+        (tenant.tid, sid),
     )
-    return row is not None
+    return any(_opened(tenant, row).state == PLACED for row in rows)
+
+
+def verify(keystore: Keystore, tenant: TenantKeys) -> int:
+    """Open every case of a tenant; raises IntegrityViolationError or DecryptionError where one was changed."""
+    rows = keystore.database.query(
+        "SELECT id, kind, state, sid, at_ms, body FROM cases WHERE tid = ?", (tenant.tid,)
+    )
+    return len([_opened(tenant, row) for row in rows])
+
+
+def give(keystore: Keystore, tenant: TenantKeys, source: bytes, into: bytes) -> None:
+    """Inside a transaction: the cases about one subject are about another from now on."""
+    rows = keystore.database.query(
+        "SELECT id, kind, state, sid, at_ms, body FROM cases WHERE tid = ? AND sid = ?", (tenant.tid, source)
+    )
+    for row in rows:
+        _write(keystore, tenant, replace(_opened(tenant, row), sid=into))
 
 
 def _opened(tenant: TenantKeys, row: tuple[Any, ...]) -> Case:
@@ -111,8 +132,19 @@ def _opened(tenant: TenantKeys, row: tuple[Any, ...]) -> Case:
             "keystore.damaged", "a case in the keystore names a key that is not there"
         )
     with master.derive(_USE) as key:
-        body = json.loads(open_(key, sealed, _context(tenant, identity)))
+        whole: dict[str, Any] = json.loads(open_(key, sealed, _context(tenant, identity)))
+    body = whole.pop("body")
+    if sid == ZERO and state == RELEASED:
+        whole["sid"] = sid.hex()  # `forget` was here, and holds no key to seal it anew
+    if whole != _columns(kind, state, sid, at_ms):
+        raise IntegrityViolationError(
+            "keystore.damaged", "a case in the keystore is not as the vault wrote it"
+        )
     return Case(identity, kind, state, sid, at_ms, body)
+
+
+def _columns(kind: str, state: str, sid: bytes | None, at_ms: int) -> dict[str, Any]:
+    return {"kind": kind, "state": state, "sid": sid.hex() if sid is not None else None, "at_ms": at_ms}
 
 
 def _context(tenant: TenantKeys, identity: bytes) -> RecordContext:
@@ -157,7 +189,7 @@ def forget(database: Database, tid: TenantId, sids: Iterable[bytes]) -> None:
     for sid in sids:
         database.execute("DELETE FROM stale WHERE tid = ? AND sid = ?", (tid, sid))
         database.execute(
-            "UPDATE cases SET sid = ? WHERE tid = ? AND sid = ? AND state = 'released'", (ZERO, tid, sid)
+            "UPDATE cases SET sid = ? WHERE tid = ? AND sid = ? AND state = ?", (ZERO, tid, sid, RELEASED)
         )
 
 

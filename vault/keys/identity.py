@@ -14,6 +14,7 @@ from typing import Final
 from vault.crypto.record import RecordContext, open_, seal
 from vault.errors import ConflictError, NotFoundError
 from vault.keys import aliases as table
+from vault.keys import cases
 from vault.keys.aliases import Name
 from vault.keys.keyring import SubjectKeys, TenantKeys
 from vault.keys.keystore import Keystore
@@ -140,7 +141,7 @@ def merge(
     """
     database = keystore.database
     with database.transaction():
-        database.execute("UPDATE cases SET sid = ? WHERE tid = ? AND sid = ?", (into, tenant.tid, source))
+        cases.give(keystore, tenant, source, into)
         database.execute(
             "INSERT OR IGNORE INTO stale(tid, sid, since_ms)"
             " SELECT tid, ?, since_ms FROM stale WHERE tid = ? AND sid = ?",

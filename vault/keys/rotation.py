@@ -14,7 +14,7 @@ from vault.crypto.primitives import SecretKey
 from vault.crypto.wrap import WrapContext, unwrap, wrap
 from vault.errors import IntegrityViolationError
 from vault.files import convert_os, private_folder, sync_folder, write_private
-from vault.keys import aliases
+from vault.keys import aliases, cases
 from vault.keys.interface import KeyProvider
 from vault.keys.keyring import KeyCache, SubjectKeys, TenantKeys
 from vault.keys.keystore import Keystore
@@ -46,6 +46,7 @@ _COPIED: Final = {
     "aliases": 4,
     "stale": 3,
 }
+_SINCE_2: Final = ("cases", "aliases", "stale")
 
 
 def add_tenant_key(keystore: Keystore, tenant: TenantKeys, use: str, *, current: bool) -> int:
@@ -339,15 +340,26 @@ def verify_copy(place: Path, provider: KeyProvider, epoch: int) -> dict[str, int
             tenant = keystore.tenant(name)
             if tenant is None or tenant.tid != tid:
                 raise _damaged()
-            subjects += _verify_subjects(database, tenant)
+            subjects += _verify_tenant(keystore, tenant)
+        if any(
+            database.one(f"SELECT 1 FROM {table} WHERE tid NOT IN (SELECT tid FROM tenants)")  # noqa: S608 - names
+            for table in ("tenant_keys", "subjects", "deks", *(_SINCE_2 if _has_cases(database) else ()))
+        ):
+            raise _damaged()
         return {"tenants": len(tenants), "subjects": subjects}
     finally:
         keystore.close()
         cache.wipe()
 
 
-def _verify_subjects(database: Database, tenant: TenantKeys) -> int:
-    """Every subject is found by its own identity, has the data key in force, and every key of it unwraps."""
+def _has_cases(database: Database) -> bool:
+    """Whether a copy is of schema 2 or later."""
+    return database.one("SELECT 1 FROM sqlite_master WHERE name = 'cases'") is not None
+
+
+def _verify_tenant(keystore: Keystore, tenant: TenantKeys) -> int:
+    """Every subject is found by its own ids, has the data key in force, and every key and case opens."""
+    database = keystore.database
     held: set[tuple[bytes, int]] = set()
     for sid, generation, wrapped in database.query(
         "SELECT sid, generation, wrapped FROM deks WHERE tid = ?", (tenant.tid,)
@@ -363,7 +375,9 @@ def _verify_subjects(database: Database, tenant: TenantKeys) -> int:
             raise _damaged()
     if {sid for sid, _ in held} - {row[1] for row in rows}:
         raise _damaged()
-    aliases.verify(database, tenant, {row[1] for row in rows})
+    if _has_cases(database):
+        aliases.verify(database, tenant, {row[1] for row in rows})
+        cases.verify(keystore, tenant)
     return len(rows)
 
 

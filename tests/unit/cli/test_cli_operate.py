@@ -169,10 +169,10 @@ def test_the_index_is_described_verified_and_made_anew(run: Run) -> None:
 
 def test_rescan_counts_first(run: Run) -> None:
     seen = run("rescan", "--json").document
-    assert seen == {"examined": seen["examined"], "would_redact": 0, "found": {}}
+    assert seen == {"examined": seen["examined"], "would_redact": 0, "held": 0, "found": {}}
     assert seen["examined"] > 0
     done = run("rescan", "--json", "--execute").document
-    assert done == {"examined": seen["examined"], "redacted": 0, "found": {}}
+    assert done == {"examined": seen["examined"], "redacted": 0, "held": 0, "found": {}}
     assert run("rescan", "--execute", "--dry-run").code == 2
 
 

@@ -40,7 +40,11 @@ WANTED = (
     " tenant:create keys:status keys:rotate keys:backup keys:verify policy:lint policy:test policy:diff policy:explain"
     " audit:verify audit:show audit:checkpoint index:status index:verify index:rebuild index:sweep"
     " evidence:build evidence:verify evidence:page"
-    " retention:plan retention:run export:run export:verify"
+    " retention:plan retention:run export:run export:verify hold:place hold:list hold:release"
+    " request:open request:preview request:approve request:run request:certificate request:roll request:list"
+    " request:show request:cancel"
+    " subject:rename subject:merge subject:mentions subject:redact"
+    " subject:alias:add subject:alias:list subject:alias:remove"
 )
 
 

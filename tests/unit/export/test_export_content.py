@@ -314,7 +314,7 @@ def test_a_large_export_is_in_memory_one_window_at_a_time(
     from vault.flows import export_write
 
     def alive() -> int:
-        return sum(isinstance(one, dict) and one.get("kind") == "memory" for one in gc.get_objects())
+        return sum(type(one) is dict and one.get("kind") == "memory" for one in gc.get_objects())
 
     session_of(clinic).add_many([{"content": f"Entry {n}", "user_id": USER} for n in range(450)])
     gc.collect()

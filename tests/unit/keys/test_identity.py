@@ -135,7 +135,7 @@ def test_an_older_state_put_back_takes_nothing_from_others(
         assert identity.names(keystore, tenant, person.sid) == Names(THIRD)
         assert identity.names(keystore, tenant, second.sid) == Names(OTHER, (("user", "b"),))
         assert found(keystore, tenant, "old-1") == second.sid
-        assert rotation._verify_subjects(keystore.database, tenant) == 2
+        assert rotation._verify_tenant(keystore, tenant) == 2
     assert identity.set_names(keystore, tenant, person.sid, Names(THIRD)) == 0
     assert identity.set_names(keystore, tenant, bytes(16), Names(("user", "x"))) == 0
 
@@ -156,7 +156,7 @@ def test_every_change_of_names_ends_where_it_says(
         assert identity.names(keystore, tenant, person.sid) == after
         assert (changed == 0) == (before == after)
         assert {name for name in pool if found(keystore, tenant, name[1])} == set(after.all())
-    assert rotation._verify_subjects(keystore.database, tenant) == 1
+    assert rotation._verify_tenant(keystore, tenant) == 1
 
 
 def test_a_new_key_for_finding_takes_the_aliases_along(
@@ -216,7 +216,7 @@ def test_a_changed_alias_is_noticed(
         else:
             aliases.put(database, tenant, person.sid, ("user", "pat-2"))
     with pytest.raises((IntegrityViolationError, DecryptionError)):
-        rotation._verify_subjects(database, tenant)
+        rotation._verify_tenant(keystore, tenant)
     if change != "first":
         with pytest.raises((IntegrityViolationError, DecryptionError)):
             keystore.subject(tenant, "user", "somebody" if change == "ref" else "old-1")
@@ -226,8 +226,9 @@ def test_a_keystore_from_before_there_were_aliases_verifies(
     keystore: Keystore, tenant: TenantKeys, person: SubjectKeys
 ) -> None:
     with keystore.database.transaction():
-        keystore.database.execute("DROP TABLE aliases")
-    assert rotation._verify_subjects(keystore.database, tenant) == 1
+        for table in ("cases", "aliases", "stale"):
+            keystore.database.execute(f"DROP TABLE {table}")
+    assert rotation._verify_tenant(keystore, tenant) == 1
 
 
 def test_two_become_one(keystore: Keystore, tenant: TenantKeys, person: SubjectKeys) -> None:
@@ -251,7 +252,7 @@ def test_two_become_one(keystore: Keystore, tenant: TenantKeys, person: SubjectK
     assert keystore.subject_by_sid(tenant, source.sid) is None
     assert [case.sid for case in cases.every(keystore, tenant, "hold")] == [person.sid]
     assert [sid for sid, _ in cases.stale(keystore, tenant.tid)] == [person.sid]
-    assert rotation._verify_subjects(keystore.database, tenant) == 1
+    assert rotation._verify_tenant(keystore, tenant) == 1
 
 
 def test_what_the_log_remembers_opens_for_the_subject_alone(
