@@ -340,7 +340,7 @@ def test_newer_records(home: Home) -> None:
         with stages_of(vault).stores.use(keys) as store:
             database: Any = store.records.database  # type: ignore[attr-defined]
             with database.transaction():
-                database.execute("UPDATE meta SET value = 2 WHERE key = 'schema'")
+                database.execute("UPDATE meta SET value = 99 WHERE key = 'schema'")
     fails(home, ConfigError, "records.newer")
     search(home.vault, "bank")
 

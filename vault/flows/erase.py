@@ -294,5 +294,8 @@ def purge(call: Call, found: Sequence[Target]) -> None:
 
 def split(call: Call, found: Sequence[Target]) -> tuple[list[Target], list[Target]]:
     """What may go, and what a hold keeps."""
-    kept = [target for target in found if is_held(call, target.sid)]
-    return [target for target in found if target not in kept], kept
+    going: list[Target] = []
+    kept: list[Target] = []
+    for target in found:
+        (kept if is_held(call, target.sid) else going).append(target)
+    return going, kept

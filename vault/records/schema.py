@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 TABLES: Final = """
 CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE subjects(
@@ -32,6 +32,11 @@ CREATE TABLE replays(
   WITHOUT ROWID;
 CREATE TABLE log(seq INTEGER PRIMARY KEY, entry BLOB NOT NULL, mac BLOB NOT NULL, s INTEGER, detail BLOB);
 CREATE TABLE checkpoints(size INTEGER PRIMARY KEY, note BLOB NOT NULL, frontier BLOB NOT NULL);
+"""
+# Since schema 2: what is about one person is found without reading what is about everybody.
+INDEXES: Final = """
+CREATE INDEX log_s ON log(s) WHERE s IS NOT NULL;
+CREATE INDEX replays_s ON replays(s);
 """
 _COLUMNS: Final = (
     "SELECT m.s, m.n, m.nonce, m.id_key, m.version, m.created_ms, m.updated_ms, m.expires_ms, m.agent, m.app, m.run,"

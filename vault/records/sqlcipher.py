@@ -30,7 +30,7 @@ from vault.records.interface import (
     TokenRow,
 )
 from vault.records.items import HashedRow, item
-from vault.records.schema import BODY, MEMORY, REPLAY, SCHEMA, SUBJECT, TABLES
+from vault.records.schema import BODY, INDEXES, MEMORY, REPLAY, SCHEMA, SUBJECT, TABLES
 from vault.records.sealed import DISCARD, sealed_under
 from vault.storage import Database, copy_file, create_file
 from vault.types import TenantId
@@ -58,9 +58,18 @@ class SqlcipherRecords(RecordStore):
         if meta.get("tid") != tid:
             self._db.close()
             raise IntegrityViolationError("records.foreign", "the file belongs to another tenant")
-        if schema != SCHEMA:
+        if schema not in (1, SCHEMA):
             self._db.close()
             raise IntegrityViolationError("records.damaged", "the store lacks an entry every store has")
+        if schema != SCHEMA and not read_only:  # a copy is left as it is: it only takes longer to read
+            self._upgrade()
+
+    def _upgrade(self) -> None:
+        """Bring a file of schema 1 to the present one; another process may have been faster."""
+        with self._db.transaction():
+            if self._db.one("SELECT value FROM meta WHERE key = 'schema'") == (1,):
+                self._db.execute_script(INDEXES)
+                self._db.execute("UPDATE meta SET value = ? WHERE key = 'schema'", (SCHEMA,))
 
     @staticmethod
     def create(path: Path, key: SecretKey, tid: TenantId, *, timeout_s: float = 10.0) -> None:
@@ -73,7 +82,9 @@ class SqlcipherRecords(RecordStore):
             with lock.hold():
                 if not path.exists():
                     meta = [("schema", SCHEMA), ("tid", tid), ("state", LtHash().state())]
-                    create_file(path, key, TABLES, [("INSERT INTO meta(key, value) VALUES(?, ?)", meta)])
+                    create_file(
+                        path, key, TABLES + INDEXES, [("INSERT INTO meta(key, value) VALUES(?, ?)", meta)]
+                    )
                     sync_folder(path.parent.parent)
         except OSError as error:
             raise convert_os(error) from None
