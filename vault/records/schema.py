@@ -6,7 +6,7 @@ from typing import Final
 
 SCHEMA: Final = 2
 TABLES: Final = """
-CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE meta(key TEXT PRIMARY KEY, value);
 CREATE TABLE subjects(
   s INTEGER PRIMARY KEY AUTOINCREMENT, sid BLOB NOT NULL UNIQUE, kid BLOB NOT NULL, next_n INTEGER NOT NULL,
   changes INTEGER NOT NULL);
@@ -37,6 +37,13 @@ CREATE TABLE checkpoints(size INTEGER PRIMARY KEY, note BLOB NOT NULL, frontier 
 INDEXES: Final = """
 CREATE INDEX log_s ON log(s) WHERE s IS NOT NULL;
 CREATE INDEX replays_s ON replays(s);
+"""
+# In schema 1 `meta` had no rowid: the 2 KB of the multiset hash, written with every change, overflowed their page.
+META: Final = """
+ALTER TABLE meta RENAME TO old_meta;
+CREATE TABLE meta(key TEXT PRIMARY KEY, value);
+INSERT INTO meta SELECT key, value FROM old_meta;
+DROP TABLE old_meta;
 """
 _COLUMNS: Final = (
     "SELECT m.s, m.n, m.nonce, m.id_key, m.version, m.created_ms, m.updated_ms, m.expires_ms, m.agent, m.app, m.run,"

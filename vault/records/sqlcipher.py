@@ -30,7 +30,7 @@ from vault.records.interface import (
     TokenRow,
 )
 from vault.records.items import HashedRow, item
-from vault.records.schema import BODY, INDEXES, MEMORY, REPLAY, SCHEMA, SUBJECT, TABLES
+from vault.records.schema import BODY, INDEXES, MEMORY, META, REPLAY, SCHEMA, SUBJECT, TABLES
 from vault.records.sealed import DISCARD, sealed_under
 from vault.storage import Database, copy_file, create_file
 from vault.types import TenantId
@@ -68,7 +68,7 @@ class SqlcipherRecords(RecordStore):
         """Bring a file of schema 1 to the present one; another process may have been faster."""
         with self._db.transaction():
             if self._db.one("SELECT value FROM meta WHERE key = 'schema'") == (1,):
-                self._db.execute_script(INDEXES)
+                self._db.execute_script(META + INDEXES)
                 self._db.execute("UPDATE meta SET value = ? WHERE key = 'schema'", (SCHEMA,))
 
     @staticmethod
@@ -124,7 +124,13 @@ class SqlcipherRecords(RecordStore):
         if self.prove is not None:
             size, head = self.log_head()
             proof = size.to_bytes(8, "big") + self.prove(self._hash.digest(), size, head)
-            self._db.execute("INSERT OR REPLACE INTO meta(key, value) VALUES('proof', ?)", (proof,))
+            self._put("proof", proof)  # nothing but the page of the state is written
+
+    def _put(self, key: str, value: bytes | int) -> None:
+        self._db.execute(
+            "INSERT INTO meta(key, value) VALUES(?, ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value",
+            (key, value),
+        )
 
     def _state(self) -> LtHash:
         if self._hash is None:
@@ -176,7 +182,7 @@ class SqlcipherRecords(RecordStore):
         return int(row[0]) if row else 1
 
     def set_setting(self, key: str, value: int) -> None:
-        self._db.execute("INSERT OR REPLACE INTO meta(key, value) VALUES(?, ?)", (f"setting.{key}", value))
+        self._put(f"setting.{key}", value)
 
     @property
     def moved(self) -> bool:
