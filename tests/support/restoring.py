@@ -22,6 +22,7 @@ from vault.config import VaultConfig
 from vault.errors import NotFoundError, VaultError
 from vault.flows import ids
 from vault.keys.interface import KeyProvider
+from vault.redaction.detect import BuiltinDetector
 
 MOMENTS: Final = ("t1", "t2", "t3", "now")
 PARTS: Final = {"data": "tenants", "keystore": "keystore", "archive": "archive"}
@@ -30,6 +31,7 @@ AGENT: Final = "triage-bot"
 OPERATOR: Final = Principal("clinic", "op", ("operator",))
 MOST_READ: Final = 1_000  # of what survives; that the rest is there is counted
 _LETTERS: Final = "bcdfghjklmnpqrstvwxz"
+_DETECTOR: Final = BuiltinDetector()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,10 @@ class Item:
     sid: bytes
     born: str
     gone: str = ""  # "rolled": unreadable in backups too; "live": not yet
+
+
+def sentence(word: str) -> str:
+    return f"Ordered more {word} for the garden; write to {word}@example.org"
 
 
 @dataclass
@@ -95,19 +101,23 @@ class World:
     # --- living ------------------------------------------------------------------------------------------------
 
     def word(self) -> str:
-        """A word that nobody else uses."""
-        self.number += 1
-        digits, number = "", self.number * 7919 + 3_000_000
-        while number:
-            number, digit = divmod(number, len(_LETTERS))
-            digits += _LETTERS[digit]
-        return "qu" + digits + "a"
+        """A word that nobody else uses, and that the detector takes for nothing."""
+        while True:
+            self.number += 1
+            digits, number = "", self.number * 7919 + 3_000_000
+            while number:
+                number, digit = divmod(number, len(_LETTERS))
+                digits += _LETTERS[digit]
+            word = "qu" + digits + "a"
+            end = sentence(word).index(word) + len(word)
+            if all(found.start >= end for found in _DETECTOR.detect(sentence(word))):
+                return word
 
     def add(self, vault: Vault, tenant: str, scopes: list[dict[str, str]], born: str) -> None:
         told = [(scope, self.word()) for scope in scopes]
         contents = [
             {
-                "content": f"Ordered more {word} for the garden; write to {word}@example.org",
+                "content": sentence(word),
                 "user_id": scope.get("user_id"),
                 "agent_id": scope.get("agent_id"),
                 "run_id": scope.get("run_id"),
