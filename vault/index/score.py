@@ -1,12 +1,11 @@
-"""Scoring of one scope in memory: cosine over int8 vectors, BM25 over term ids, and their fusion.
+"""Scoring of one scope in memory: cosine over int8 vectors, BM25 over term ids, their context, and their fusion.
 
 Everything is exact and deterministic: no approximate structure, ties go to the newer row. A caller that
 shares an index between threads brings its own lock.
 
-Both parts are normalised on absolute scales, not against the other rows: the cosine as it is, BM25 as a share
-of what the query could get. So a score means the same in a scope of one row and of 20,000, a threshold has a
-meaning, and hits of several scopes can be merged. Normalising by the distribution of the scope's own scores
-ranked worse when clipped at 3 sigma and no better unclipped (figures: docs/model-card-embedder.md).
+Both parts are normalised on absolute scales: the cosine as it is, once what all rows have in common is taken
+out, and BM25 as a share of what the query could get. So a threshold has a meaning, and hits of several scopes can
+be merged. What each choice is worth, and what was tried and dropped: docs/retrieval.md.
 """
 
 from __future__ import annotations
@@ -19,20 +18,24 @@ import numpy as np
 import numpy.typing as npt
 
 from vault.errors import VectorIndexError
+from vault.index.context import cosines_in_context, gains_in_context, links
 
 # BM25 (Robertson and Zaragoza 2009): how slowly a term's count saturates; how much a row's length matters.
-# Below the usual 1.2 and 0.75, because memories are short: a coarse grid over benchmarks/locomo.py.
+# Below the usual 1.2 and 0.75, because memories are short and their lengths say little: docs/retrieval.md.
 K1: Final = 0.8
-B: Final = 0.4
+B: Final = 0.2
 # The weights of the two parts; they sum to 1, so a score is in [0, 1].
 DENSE_WEIGHT: Final = 0.5
 LEXICAL_WEIGHT: Final = 0.5
+# The mean vector is taken as if so many rows without a direction were among the rows: few have little in common.
+MEAN_PRIOR_ROWS: Final = 50
 
 _FIRST_CAPACITY: Final = 64
 # Rows turned to float32 at once: 512 rows of 256 numbers are 512 KB, which stays in a core's cache.
 _BLOCK: Final = 512
-_PARTS: Final = ("dense", "lexical", "dense_part", "lexical_part")
+_PARTS: Final = ("dense", "lexical", "dense_part", "lexical_part", "context_part")
 _DIGITS: Final = 6
+_TINY: Final = 1e-6
 _LOW_BITS: Final = 0xFFFF
 _NONE: Final = np.zeros(0, dtype=np.intp)
 _MAX_COUNT: Final = np.iinfo(np.uint16).max
@@ -51,24 +54,38 @@ class Postings:
     lengths: npt.NDArray[np.int32]
 
 
-def dense(matrix: npt.NDArray[np.int8], scales: Floats, query: Floats) -> Floats:
-    """Cosines (n,) of the unit `query` (d,) with the unit rows `scales[i] * matrix[i]`, within [-1, 1].
+def dense(matrix: npt.NDArray[np.int8], scales: Floats, queries: Floats) -> Floats:
+    """Products (n, k) of the rows `scales[i] * matrix[i]` with `queries` (d, k).
 
     Memory beyond the result is one block, whatever n is.
     """
     rows = len(matrix)
-    out = np.empty(rows, dtype=np.float32)
+    out = np.empty((rows, queries.shape[1]), dtype=np.float32)
     block = np.empty((min(rows, _BLOCK), matrix.shape[1]), dtype=np.float32)
     for start in range(0, rows, _BLOCK):
         part = matrix[start : start + _BLOCK]
         block[: len(part)] = part
-        np.dot(block[: len(part)], query, out=out[start : start + len(part)])
-    out *= scales
+        np.dot(block[: len(part)], queries, out=out[start : start + len(part)])
+    out *= scales[:, None]
+    return out
+
+
+def cosines(matrix: npt.NDArray[np.int8], scales: Floats, query: Floats, mean: Floats) -> Floats:
+    """Cosines (n,) of the unit `query` with the unit rows, each less `mean`, within [-1, 1]; zero vectors give 0."""
+    centred = query - mean
+    length = float(np.linalg.norm(centred))
+    if not query.any() or length < _TINY:
+        return np.zeros(len(matrix), dtype=np.float32)
+    products = dense(matrix, scales, np.column_stack((centred / length, mean)))
+    offset = float(centred @ mean) / length
+    squared = 1.0 - 2.0 * products[:, 1] + float(mean @ mean)
+    out: Floats = (products[:, 0] - np.float32(offset)) / np.sqrt(np.maximum(squared, _TINY))
+    out[scales == 0.0] = 0.0
     return np.clip(out, -1.0, 1.0, out=out)
 
 
 def bm25(postings: Postings, query: Mapping[int, float]) -> tuple[Floats, float]:
-    """BM25 scores (n,) of the weighted term ids `query`, and what a row with each term once would get.
+    """BM25 (terms, n) of the weighted term ids `query`, term by term, and what a row with each term once would get.
 
     IDF is over these rows alone. Terms that no row holds are left out of both: after redaction a query's
     names are absent from every row, and must not make the other words count less.
@@ -76,7 +93,7 @@ def bm25(postings: Postings, query: Mapping[int, float]) -> tuple[Floats, float]
     rows = len(postings.lengths)
     near = _near(postings.terms, query) if rows else _NONE
     if not near.size:
-        return np.zeros(rows, dtype=np.float32), 0.0
+        return np.zeros((0, rows), dtype=np.float32), 0.0
     ids = np.array(sorted(query), dtype=np.uint32)
     place = np.searchsorted(ids, postings.terms[near]).clip(max=len(ids) - 1)
     exact = ids[place] == postings.terms[near]
@@ -84,13 +101,16 @@ def bm25(postings: Postings, query: Mapping[int, float]) -> tuple[Floats, float]
     holders = postings.rows[near]
     # A row holds a term once, so a term's occurrences in `place` are its document frequency.
     frequency = np.bincount(place, minlength=len(ids))
+    held = frequency > 0
     idf = np.log1p((rows - frequency + 0.5) / (frequency + 0.5))
     value = idf * np.array([query[term] for term in ids.tolist()])
     length = postings.lengths[holders] / max(float(postings.lengths.mean()), 1.0)
     count = postings.counts[near].astype(np.float64)
-    gain = value[place] * (K1 + 1.0) * count / (count + K1 * (1.0 - B + B * length))
-    scores = np.bincount(holders, weights=gain, minlength=rows).astype(np.float32)
-    return scores, float(value[frequency > 0].sum())
+    gains = np.zeros((int(held.sum()), rows), dtype=np.float32)
+    gains[(np.cumsum(held) - 1)[place], holders] = (
+        value[place] * (K1 + 1.0) * count / (count + K1 * (1.0 - B + B * length))
+    )
+    return gains, float(value[held].sum())
 
 
 def _near(terms: npt.NDArray[np.uint32], query: Mapping[int, float]) -> npt.NDArray[np.intp]:
@@ -124,6 +144,8 @@ class ScopeIndex:
         self._matrix = np.zeros((_FIRST_CAPACITY, dimension), dtype=np.int8)
         self._scales = np.zeros(_FIRST_CAPACITY, dtype=np.float32)
         self._lengths = np.zeros(_FIRST_CAPACITY, dtype=np.int32)
+        self._conversations = np.zeros(_FIRST_CAPACITY, dtype=np.int32)
+        self._sum = np.zeros(dimension, dtype=np.float64)
         self._terms = np.zeros(_FIRST_CAPACITY * 8, dtype=np.uint32)
         self._counts = np.zeros(_FIRST_CAPACITY * 8, dtype=np.uint16)
         self._rows = np.zeros(_FIRST_CAPACITY * 8, dtype=np.int32)
@@ -141,10 +163,18 @@ class ScopeIndex:
         """The bytes that the arrays hold, spare capacity included."""
         return sum(array.nbytes for array in (*self._by_row(), *self._by_term()))
 
-    def append(self, n: int, vector: npt.NDArray[np.int8], scale: float, terms: Mapping[int, int]) -> None:
-        """Add row `n`: its quantised unit vector (dimension,), scale, and term counts.
+    def append(
+        self,
+        n: int,
+        vector: npt.NDArray[np.int8],
+        scale: float,
+        terms: Mapping[int, int],
+        conversation: int = 0,
+    ) -> None:
+        """Add row `n`: its quantised unit vector (dimension,), scale, term counts, and its conversation's number.
 
-        Raises VectorIndexError for a vector of another length. That `n` is new is the caller's promise.
+        Rows side by side in one conversation are each other's context. Raises VectorIndexError for a vector of
+        another length. That `n` is new is the caller's promise.
         """
         if vector.shape != (self._dimension,):
             raise VectorIndexError("index.dimension", "a vector has another length than the index")
@@ -153,6 +183,8 @@ class ScopeIndex:
         self._n[row] = n
         self._matrix[row] = vector
         self._scales[row] = scale
+        self._sum += self._scales[row] * vector.astype(np.float64)
+        self._conversations[row] = conversation
         self._lengths[row] = sum(terms.values())
         if terms:
             end = used + len(terms)
@@ -171,6 +203,7 @@ class ScopeIndex:
         terms: npt.NDArray[np.uint32],
         counts: npt.NDArray[np.integer[Any]],
         sizes: npt.NDArray[np.intp],
+        conversations: Sequence[int] | None = None,
     ) -> None:
         """Add many rows at once: `terms` and `counts` (at most 65535) of all rows in a row, `sizes` of them each.
 
@@ -187,6 +220,8 @@ class ScopeIndex:
         self._n[row:size] = n
         self._matrix[row:size] = vectors
         self._scales[row:size] = scales
+        self._sum += _summed(vectors, scales)
+        self._conversations[row:size] = 0 if conversations is None else conversations
         self._lengths[row:size] = np.bincount(rows - row, weights=counts, minlength=len(n))
         self._terms[used:end] = terms
         self._counts[used:end] = counts
@@ -199,6 +234,7 @@ class ScopeIndex:
         if not found.size:
             return False
         row, last = int(found[0]), self._size - 1
+        self._sum -= self._scales[row] * self._matrix[row].astype(np.float64)
         start, end = np.searchsorted(self._rows[: self._used], [row, row + 1])
         for array in self._by_row():
             array[row:last] = array[row + 1 : self._size]
@@ -209,12 +245,15 @@ class ScopeIndex:
             array[kept : self._used] = 0
         self._rows[start:kept] -= 1
         self._size, self._used = last, kept
+        if last == 0:
+            self._sum.fill(0)
         return True
 
     def clear(self) -> None:
         """Drop every row and overwrite the arrays."""
         for array in (*self._by_row(), *self._by_term()):
             array.fill(0)
+        self._sum.fill(0)
         self._size = self._used = 0
 
     def search(
@@ -228,31 +267,38 @@ class ScopeIndex:
 
         `query_vec` is a unit vector, or zero for none. `query_terms` are term ids, or term ids with weights,
         such as their counts in the query. A score is in [0, 1], rounded to 6 digits; rows below `threshold`
-        are left out. `explain` holds `dense` (the cosine), `lexical` (BM25), and `dense_part` and
-        `lexical_part`, which sum to the score before rounding. Raises VectorIndexError for a query vector of
-        another length.
+        are left out. `explain` holds `dense` (the cosine) and `lexical` (BM25) of the row alone, what they give
+        as `dense_part` and `lexical_part`, and as `context_part` what the rows around it add; the three
+        parts sum to the score before rounding. Raises VectorIndexError for a query vector of another length.
         """
         if query_vec.shape != (self._dimension,):
             raise VectorIndexError("index.dimension", "the query vector has another length than the index")
         if self._size == 0 or limit < 1:
             return []
-        cosines = dense(self._matrix[: self._size], self._scales[: self._size], query_vec)
+        size = self._size
+        mean = (self._sum / (size + MEAN_PRIOR_ROWS)).astype(np.float32)
+        cosine = cosines(self._matrix[:size], self._scales[:size], query_vec, mean)
         weights = query_terms if isinstance(query_terms, Mapping) else dict.fromkeys(query_terms, 1.0)
-        lexical, ideal = bm25(self._postings(), weights)
-        dense_part = np.float32(DENSE_WEIGHT) * np.maximum(cosines, np.float32(0.0))
-        lexical_part = np.float32(LEXICAL_WEIGHT) * share(lexical, ideal)
+        gains, ideal = bm25(self._postings(), weights)
+        lexical: Floats = gains.sum(axis=0)
+        around = links(self._conversations[:size])
+        dense_part, lexical_part = _weighted(cosine, share(lexical, ideal))
+        full = _weighted(
+            cosines_in_context(cosine, around), share(gains_in_context(gains, around).sum(axis=0), ideal)
+        )
         # The last bits of a product depend on a row's place in its block; equal rows must tie.
-        scores: Floats = (dense_part + lexical_part).round(_DIGITS)
-        best = _best(scores, self._n[: self._size], limit, threshold)
-        parts = (cosines, lexical, dense_part, lexical_part)
-        columns = [column[best].tolist() for column in (self._n[: self._size], scores, *parts)]
+        scores: Floats = (full[0] + full[1]).round(_DIGITS)
+        best = _best(scores, self._n[:size], limit, threshold)
+        context_part = np.maximum(full[0] + full[1] - dense_part - lexical_part, np.float32(0.0))
+        parts = (cosine, lexical, dense_part, lexical_part, context_part)
+        columns = [column[best].tolist() for column in (self._n[:size], scores, *parts)]
         return [
             (n, score, dict(zip(_PARTS, values, strict=True)))
             for n, score, *values in zip(*columns, strict=True)
         ]
 
     def _by_row(self) -> tuple[npt.NDArray[Any], ...]:
-        return self._n, self._matrix, self._scales, self._lengths
+        return self._n, self._matrix, self._scales, self._lengths, self._conversations
 
     def _by_term(self) -> tuple[npt.NDArray[Any], ...]:
         return self._terms, self._counts, self._rows
@@ -271,11 +317,26 @@ class ScopeIndex:
             self._matrix = _grown(self._matrix, capacity)
             self._scales = _grown(self._scales, capacity)
             self._lengths = _grown(self._lengths, capacity)
+            self._conversations = _grown(self._conversations, capacity)
         if used > len(self._terms):
             capacity = _doubled(len(self._terms), used)
             self._terms = _grown(self._terms, capacity)
             self._counts = _grown(self._counts, capacity)
             self._rows = _grown(self._rows, capacity)
+
+
+def _weighted(cosine: Floats, shares: Floats) -> tuple[Floats, Floats]:
+    """What both parts give to a score; a cosine below 0 gives nothing, and one above 1 no more than 1."""
+    return np.float32(DENSE_WEIGHT) * np.clip(cosine, 0.0, 1.0), np.float32(LEXICAL_WEIGHT) * shares
+
+
+def _summed(matrix: npt.NDArray[np.int8], scales: Floats) -> npt.NDArray[np.float64]:
+    """The sum of the rows `scales[i] * matrix[i]`, a block at a time."""
+    total = np.zeros(matrix.shape[1], dtype=np.float64)
+    for start in range(0, len(matrix), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        total += scales[block].astype(np.float64) @ matrix[block].astype(np.float64)
+    return total
 
 
 def _best(scores: Floats, n: npt.NDArray[np.int64], limit: int, threshold: float) -> list[int]:

@@ -12,7 +12,7 @@ import weakref
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
-from vault.index.interface import Hit, PointReader, Query, VectorIndex
+from vault.index.interface import Hit, PointReader, Points, Query, VectorIndex
 from vault.index.score import ScopeIndex
 
 
@@ -22,8 +22,18 @@ class _Scope:
     next_n: int
     index: ScopeIndex
     facts: dict[int, tuple[bytes, bytes, bytes, int]] = field(default_factory=dict)
+    conversations: dict[tuple[bytes, ...], int] = field(default_factory=dict)  # numbered by their scope tags
+
     lock: threading.Lock = field(default_factory=threading.Lock)
     dropped: bool = False
+
+    def add(self, points: Points) -> None:
+        """Index more points; those with the same scope tags are of one conversation."""
+        numbers = [self.conversations.setdefault(fact[:3], len(self.conversations)) for fact in points.facts]
+        self.index.extend(
+            points.n, points.vectors, points.scales, points.terms, points.counts, points.sizes, numbers
+        )
+        self.facts.update(zip(points.n, points.facts, strict=True))
 
 
 class SealedIndex(VectorIndex):
@@ -65,11 +75,7 @@ class SealedIndex(VectorIndex):
         with scope.lock:
             grew = scope.next_n < next_n and not scope.dropped
             if grew:
-                points = reader.points(max(0, scope.next_n - 1))
-                scope.index.extend(
-                    points.n, points.vectors, points.scales, points.terms, points.counts, points.sizes
-                )
-                scope.facts.update(zip(points.n, points.facts, strict=True))
+                scope.add(reader.points(max(0, scope.next_n - 1)))
                 scope.next_n = next_n
         if grew:
             self._evict(reader.key)
@@ -107,6 +113,7 @@ class SealedIndex(VectorIndex):
         with scope.lock:
             scope.index.clear()
             scope.facts.clear()
+            scope.conversations.clear()
             scope.dropped = True
 
     def describe(self) -> dict[str, int | str]:

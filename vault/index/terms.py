@@ -14,23 +14,9 @@ from typing import Final
 
 import Stemmer
 
-MAX_NGRAMS: Final = 200
+from vault.index.english import BASE_FORMS, STOP_WORDS
 
-# English function words (articles, pronouns, auxiliaries, prepositions, question words, split contractions).
-_STOP_WORDS = """
-    a about above after again against all am an and any are aren't as at be because been before
-    being below between both but by can can't cannot could couldn't d did didn't do does doesn't
-    doing don't down during each few for from further had hadn't has hasn't have haven't having he
-    he'd he'll he's her here here's hers herself him himself his how how's i i'd i'll i'm i've if in
-    into is isn't it it's its itself let's ll m me more most mustn't my myself no nor not of off on
-    once only or other ought our ours ourselves out over own re s same shan't she she'd she'll she's
-    should shouldn't so some such t than that that's the their theirs them themselves then there
-    there's these they they'd they'll they're they've this those through to too under until up ve
-    very was wasn't we we'd we'll we're we've were weren't what what's when when's where where's
-    which while who who's whom whose why why's with won't would wouldn't you you'd you'll you're
-    you've your yours yourself yourselves
-"""
-STOP_WORDS: Final = frozenset(_STOP_WORDS.split())
+MAX_NGRAMS: Final = 200
 
 # A stored stand-in for a detected value, such as [EMAIL:k7q2m9].
 _TOKEN: Final = re.compile(r"\[([A-Z][A-Z0-9_]{0,63}):[0-9a-z]{1,64}\]")
@@ -69,8 +55,8 @@ def token_term(token: str) -> int:
 def terms(text: str) -> dict[int, int]:
     """The 32-bit term ids of `text` and how often each occurs.
 
-    Words and numbers are folded (NFKC, case), stop words dropped, the rest stemmed (Snowball English). A
-    redaction token is one term, and its label's words are terms.
+    Words and numbers are folded (NFKC, case), stop words dropped, irregular forms replaced by their word, the rest
+    stemmed (Snowball English). A redaction token is one term, and its label's words are terms.
     """
     counts: dict[int, int] = {}
     if "[" in text:
@@ -79,7 +65,8 @@ def terms(text: str) -> dict[int, int]:
             counts[term] = counts.get(term, 0) + 1
         text = _TOKEN.sub(lambda found: f" {found[1].replace('_', ' ')} ", text)
     folded = _folded(text).replace("\u2019", "'")
-    kept = [word for word in _WORD.findall(folded) if word not in STOP_WORDS]
+    words = [word.removesuffix("'s") for word in _WORD.findall(folded) if word not in STOP_WORDS]
+    kept = [BASE_FORMS.get(word, word) for word in words]
     for stem in _stemmer().stemWords(kept):
         term = _term_id(stem)
         counts[term] = counts.get(term, 0) + 1

@@ -12,10 +12,22 @@ from hypothesis import strategies as st
 
 from vault.errors import VectorIndexError
 from vault.index.quantise import dequantise, quantise
-from vault.index.score import DENSE_WEIGHT, K1, LEXICAL_WEIGHT, B, ScopeIndex, dense
+from vault.index.score import (
+    DENSE_WEIGHT,
+    K1,
+    LEXICAL_WEIGHT,
+    MEAN_PRIOR_ROWS,
+    B,
+    ScopeIndex,
+    cosines,
+    dense,
+)
 
 DIMENSION = 16
 Terms = dict[int, int]
+# What a row takes of the one so far before it (below 0) or after it: of a term's gain, and of a higher cosine.
+TERM_SHARES = {0: 1.0, -1: 0.5, 1: 0.25, -2: 0.25, 2: 0.125}
+COSINE_SHARES = {0: 0.0, -1: 0.3, 1: 0.3, -2: 0.15, 2: 0.15}
 
 
 def unit(seed: int, dimension: int = DIMENSION) -> npt.NDArray[np.float32]:
@@ -23,36 +35,53 @@ def unit(seed: int, dimension: int = DIMENSION) -> npt.NDArray[np.float32]:
     return (vector / np.linalg.norm(vector)).astype(np.float32)
 
 
-def filled(rows: dict[int, tuple[int, Terms]]) -> ScopeIndex:
-    """An index over {n: (seed of the vector, terms)}."""
+def filled(rows: dict[int, tuple[int, Terms]], conversations: dict[int, int] | None = None) -> ScopeIndex:
+    """An index over {n: (seed of the vector, terms)}; without `conversations`, each row is one of its own."""
     index = ScopeIndex(DIMENSION)
     for n, (seed, terms) in rows.items():
         values, scale = quantise(unit(seed))
-        index.append(n, values, scale, terms)
+        index.append(n, values, scale, terms, n % 2**31 if conversations is None else conversations[n])
     return index
 
 
 def plain_scores(
-    rows: dict[int, tuple[int, Terms]], query: npt.NDArray[np.float32], asked: dict[int, float]
+    rows: dict[int, tuple[int, Terms]],
+    conversations: dict[int, int],
+    query: npt.NDArray[np.float32],
+    asked: dict[int, float],
 ) -> dict[int, float]:
     """The same scores, row by row, from the definitions."""
-    mean = max(sum(sum(terms.values()) for _, terms in rows.values()) / len(rows), 1.0)
+    length = max(sum(sum(terms.values()) for _, terms in rows.values()) / len(rows), 1.0)
     value = {}
     for term, weight in asked.items():
         frequency = sum(term in terms for _, terms in rows.values())
         if frequency:
             value[term] = weight * math.log(1 + (len(rows) - frequency + 0.5) / (frequency + 0.5))
+    vectors = {n: dequantise(*quantise(unit(seed))) for n, (seed, _) in rows.items()}
+    mean = sum(vectors.values()) / (len(rows) + MEAN_PRIOR_ROWS)
+
+    def cosine(n: int) -> float:
+        row, centred = vectors[n] - mean, query - mean
+        return float(row @ centred / np.linalg.norm(row) / np.linalg.norm(centred))
+
+    def gain(n: int, term: int) -> float:
+        terms = rows[n][1]
+        count, size = terms.get(term, 0), sum(terms.values()) / length
+        return value[term] * (K1 + 1) * count / (count + K1 * (1 - B + B * size)) if count else 0.0
+
+    order = list(rows)
     out = {}
-    for n, (seed, terms) in rows.items():
-        length = sum(terms.values()) / mean
-        lexical = sum(
-            gain * (K1 + 1) * terms[term] / (terms[term] + K1 * (1 - B + B * length))
-            for term, gain in value.items()
-            if term in terms
-        )
-        cosine = float(dequantise(*quantise(unit(seed))) @ query)
+    for place, n in enumerate(order):
+        near = {
+            step: order[place + step]
+            for step in TERM_SHARES
+            if 0 <= place + step < len(order) and conversations[order[place + step]] == conversations[n]
+        }
+        lexical = sum(max(TERM_SHARES[step] * gain(m, term) for step, m in near.items()) for term in value)
+        own = cosine(n)
+        close = own + sum(COSINE_SHARES[step] * max(cosine(m) - own, 0.0) for step, m in near.items())
         share = min(1.0, lexical / sum(value.values())) if value else 0.0
-        out[n] = DENSE_WEIGHT * min(max(cosine, 0.0), 1.0) + LEXICAL_WEIGHT * share
+        out[n] = DENSE_WEIGHT * min(max(close, 0.0), 1.0) + LEXICAL_WEIGHT * share
     return out
 
 
@@ -70,18 +99,23 @@ ASKED = st.dictionaries(
 )
 
 
-@given(ROWS, st.integers(0, 50), ASKED)
+@given(ROWS, st.integers(0, 50), ASKED, st.data())
 @settings(max_examples=50, deadline=None)
 def test_scores_are_the_definition(
-    rows: dict[int, tuple[int, Terms]], seed: int, asked: dict[int, float]
+    rows: dict[int, tuple[int, Terms]], seed: int, asked: dict[int, float], data: st.DataObject
 ) -> None:
-    expected = plain_scores(rows, unit(seed), asked)
-    hits = filled(rows).search(unit(seed), asked, len(rows))
+    conversations = {n: data.draw(st.integers(0, 2)) for n in rows}
+    expected = plain_scores(rows, conversations, unit(seed), asked)
+    hits = filled(rows, conversations).search(unit(seed), asked, len(rows))
     assert {n for n, _, _ in hits} == set(rows)
     for n, score, explain in hits:
-        assert score == pytest.approx(expected[n], abs=1e-4)
+        assert score == pytest.approx(
+            expected[n], abs=1e-3
+        )  # rows count as of length 1; quantised they nearly are
         assert 0.0 <= score <= 1.0
-        assert explain["dense_part"] + explain["lexical_part"] == pytest.approx(score, abs=1e-5)
+        parts = explain["dense_part"] + explain["lexical_part"] + explain["context_part"]
+        assert parts == pytest.approx(score, abs=1e-5)
+        assert explain["context_part"] >= 0.0
     ranks = [(-score, -n) for n, score, _ in hits]
     assert ranks == sorted(ranks)
 
@@ -112,16 +146,63 @@ def test_dense_blocks_give_what_one_product_gives() -> None:
     generator = np.random.default_rng(5)
     matrix = generator.integers(-127, 128, (1300, DIMENSION)).astype(np.int8)
     scales = np.full(1300, 0.001, dtype=np.float32)
-    query = unit(9)
-    expected = (matrix.astype(np.float64) @ query) * 0.001
-    assert dense(matrix, scales, query) == pytest.approx(expected, abs=1e-5)
-    assert dense(matrix[:0], scales[:0], query).shape == (0,)
+    queries = np.column_stack((unit(9), unit(10)))
+    expected = (matrix.astype(np.float64) @ queries) * 0.001
+    assert dense(matrix, scales, queries) == pytest.approx(expected, abs=1e-5)
+    assert dense(matrix[:0], scales[:0], queries).shape == (0, 2)
 
 
 def test_cosines_are_clipped() -> None:
     matrix = np.full((1, DIMENSION), 127, dtype=np.int8)
     query = np.ones(DIMENSION, dtype=np.float32)
-    assert dense(matrix, np.ones(1, dtype=np.float32), query).tolist() == [1.0]
+    nothing = np.zeros(DIMENSION, dtype=np.float32)
+    assert cosines(matrix, np.ones(1, dtype=np.float32), query, nothing).tolist() == [1.0]
+
+
+def test_a_row_or_a_question_without_words_is_like_nothing() -> None:
+    index = filled({n: (n, {}) for n in range(5)})
+    index.append(9, *quantise(np.zeros(DIMENSION, dtype=np.float32)), {}, 9)
+    assert {n: explain["dense"] for n, _, explain in index.search(unit(1), {}, 9)}[9] == 0.0
+    asked = index.search(np.zeros(DIMENSION, dtype=np.float32), {}, 9)
+    assert {score for _, score, _ in asked} == {0.0}
+
+
+def test_what_all_rows_share_says_nothing() -> None:
+    """With a common direction in every row, the one that has the question's own direction stands out."""
+    common = 3 * unit(1)
+    vectors = [(common + unit(seed)) / np.linalg.norm(common + unit(seed)) for seed in range(10, 60)]
+    index = ScopeIndex(DIMENSION)
+    for n, vector in enumerate(vectors):
+        index.append(n, *quantise(vector.astype(np.float32)), {}, n)
+    (first, best, _), (_, second, _) = index.search(vectors[7].astype(np.float32), {}, 2)
+    runner_up = sorted(vectors[7] @ vector for vector in vectors)[-2]
+    assert first == 7
+    assert best - second > 1.5 * DENSE_WEIGHT * (1 - runner_up)
+
+
+def test_an_answer_is_found_by_the_message_before_it() -> None:
+    rows = {
+        1: (1, {5: 1}),
+        2: (2, {7: 1, 8: 1}),
+        3: (3, {6: 1}),
+        4: (4, {9: 1}),
+        5: (5, {9: 1}),
+        6: (6, {9: 1}),
+    }
+    zero = np.zeros(DIMENSION, dtype=np.float32)
+    together = filled(rows, dict.fromkeys(rows, 0)).search(zero, {7: 1.0}, 4)
+    assert [n for n, _, _ in together] == [2, 3, 4, 1]
+    assert together[1][2]["context_part"] == pytest.approx(2 * together[2][2]["context_part"])
+    apart = filled(rows).search(zero, {7: 1.0}, 4)
+    assert [n for n, score, _ in apart if score > 0] == [2]
+    assert apart[0][1] == together[0][1]
+
+
+def test_a_word_that_is_near_again_gains_nothing() -> None:
+    rows = {n: (n, {7: 1}) for n in range(4)} | {9: (9, {8: 1})}
+    zero = np.zeros(DIMENSION, dtype=np.float32)
+    together = filled(rows, dict.fromkeys(rows, 0)).search(zero, {7: 1.0}, 4)
+    assert {explain["context_part"] for n, _, explain in together if n != 9} == {0.0}
 
 
 def test_equal_rows_come_newest_first() -> None:

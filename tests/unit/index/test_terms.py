@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vault.index import terms as terms_module
+from vault.index.english import BASE_FORMS, STOP_WORDS
 from vault.index.terms import MAX_NGRAMS, canonical, terms, token_term, value_ngrams
 
 
@@ -28,6 +29,8 @@ def term(stem: str) -> int:
         ("ＦＵＬＬ width", ["full", "width"]),
         ("STRASSE straße", ["strass", "strass"]),
         ("a_b-c", ["b", "c"]),
+        ("She bought what he buys", ["buy", "buy"]),
+        ("Children's teeth", ["child", "tooth"]),
         ("", []),
     ],
 )
@@ -36,6 +39,12 @@ def test_terms(text: str, stems: list[str]) -> None:
     for stem in stems:
         expected[term(stem)] = expected.get(term(stem), 0) + 1
     assert terms(text) == expected
+
+
+def test_irregular_forms_are_no_stop_words_and_no_other_words_base() -> None:
+    assert len(BASE_FORMS) > 150
+    assert not BASE_FORMS.keys() & STOP_WORDS
+    assert not BASE_FORMS.keys() & set(BASE_FORMS.values())
 
 
 def test_a_token_is_a_term_beside_its_label() -> None:
