@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from support.calls import Clock, held, session_of
 
 from vault import Session, Vault
+from vault.errors import VectorIndexError
 
 FACTS = [
     "Her cardiology follow-up moved to 4 May",
@@ -112,6 +114,48 @@ def test_the_parts_explain_the_score(filled: Session) -> None:
         assert sum(parts) == pytest.approx(hit.score, abs=1e-5)
         assert set(hit.explain) == {"dense", "lexical", "dense_part", "lexical_part", "context_part"}
     assert all(hit.explain is None for hit in filled.search("penicillin", user_id="u"))
+
+
+class Reversed:
+    """A re-ranker that puts last first, and remembers what it was shown."""
+
+    def __init__(self) -> None:
+        self.shown: list[str] = []
+
+    def scores(self, question: str, texts: Sequence[str]) -> list[float]:
+        self.shown = list(texts)
+        return [place / len(texts) for place in range(len(texts))]
+
+
+def test_a_reranker_orders_what_the_index_found(clinic: Vault, app: Session, filled: Session) -> None:
+    plain = filled.search("cardiology follow-up", user_id="u", explain=True)
+    clinic._opened().reranker = reranker = Reversed()
+    again = app.search("cardiology follow-up", user_id="u", limit=2, explain=True)
+    assert [hit.memory for hit in again] == [hit.memory for hit in plain[:-3:-1]]
+    assert reranker.shown == [hit.memory.text for hit in plain]
+    assert again[0].explain == {**(plain[-1].explain or {}), "index": plain[-1].score, "rerank": 5 / 6}
+    kept = app.search("cardiology follow-up", user_id="u", threshold=0.5)
+    assert [(hit.score, hit.explain) for hit in kept] == [(5 / 6, None), (4 / 6, None), (0.5, None)]
+
+
+def test_a_reranker_is_shown_tokens_and_never_values(clinic: Vault, app: Session) -> None:
+    app.add("Write to ana.rivera@example.org", user_id="u")
+    clinic._opened().reranker = reranker = Reversed()
+    app.search("who is ana.rivera@example.org?", user_id="u")
+    assert len(reranker.shown) == 1
+    assert "ana.rivera" not in reranker.shown[0]
+
+
+@pytest.mark.parametrize("scores", [[], [0.5] * 5, [1.5] * 6, [-0.1] * 6, [float("nan")] * 6])
+def test_a_reranker_that_gives_no_scores_is_refused(
+    clinic: Vault, filled: Session, scores: list[float]
+) -> None:
+    reranker = Reversed()
+    reranker.scores = lambda question, texts: scores  # type: ignore[method-assign]
+    clinic._opened().reranker = reranker
+    with pytest.raises(VectorIndexError) as refused:
+        filled.search("cardiology", user_id="u")
+    assert refused.value.code == "index.rerank"
 
 
 def test_equal_answers_come_newest_first(app: Session) -> None:

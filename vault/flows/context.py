@@ -22,6 +22,7 @@ from vault.errors import (
 )
 from vault.flows.stores import OpenStore, Stores
 from vault.index.interface import VectorIndex
+from vault.index.rerank import Reranker
 from vault.keys import cases
 from vault.keys.identity import primary
 from vault.keys.interface import KeyProvider
@@ -55,6 +56,7 @@ class Stages:
     stores: Stores
     lease: Lease
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+    reranker: Reranker | None = None
 
     def tenant(self, name: str) -> TenantKeys:
         """The tenant's keys; raises NotFoundError where it does not exist."""

@@ -1,4 +1,4 @@
-"""The read path: decide > validate > embed > find > open > filter > mask or reveal > log > answer.
+"""The read path: decide > validate > embed > find > open > filter > re-rank > mask or reveal > log > answer.
 
 The log entry of a read is committed before its answer leaves. A hit whose row is gone is dropped; a row that does not
 open is an integrity violation, never a shorter answer. Listing, history and reveal are beside this file.
@@ -7,6 +7,7 @@ open is an integrity violation, never a shorter answer. Listing, history and rev
 from __future__ import annotations
 
 from dataclasses import replace
+from operator import attrgetter
 from typing import Final
 
 from vault.filters import Filter
@@ -19,6 +20,7 @@ from vault.flows.points import StoredPoints
 from vault.flows.reveal import reveal_reason, revealed
 from vault.flows.scope import Found, locate, log_read, open_rows, translate, view
 from vault.index.interface import TAG_BYTES, Query
+from vault.index.rerank import RERANKED, rescored
 from vault.index.terms import terms, value_ngrams
 from vault.types import Memory, Scope, SearchHit
 
@@ -51,7 +53,9 @@ def search(
         hits: list[SearchHit] = []
         if found is not None:
             with call.records.reading():
-                hits = _ranked(call, found, question, tree, count, least, with_parts=parts)
+                hits = _best(call, found, question, tree, count, least)
+            if not parts:
+                hits = [replace(hit, explain=None) for hit in hits]
             if why is not None:
                 shown = revealed(call, found, [hit.memory for hit in hits], why)
                 hits = [replace(hit, memory=memory) for hit, memory in zip(hits, shown, strict=True)]
@@ -59,15 +63,25 @@ def search(
     return hits
 
 
+def _best(
+    call: Call, found: Found, question: str, tree: Filter | None, limit: int, threshold: float
+) -> list[SearchHit]:
+    """The best memories by the index, or by a re-ranker that reads the best of those."""
+    reranker = call.stages.reranker
+    if reranker is None:
+        return _ranked(call, found, question, tree, limit, threshold)
+    hits = _ranked(call, found, question, tree, max(limit, RERANKED), 0.0)
+    scores = rescored(reranker, question, [hit.memory.text for hit in hits])
+    again = [
+        replace(hit, score=score, explain={**(hit.explain or {}), "index": hit.score, "rerank": score})
+        for hit, score in zip(hits, scores, strict=True)
+        if score >= threshold
+    ]
+    return sorted(again, key=attrgetter("score"), reverse=True)[:limit]
+
+
 def _ranked(
-    call: Call,
-    found: Found,
-    question: str,
-    tree: Filter | None,
-    limit: int,
-    threshold: float,
-    *,
-    with_parts: bool,
+    call: Call, found: Found, question: str, tree: Filter | None, limit: int, threshold: float
 ) -> list[SearchHit]:
     reader = StoredPoints(call.tenant, found.subject, call.records)
     query = _query(call, found, question)
@@ -86,7 +100,7 @@ def _ranked(
                 if hit.n not in opened or (tree is not None and not tree.matches(view(*opened[hit.n]))):
                     continue
                 memory = to_memory(call.tenant, *opened[hit.n])
-                hits.append(SearchHit(memory, hit.score, dict(hit.explain) if with_parts else None))
+                hits.append(SearchHit(memory, hit.score, dict(hit.explain)))
                 if len(hits) == limit:
                     return hits
         if len(ranked) < wanted:
