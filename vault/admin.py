@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from vault.flows.bulk import BulkResult
     from vault.flows.context import Caller, Stages
     from vault.flows.inspect import Check
+    from vault.flows.reembed import Reembedding
     from vault.flows.rescan import Rescan
     from vault.flows.retention import RetentionResult
     from vault.flows.shelf import Backup
@@ -235,6 +236,15 @@ class Admin:
         from vault.flows import upkeep
 
         return upkeep.index_rebuild(self._opened(), self._tenant_caller(), progress=progress)
+
+    def reembed(self, *, dry_run: bool = False, progress: Progress | None = None) -> Reembedding:
+        """Bring every memory of the tenant to the configured embedder, while other processes read and write.
+
+        With `dry_run` it is only counted. Cut off, it goes on where it was when it is called again.
+        """
+        from vault.flows import reembed
+
+        return reembed.reembed(self._opened(), self._tenant_caller(), dry_run=dry_run, progress=progress)
 
     def import_many(
         self, items: Any, *, batch: int = 256, progress: Callable[[int], None] | None = None

@@ -14,7 +14,8 @@ from typing import Final
 from vault.audit.archive import TenantArchive
 from vault.config import FILE_NAME, KeysConfig, VaultConfig, render
 from vault.crypto.primitives import SecretKey
-from vault.embedding.static import StaticEmbedder
+from vault.embedders import Embedders
+from vault.embedding.interface import identity
 from vault.errors import ConfigError
 from vault.files import private_folder, write_private
 from vault.flows.context import SYSTEM_TENANT, Stages
@@ -79,42 +80,62 @@ def _secret(reference: str, folder: Path) -> bytearray | Unread:
         return Unread.UNREADABLE
 
 
-def passphrase_source(reference: str, folder: Path) -> SecretSource:
-    """Reads a passphrase by reference each time it is needed; the value is never kept."""
+def _source(reference: str, folder: Path, problems: Mapping[Unread, ConfigError]) -> SecretSource:
+    """Reads a secret by reference each time it is needed; the value is never kept."""
 
     def read() -> bytearray:
-        match _secret(reference, folder):
-            case Unread.UNSET:
-                raise ConfigError(
-                    "keys.passphrase_missing", "the environment variable with the passphrase is not set"
-                )
-            case Unread.EXPOSED:
-                raise ConfigError(
-                    "keys.passphrase_permissions", "the passphrase file is readable by others; make it 0600"
-                )
-            case Unread.UNREADABLE:
-                raise ConfigError("keys.passphrase_missing", "the passphrase file cannot be read")
-            case bytearray() as secret:
-                return secret
+        found = _secret(reference, folder)
+        if isinstance(found, Unread):
+            raise ConfigError(problems[found].code, problems[found].message)
+        return found
 
     return read
+
+
+def passphrase_source(reference: str, folder: Path) -> SecretSource:
+    return _source(
+        reference,
+        folder,
+        {
+            Unread.UNSET: ConfigError(
+                "keys.passphrase_missing", "the environment variable with the passphrase is not set"
+            ),
+            Unread.EXPOSED: ConfigError(
+                "keys.passphrase_permissions", "the passphrase file is readable by others; make it 0600"
+            ),
+            Unread.UNREADABLE: ConfigError("keys.passphrase_missing", "the passphrase file cannot be read"),
+        },
+    )
 
 
 def pin_source(reference: str, folder: Path) -> SecretSource:
-    """Reads the PIN of a token by reference at each login; the value is never kept."""
+    return _source(
+        reference,
+        folder,
+        {
+            Unread.UNSET: ConfigError("keys.pin_missing", "the environment variable with the PIN is not set"),
+            Unread.EXPOSED: ConfigError(
+                "keys.pin_permissions", "the PIN file is readable by others; make it 0600"
+            ),
+            Unread.UNREADABLE: ConfigError("keys.pin_missing", "the PIN file cannot be read"),
+        },
+    )
 
-    def read() -> bytearray:
-        match _secret(reference, folder):
-            case Unread.UNSET:
-                raise ConfigError("keys.pin_missing", "the environment variable with the PIN is not set")
-            case Unread.EXPOSED:
-                raise ConfigError("keys.pin_permissions", "the PIN file is readable by others; make it 0600")
-            case Unread.UNREADABLE:
-                raise ConfigError("keys.pin_missing", "the PIN file cannot be read")
-            case bytearray() as secret:
-                return secret
 
-    return read
+def api_key_source(reference: str, folder: Path) -> SecretSource:
+    return _source(
+        reference,
+        folder,
+        {
+            Unread.UNSET: ConfigError(
+                "embedder.key_missing", "the environment variable with the API key is not set"
+            ),
+            Unread.EXPOSED: ConfigError(
+                "embedder.key_permissions", "the file of the API key is readable by others; make it 0600"
+            ),
+            Unread.UNREADABLE: ConfigError("embedder.key_missing", "the file of the API key cannot be read"),
+        },
+    )
 
 
 def detector(
@@ -242,6 +263,7 @@ def restoring_on(folder: Path, lease: Lease, keystore: Path) -> Iterator[Stages]
         stages.index.clear()
         stages.cache.wipe()
         stages.provider.close()
+        stages.close_embedders()
 
 
 def build(
@@ -254,6 +276,7 @@ def build(
     folder = folder.absolute()
     config = VaultConfig.load(folder)
     pack, found_by = policy(config, folder)
+    embedders = Embedders(folder, config.embedder, lambda reference: api_key_source(reference, folder))
     keys = provider(config.keys, folder)
     cache = KeyCache(config.keys.cache_entries, config.keys.cache_ttl_s)
     timeout_s = config.limits.lock_timeout_s
@@ -273,7 +296,8 @@ def build(
 
     def create_records(path: Path, key: SecretKey, tenant: TenantKeys) -> None:
         private_folder(path.parent)
-        SqlcipherRecords.create(path, key, tenant.tid, timeout_s=timeout_s)
+        named = identity(embedders.configured)
+        SqlcipherRecords.create(path, key, tenant.tid, embedder=named, timeout_s=timeout_s)
 
     def connect_records(path: Path, key: SecretKey, tenant: TenantKeys) -> RecordStore:
         return SqlcipherRecords(path, key, tenant.tid, timeout_s=timeout_s)
@@ -296,15 +320,16 @@ def build(
         barrier=folder / RESTORING_NAME,
     )
     stores.restoring = restoring
-    embedder = StaticEmbedder()
-    index = SealedIndex(embedder.dimension, cache_bytes=config.limits.cache_mb << 20)
+    index = SealedIndex(cache_bytes=config.limits.cache_mb << 20)
     stores.on_close = lambda store: sign_on_close(keystore, store)
     stores.on_moved = lambda tenant: index.forget(tenant.tid)
     return Stages(
         config=config,
         policy=pack,
         detector=found_by,
-        embedder=lambda: embedder,
+        embedder=lambda: embedders.configured,
+        embedder_named=embedders.named,
+        close_embedders=embedders.close,
         index=index,
         provider=keys,
         keystore=keystore,

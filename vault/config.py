@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, get_args
+from typing import Annotated, Any, Final, Literal, NamedTuple, get_args
 
 from pydantic import (
     AfterValidator,
@@ -118,6 +118,25 @@ class PolicyConfig(_Section):
     pack: str = Field(default="baseline", description="name of a shipped pack, or path of a pack folder")
 
 
+SERVICES: Final = ("openai", "azure", "ollama")
+
+
+class _Takes(NamedTuple):
+    """What a provider of embedders must, and may, be told beside its name."""
+
+    needs: tuple[str, ...] = ()
+    may: tuple[str, ...] = ()
+
+
+_TAKES: Final = {
+    "static": _Takes(),
+    "minilm": _Takes(may=("folder",)),
+    **{name: _Takes(needs=("model",)) for name in SERVICES},
+    "sentence-transformers": _Takes(needs=("folder",)),
+    "fastembed": _Takes(needs=("model", "folder")),
+}
+
+
 DetectorName = Annotated[
     str,
     StringConstraints(pattern=r"^(builtin|presidio(:(spacy|transformers|gliner)/[^\s\x00-\x1f]{1,500})?)$"),
@@ -140,6 +159,97 @@ class DetectionConfig(_Section):
         max_length=32,
         strict=False,
         description="YAML files of Presidio pattern recognisers, for the detectors `presidio`",
+    )
+
+
+class RemoteConfig(_Section):
+    """The service that embeds, where `embedder.provider` is `openai`, `azure` or `ollama`; needs the extra `remote`."""
+
+    url: str = Field(
+        pattern=r"^https?://[^\s/@?#\x00-\x1f\x7f]{1,255}(/[^\s@?#\x00-\x1f\x7f]{0,512})?$",
+        description="base address: texts go to this host and to no other",
+    )
+    key: Annotated[str, AfterValidator(_reference)] | None = Field(
+        default=None, description="`env:NAME` or `file:PATH`: the API key"
+    )
+    dimension: int = Field(ge=1, le=8192, description="length of the model's vectors")
+    ask_dimension: bool = Field(
+        default=False, description="ask the service for that length, where the model has several"
+    )
+    revision: str = Field(
+        default="1",
+        pattern=r"^[A-Za-z0-9._-]{1,64}$",
+        description="change it when the service changes the model under the same name; then run memvault reembed",
+    )
+    api_version: str = Field(
+        default="2024-10-21",
+        pattern=r"^[A-Za-z0-9._-]{1,32}$",
+        description="`azure`: version of its interface",
+    )
+    ca: str | None = Field(
+        default=None, description="PEM file of the authorities to trust in the place of the system's"
+    )
+    proxy: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s/@?#\x00-\x1f\x7f]{1,255}/?$",
+        description="proxy to go through; the environment's is never used",
+    )
+    loopback: bool = Field(
+        default=False, description="allow http, without TLS, where the host is this machine's loopback"
+    )
+    timeout_s: float = Field(default=10.0, ge=0.1, le=300, description="for one request, answer included")
+    batch: int = Field(default=64, ge=1, le=2048, description="texts in one request")
+
+
+class EmbedderChoice(_Section):
+    """Which model turns texts into vectors."""
+
+    provider: Literal[
+        "static", "minilm", "openai", "azure", "ollama", "sentence-transformers", "fastembed"
+    ] = Field(
+        default="static",
+        description="`static`, shipped; local with their extra: `minilm`, `sentence-transformers`, `fastembed`; "
+        "services, which read redacted texts: `openai` and what speaks like it, `azure`, `ollama`; nothing is fetched",
+    )
+    model: str | None = Field(
+        default=None,
+        validate_default=True,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,199}$",
+        description="name of the model, for `openai`, `ollama` and `fastembed`; of the deployment, for `azure`",
+    )
+    folder: str | None = Field(
+        default=None,
+        validate_default=True,
+        min_length=1,
+        description="folder of the model, for `sentence-transformers`, `fastembed`, and `minilm` without its package",
+    )
+    remote: RemoteConfig | None = Field(
+        default=None, validate_default=True, description="the service, where `provider` is one"
+    )
+
+    @field_validator("model", "folder")
+    @classmethod
+    def _named(cls, value: str | None, info: ValidationInfo) -> str | None:
+        takes = _TAKES[info.data.get("provider", "static")]
+        if (value is None) == (info.field_name in takes.needs) or not (
+            value is None or info.field_name in (*takes.needs, *takes.may)
+        ):
+            raise ValueError("stands there where the provider takes it, and only there")
+        return value
+
+    @field_validator("remote")
+    @classmethod
+    def _remote(cls, value: RemoteConfig | None, info: ValidationInfo) -> RemoteConfig | None:
+        if (value is None) == (info.data.get("provider") in SERVICES):
+            raise ValueError("stands there where the provider is a service, and only there")
+        return value
+
+
+class EmbedderConfig(EmbedderChoice):
+    """Which model turns texts into vectors, and which one did until `memvault reembed` is through."""
+
+    previous: EmbedderChoice | None = Field(
+        default=None, description="the model before, while memvault reembed changes it"
     )
 
 
@@ -226,6 +336,7 @@ class VaultConfig(_Section):
     tenants: TenantsConfig = TenantsConfig()
     policy: PolicyConfig = PolicyConfig()
     detection: DetectionConfig = DetectionConfig()
+    embedder: EmbedderConfig = EmbedderConfig()
     limits: LimitsConfig = LimitsConfig()
     audit: AuditConfig = AuditConfig()
     backup: BackupConfig = BackupConfig()

@@ -20,6 +20,7 @@
         ├── KeyProviderError
         ├── DetectorError
         ├── EmbedderError
+        ├── EgressError
         ├── VectorIndexError
         ├── AuditWriteError
         └── StorageError
@@ -154,6 +155,10 @@ class DetectorError(UnavailableError):
 
 class EmbedderError(UnavailableError):
     """The embedder failed."""
+
+
+class EgressError(UnavailableError):
+    """A configured service cannot be reached, cannot prove who it is, or answered what was not asked for."""
 
 
 class VectorIndexError(UnavailableError):

@@ -196,6 +196,7 @@ class Vault:
             stages.index.clear()
             stages.cache.wipe()
             stages.provider.close()
+            stages.close_embedders()
             stages.lease.close()
 
     def __enter__(self) -> Self:

@@ -8,14 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from vault.index.interface import FloatVector, Points, Query, VectorIndex, pack_point, unpack_points
+from vault.index.interface import FloatVector, Points, Query, Vector, VectorIndex, pack_point, unpack_points
 from vault.index.quantise import quantise
 from vault.index.sealed import SealedIndex
 
 DIMENSION = 32
 TENANT = b"t" * 16
+MODEL = b"model---"
 ADAPTERS: dict[str, Callable[[int], VectorIndex]] = {
-    "sealed": lambda cache_bytes: SealedIndex(DIMENSION, cache_bytes=cache_bytes)
+    "sealed": lambda cache_bytes: SealedIndex(cache_bytes=cache_bytes)
 }
 
 
@@ -53,7 +54,7 @@ class Subject:
         expires_ms: int | None = None,
     ) -> int:
         n, self.next_n = self.next_n, self.next_n + 1
-        self._rows[n] = pack_point(*quantise(vector), terms or {}, tags, expires_ms)
+        self._rows[n] = pack_point([Vector(MODEL, *quantise(vector))], terms or {}, tags, expires_ms)
         return n
 
     def remove(self, n: int) -> None:
@@ -65,7 +66,7 @@ class Subject:
 
     def points(self, after_n: int) -> Points:
         self.reads += 1
-        return unpack_points([(n, data) for n, data in sorted(self._rows.items()) if n > after_n])
+        return unpack_points([(n, data) for n, data in sorted(self._rows.items()) if n > after_n], MODEL)
 
 
 def asking(

@@ -86,6 +86,7 @@ _CATALOGUE: Final[tuple[tuple[Kind, Mapping[str, str]], ...]] = (
             "audit.verify": "the log was checked",
             "audit.checkpoint": "a checkpoint was asked for",
             "index.rebuild": "the index was made anew from the records",
+            "index.reembed": "memories were embedded by another model, or that was counted",
             "index.verify": "the index was compared with the records",
             "vault.open": "the vault was opened",
         },

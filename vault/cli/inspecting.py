@@ -26,6 +26,7 @@ def register(app: typer.Typer) -> None:
     verb(app, "status", panel=PANEL)(status)
     verb(app, "doctor", panel=PANEL)(doctor)
     verb(app, "rescan", panel=PANEL)(rescan)
+    verb(app, "reembed", panel=PANEL)(reembed)
 
 
 def status(
@@ -131,3 +132,29 @@ def rescan(
             output.line(screen, "Nothing was changed. Repeat with --execute.")
 
     call.out.show({**counts, "found": found}, show)
+
+
+def reembed(
+    call: Call,
+    execute: Annotated[bool, typer.Option("--execute", help="Really embed; without it, only count.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count, which is the default.")] = False,
+) -> None:
+    """Bring every memory of the tenant to the configured embedder. Counts only, unless told to --execute."""
+    if execute and dry_run:
+        raise typer.BadParameter("--execute and --dry-run exclude each other")
+    with call.admin("index.reembed") as admin, call.out.progress("embedding") as progress:
+        done = admin.reembed(dry_run=not execute, progress=progress)
+    facts = {
+        "from": done.before,
+        "to": done.after,
+        "texts_go_to": done.address,
+        "memories": done.memories,
+        "embedded" if execute else "would_embed": done.embedded,
+    }
+
+    def show(screen: Console) -> None:
+        output.facts(screen, {**facts, "texts_go_to": done.address or "nowhere"})
+        if not execute and (done.embedded or done.before != done.after):
+            output.line(screen, "Nothing was changed. Repeat with --execute.")
+
+    call.out.show(facts, show)

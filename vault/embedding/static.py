@@ -66,6 +66,10 @@ class StaticEmbedder:
         """The length of each vector."""
         return int(self._manifest["dimension"])
 
+    @property
+    def address(self) -> None:
+        """No text leaves this process."""
+
     def load(self) -> None:
         """Read and check the model files now, so that the first `embed` is fast."""
         self._loaded()

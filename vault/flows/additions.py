@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from vault.flows.redact import Draft
-from vault.index.interface import FloatVector
+from vault.flows.vectors import Embedded
 from vault.types import Metadata, Scope
 
 
@@ -29,4 +29,4 @@ class Prepared:
 
     addition: Addition
     draft: Draft
-    vector: FloatVector
+    vector: Embedded

@@ -34,7 +34,7 @@ class Body:
     role: str | None = None
     name: str | None = None
     tokens: list[str] = field(default_factory=list)
-    embedder: str = ""
+    embedder: str = ""  # of bodies written before points named their model; no longer set
     shifted: bool | None = None  # dates of it were moved; not again when it is examined again
 
 

@@ -25,8 +25,8 @@ from vault.flows.redact import Finished, Material, finish, preview, settled
 from vault.flows.scope import LOGGED_IDS, locate
 from vault.flows.sign import sign_if_due
 from vault.flows.tokens import TokenMap
+from vault.flows.vectors import Embedded, embed, still
 from vault.flows.write import fill, redactor, seal_row
-from vault.index.interface import FloatVector
 from vault.keys.cases import mark_stale
 from vault.keys.keyring import SubjectKeys
 from vault.records.interface import MemoryRow, RevisionRow
@@ -51,7 +51,7 @@ def update(
         changed = old.metadata if metadata is None else validate.metadata(metadata, limits.metadata_bytes)
         stored = settled(old.text, old.metadata) if old.shifted else None
         draft = redactor(stages).draft(Material(new_text, None, changed, tokens.known, stored))
-        vector = stages.embedder().embed([preview(draft)])[0]
+        vectors = embed(call, [preview(draft)])
         with call.records.transaction():
             current = call.records.memory(row.s, row.n)
             if current is None or current.version != row.version:
@@ -64,7 +64,7 @@ def update(
             tokens.refer(done.tokens)
             body = replace(old, actor=caller.principal.id, event="UPDATE", reason=why)
             fill(stages, body, draft, done)
-            new = put_version(call, subject, current, old, body, vector)
+            new = put_version(call, subject, current, old, body, *still(call, vectors))
             seal_blocks(call.tenant, subject, call.records, row.s, [row.n])
             event = call.event(count=1, object_id=str(memory_id), ids=[memory_id], reason=why)
             call.store.log.append(event, subject, row.s)
@@ -78,7 +78,7 @@ def _with_name(tokens: list[str], old: Body) -> list[str]:
 
 
 def put_version(
-    call: Call, subject: SubjectKeys, current: MemoryRow, old: Body, new: Body, vector: FloatVector
+    call: Call, subject: SubjectKeys, current: MemoryRow, old: Body, new: Body, vector: Embedded
 ) -> MemoryRow:
     """Inside a transaction: `new` becomes the current version, `old` goes into the history; their block is dropped."""
     fresh = seal_row(

@@ -48,7 +48,9 @@ class Stages:
     config: VaultConfig
     policy: Policy
     detector: Detector
-    embedder: Callable[[], Embedder]
+    embedder: Callable[[], Embedder]  # as configured when the vault was opened
+    embedder_named: Callable[[str], Embedder]  # by its identity; as configured now
+    close_embedders: Callable[[], None]
     index: VectorIndex
     provider: KeyProvider
     keystore: Keystore

@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from vault.audit.jcs import strict_loads
+from vault.embedding.interface import identity
 from vault.flows import roll, tenants, validate
 from vault.flows.context import Call, Caller, Stages, calling, milliseconds, moment
 from vault.flows.rotate import backup_folder
+from vault.flows.vectors import named_in_force
 from vault.keys.rotation import newest_backup
 from vault.storage import Database
 from vault.types import Principal
@@ -110,13 +112,13 @@ def _sizes(folder: Path) -> Iterator[tuple[str, dict[str, int]]]:
 def index_status(stages: Stages, caller: Caller) -> dict[str, Any]:
     """The index of the tenant: its adapter, its embedder, and how many memories it holds."""
     with calling(stages, caller, "index.verify") as call:
-        embedder = stages.embedder()
+        configured = identity(stages.embedder())
         facts = {
             "adapter": stages.index.describe()["adapter"],
             "memories": call.records.count(),
             "scopes": len(call.records.subjects()),
-            "embedder": embedder.version,
-            "dimension": embedder.dimension,
+            "embedder": named_in_force(call.records),
+            "configured": configured,
         }
         call.log_read(call.event(count=0))
     return facts
@@ -132,7 +134,7 @@ def doctor(stages: Stages, folder: Path, caller: Caller) -> list[Check]:
     if not known:
         caller = tenants.system_caller(caller.principal, caller.purpose)
     with calling(stages, caller, "keys.status") as call:
-        signed = _log(call)
+        signed = [*_log(call), *_embedder(call)]
         rights = _rights(call)
         if not known:
             signed.append(
@@ -258,13 +260,33 @@ def _policy(stages: Stages) -> Iterator[Check]:
         yield Check("policy", "warn", f"not covered: {line}")
 
 
+def _embedder(call: Call) -> Iterator[Check]:
+    named, configured = named_in_force(call.records), identity(call.stages.embedder())
+    if named == configured:
+        yield Check("embedder", "ok", f"memories are embedded by {named}, as configured")
+    else:
+        yield Check(
+            "embedder",
+            "warn",
+            f"memories are embedded by {named}, and {configured} is configured: memvault reembed --execute",
+        )
+
+
 def _egress(stages: Stages) -> Iterable[Check]:
-    yield Check(
-        "egress",
-        "ok",
-        f"none: key provider {stages.provider.name}, index {stages.index.describe()['adapter']} and embedder "
-        f"{stages.embedder().version} work inside this process; no address is configured",
-    )
+    embedder = stages.embedder()
+    if embedder.address is None:
+        yield Check(
+            "egress",
+            "ok",
+            f"none: key provider {stages.provider.name}, index {stages.index.describe()['adapter']} and embedder "
+            f"{embedder.version} work inside this process; no address is configured",
+        )
+    else:
+        yield Check(
+            "egress",
+            "warn",
+            f"redacted texts and redacted questions go to {embedder.address} (embedder {embedder.name})",
+        )
     foreign = stages.provider.describe().get("egress")
     if foreign is not None:
         yield Check("egress", "warn", foreign)

@@ -25,6 +25,7 @@ from vault.flows.sign import sign_if_due
 from vault.flows.sought import Sought
 from vault.flows.subjects import refuse_bound
 from vault.flows.tokens import TokenMap
+from vault.flows.vectors import embed, still
 from vault.keys import cases
 from vault.keys.keyring import SubjectKeys
 from vault.records.interface import MemoryRow, RevisionRow
@@ -183,12 +184,12 @@ def _examine(call: Call, subject: SubjectKeys, rows: Sequence[MemoryRow], cut: _
 def _redact(call: Call, subject: SubjectKeys, mentioning: Sequence[_Mentioning], why: str) -> None:
     """One transaction: new versions, redacted histories, and the entry that names the memories."""
     stages, s = call.stages, mentioning[0].row.s
-    vectors = stages.embedder().embed([preview(one.draft) for one in mentioning])
+    vectors = embed(call, [preview(one.draft) for one in mentioning])
     tokens = TokenMap(call.tenant, subject, call.records, s)
     with call.records.transaction():
         refuse_held(call, subject.sid)
         cases.mark_stale(stages.keystore, call.tenant.tid, subject.sid)
-        for one, vector in zip(mentioning, vectors, strict=True):
+        for one, vector in zip(mentioning, still(call, vectors), strict=True):
             current = call.records.memory(s, one.row.n)
             if current is None or current.version != one.row.version:
                 raise ConflictError("memory.changed", "a memory was changed meanwhile; do it again")
@@ -206,7 +207,6 @@ def _redact(call: Call, subject: SubjectKeys, mentioning: Sequence[_Mentioning],
                 body = _finished(tokens, one.body, one.draft)
                 tokens.refer(body.tokens)  # by the new version; the old one's references go to its revision
                 new = replace(body, event="REDACT", actor=call.caller.principal.id, reason=why)
-                new.embedder = stages.embedder().version
                 put_version(call, subject, current, body, new, vector)
         seal_blocks(call.tenant, subject, call.records, s, [m.row.n for m in mentioning if m.draft.changes])
         named = [ids.encode(call.tenant, one.row) for one in mentioning]

@@ -132,7 +132,7 @@ class _Move:
         counts = terms(body.text)
         counts.update((self._terms[token], 1) for token in body.tokens if token in self._terms)
         packed = pack_point(
-            point.vector, point.scale, counts, (point.agent, point.app, point.run), point.expires_ms or None
+            point.vectors, counts, (point.agent, point.app, point.run), point.expires_ms or None
         )
         identity_, there = record_id(self.s, n, row.nonce), ids.place(self.s, n)
         return replace(

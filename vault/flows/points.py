@@ -1,8 +1,9 @@
 """Points: how an index reads a subject's vectors and terms, and the blocks that make the first read quick.
 
-Each point is sealed by itself. Once all numbers of a block were given out, its points are sealed a second time in one
-piece, beside them and in the same transaction; whoever changes one drops that block and seals it anew. A block is never
-older than its points, and reading without blocks gives the same answer.
+Each point is sealed by itself, with the vector of the model in force; during a `reembed` with the next model's too.
+Once all numbers of a block were given out, its points are sealed a second time in one piece, beside them and in the
+same transaction; whoever changes one drops that block and seals it anew. A block is never older than its points, and
+reading without blocks gives the same answer.
 """
 
 from __future__ import annotations
@@ -12,7 +13,15 @@ from collections.abc import Iterable, Sequence
 from vault.errors import IntegrityViolationError
 from vault.flows.bodies import open_value, open_values, seal_value
 from vault.flows.ids import place
-from vault.index.interface import Points, join_points, pack_block, unpack_block, unpack_points
+from vault.flows.vectors import model_in_force
+from vault.index.interface import (
+    Points,
+    join_points,
+    models_of,
+    pack_block,
+    unpack_block,
+    unpack_points,
+)
 from vault.keys.keyring import SubjectKeys, TenantKeys
 from vault.records.interface import BLOCK, BlockRow, RecordStore
 
@@ -28,13 +37,14 @@ class StoredPoints:
         self._tenant = tenant
         self._subject = subject
         self._records = records
+        self._model = model_in_force(records)
         row = records.subject(subject.sid)
         self.s = row.s if row else 0
         self._position = (row.changes, row.next_n) if row else (0, 1)
 
     @property
-    def key(self) -> tuple[bytes, bytes]:
-        return self._tenant.tid, self._subject.sid
+    def key(self) -> tuple[bytes, ...]:
+        return self._tenant.tid, self._subject.sid, self._model
 
     def position(self) -> tuple[int, int]:
         return self._position
@@ -47,24 +57,28 @@ class StoredPoints:
         )
         parts, last = [], after_n
         for row, data in zip(blocks, opened, strict=True):
+            block = unpack_block(data)
+            if block.model != self._model:
+                continue  # sealed before the model was changed
             if row.b * BLOCK > last + 1:
                 parts.append(self._single(last, row.b * BLOCK))
-            parts.append(unpack_block(data))
+            parts.append(block)
             last = row.b * BLOCK + BLOCK - 1
         parts.append(self._single(last, None))
         return join_points(parts)
 
     def _single(self, after_n: int, before_n: int | None) -> Points:
         rows = self._records.points(self.s, after_n=after_n, before_n=before_n)
-        return _opened(self._tenant, self._subject, self.s, rows)
+        return unpack_points(open_points(self._tenant, self._subject, self.s, rows), self._model)
 
 
-def _opened(
+def open_points(
     tenant: TenantKeys, subject: SubjectKeys, s: int, rows: Sequence[tuple[int, int, bytes]]
-) -> Points:
+) -> list[tuple[int, bytes]]:
+    """(n, plaintext) of sealed points (n, version, blob) of one subject."""
     sealed = [(place(s, n), version, blob) for n, version, blob in rows]
     opened = open_values(tenant, subject, "vector", sealed)
-    return unpack_points([(n, data) for (n, _, _), data in zip(rows, opened, strict=True)])
+    return [(n, data) for (n, _, _), data in zip(rows, opened, strict=True)]
 
 
 def seal_blocks(
@@ -77,8 +91,9 @@ def seal_blocks(
     """Inside a transaction: the full blocks that hold these numbers (None: all), which must not be there yet."""
     row = records.subject_by_number(s)
     full = range(row.next_n // BLOCK if row is not None else 0)
+    model = model_in_force(records)
     for b in full if numbers is None else sorted({n // BLOCK for n in numbers}):
-        data = _block(tenant, subject, records, s, b) if b in full else b""
+        data = _block(tenant, subject, records, s, b, model) if b in full else b""
         if data:
             sealed = seal_value(tenant, subject, "vector", block_id(s, b), 1, data)
             records.put_block(BlockRow(s, b, sealed))
@@ -87,11 +102,16 @@ def seal_blocks(
 def check_blocks(tenant: TenantKeys, subject: SubjectKeys, records: RecordStore, s: int) -> None:
     """Every block opens and says what its points say; raises IntegrityViolationError."""
     for row in records.blocks(s):
-        data = open_value(tenant, subject, "vector", block_id(s, row.b), 1, row.body)
-        if data != _block(tenant, subject, records, s, row.b):
+        block = unpack_block(open_value(tenant, subject, "vector", block_id(s, row.b), 1, row.body))
+        if pack_block(block) != _block(tenant, subject, records, s, row.b, block.model):
             raise IntegrityViolationError("records.block", "a block of points differs from its points")
 
 
-def _block(tenant: TenantKeys, subject: SubjectKeys, records: RecordStore, s: int, b: int) -> bytes:
+def _block(
+    tenant: TenantKeys, subject: SubjectKeys, records: RecordStore, s: int, b: int, model: bytes
+) -> bytes:
+    """What a block says; nothing where a row has no vector of the model."""
     rows = records.points(s, after_n=b * BLOCK - 1, before_n=(b + 1) * BLOCK)
-    return pack_block(_opened(tenant, subject, s, rows)) if rows else b""
+    opened = open_points(tenant, subject, s, rows)
+    whole = bool(opened) and all(model in models_of(data) for _, data in opened)
+    return pack_block(unpack_points(opened, model)) if whole else b""

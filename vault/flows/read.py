@@ -19,6 +19,7 @@ from vault.flows.context import Call, Caller, Stages, calling, milliseconds
 from vault.flows.points import StoredPoints
 from vault.flows.reveal import reveal_reason, revealed
 from vault.flows.scope import Found, locate, log_read, open_rows, translate, view
+from vault.flows.vectors import Embedded, embed_question
 from vault.index.interface import TAG_BYTES, Query
 from vault.index.rerank import RERANKED, rescored
 from vault.index.terms import terms, value_ngrams
@@ -52,8 +53,9 @@ def search(
         found = locate(call, scope)
         hits: list[SearchHit] = []
         if found is not None:
+            asked = embed_question(call, question)
             with call.records.reading():
-                hits = _best(call, found, question, tree, count, least)
+                hits = _best(call, found, question, asked, tree, count, least)
             if not parts:
                 hits = [replace(hit, explain=None) for hit in hits]
             if why is not None:
@@ -64,13 +66,19 @@ def search(
 
 
 def _best(
-    call: Call, found: Found, question: str, tree: Filter | None, limit: int, threshold: float
+    call: Call,
+    found: Found,
+    question: str,
+    asked: Embedded,
+    tree: Filter | None,
+    limit: int,
+    threshold: float,
 ) -> list[SearchHit]:
     """The best memories by the index, or by a re-ranker that reads the best of those."""
     reranker = call.stages.reranker
     if reranker is None:
-        return _ranked(call, found, question, tree, limit, threshold)
-    hits = _ranked(call, found, question, tree, max(limit, RERANKED), 0.0)
+        return _ranked(call, found, question, asked, tree, limit, threshold)
+    hits = _ranked(call, found, question, asked, tree, max(limit, RERANKED), 0.0)
     scores = rescored(reranker, question, [hit.memory.text for hit in hits])
     again = [
         replace(hit, score=score, explain={**(hit.explain or {}), "index": hit.score, "rerank": score})
@@ -81,10 +89,16 @@ def _best(
 
 
 def _ranked(
-    call: Call, found: Found, question: str, tree: Filter | None, limit: int, threshold: float
+    call: Call,
+    found: Found,
+    question: str,
+    asked: Embedded,
+    tree: Filter | None,
+    limit: int,
+    threshold: float,
 ) -> list[SearchHit]:
     reader = StoredPoints(call.tenant, found.subject, call.records)
-    query = _query(call, found, question)
+    query = _query(call, found, question, embed_question(call, question, asked))
     tree = translate(call, found, tree)
     hits: list[SearchHit] = []
     wanted = limit if tree is None else 4 * limit
@@ -108,13 +122,13 @@ def _ranked(
         wanted *= 4
 
 
-def _query(call: Call, found: Found, question: str) -> Query:
+def _query(call: Call, found: Found, question: str, asked: Embedded) -> Query:
     weights = {term: float(count) for term, count in terms(question).items()}
     if call.records.has_tokens(found.s):
         weights.update((value_term(found.subject, form), VALUE_WEIGHT) for form in value_ngrams(question))
     tags = {k: v[:TAG_BYTES] for k, v in found.wanted.items()}
     return Query(
-        vector=call.stages.embedder().embed([question])[0],
+        vector=asked.vector,
         terms=weights,
         agent=tags.get("agent"),
         app=tags.get("app"),

@@ -21,6 +21,7 @@ from vault.flows.redact import Draft, Material, Redactor, finish, preview, settl
 from vault.flows.scope import log_written
 from vault.flows.sign import sign_if_due
 from vault.flows.tokens import TokenMap
+from vault.flows.vectors import embed, still
 from vault.flows.write import fill, redactor
 from vault.keys.cases import mark_stale
 from vault.keys.keyring import SubjectKeys
@@ -144,7 +145,7 @@ def _redact(call: Call, subject: SubjectKeys, stale: Sequence[_Stale]) -> bool:
     logged; False then.
     """
     stages, s = call.stages, stale[0].row.s
-    vectors = stages.embedder().embed([preview(one.draft) for one in stale])
+    vectors = embed(call, [preview(one.draft) for one in stale])
     tokens = TokenMap(call.tenant, subject, call.records, s)
     done = []
     with call.records.transaction():
@@ -152,7 +153,7 @@ def _redact(call: Call, subject: SubjectKeys, stale: Sequence[_Stale]) -> bool:
             call.store.log.append(call.event(result="refused", count=len(stale)), subject, s)
             return False
         mark_stale(stages.keystore, call.tenant.tid, subject.sid)
-        for one, vector in zip(stale, vectors, strict=True):
+        for one, vector in zip(stale, still(call, vectors), strict=True):
             current = call.records.memory(s, one.row.n)
             if current is None or current.version != one.row.version:
                 continue  # changed or removed meanwhile: what is left of it is for the next rescan

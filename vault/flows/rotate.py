@@ -289,7 +289,7 @@ def resealed(tenant: TenantKeys, subject: SubjectKeys, row: MemoryRow, *, tags: 
     agent, app, run = (tenant.tag(k, scope[k]) if k in scope else None for k in ("agent", "app", "run"))
     plain = open_value(tenant, subject, "vector", place, row.version, row.point)
     point = unpack_point(row.n, row.version, plain)
-    packed = pack_point(point.vector, point.scale, point.terms, (agent, app, run), point.expires_ms or None)
+    packed = pack_point(point.vectors, point.terms, (agent, app, run), point.expires_ms or None)
     sealed = seal_value(tenant, subject, "vector", place, row.version, packed)
     return replace(row, agent=agent, app=app, run=run, body=body, point=sealed)
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import numpy as np
+
 from vault.audit.events import b64u
 from vault.audit.jcs import strict_loads
 from vault.audit.kept import verify_kept
@@ -20,14 +22,16 @@ from vault.flows.context import Call, Caller, Stages, calling
 from vault.flows.points import check_blocks, seal_blocks
 from vault.flows.sign import sign
 from vault.flows.tenants import system_caller
+from vault.flows.tokens import TokenMap
+from vault.flows.vectors import embed_by, embedder_in_force, stored_texts
 from vault.flows.write import point_terms
-from vault.index.interface import pack_point, unpack_point
-from vault.index.quantise import quantise
+from vault.index.interface import Point, pack_point, unpack_point
 from vault.keys.keyring import SubjectKeys
 from vault.keys.repair import DataKeys
 from vault.records.interface import LogRow, MemoryRow
 
 Progress = Callable[[int, int], None]
+_ROUNDING = 0.02  # of int8 at length 1, and of an embedder that adds up in another order
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +233,7 @@ def index_verify(stages: Stages, caller: Caller) -> dict[str, Any]:
         with call.records.reading():
             for subject, row in _rows(call):
                 checked += 1
-                stale += _fresh_point(call, subject, row) != _stored_point(call, subject, row)
+                stale += _differ(_fresh_point(call, subject, row), _stored_point(call, subject, row))
         call.log_read(call.event(count=checked, stale=stale))
     return {**stages.index.describe(), "checked": checked, "stale": stale}
 
@@ -243,7 +247,7 @@ def index_rebuild(stages: Stages, caller: Caller, *, progress: Progress | None =
             subject = known_subject(call, subjects.s)
             with call.records.transaction():
                 for row in call.records.memories(subjects.s):
-                    point = _fresh_point(call, subject, row)
+                    point = _packed(_fresh_point(call, subject, row))
                     identity = ids.place(row.s, row.n)
                     sealed = seal_value(call.tenant, subject, "vector", identity, row.version, point)
                     call.records.replace(row, replace(row, point=sealed))
@@ -264,14 +268,33 @@ def _rows(call: Call) -> Iterator[tuple[SubjectKeys, MemoryRow]]:
             yield subject, memory
 
 
-def _stored_point(call: Call, subject: SubjectKeys, row: MemoryRow) -> bytes:
+def _stored_point(call: Call, subject: SubjectKeys, row: MemoryRow) -> Point:
     identity = ids.place(row.s, row.n)
-    return open_value(call.tenant, subject, "vector", identity, row.version, row.point)
+    return unpack_point(
+        row.n, row.version, open_value(call.tenant, subject, "vector", identity, row.version, row.point)
+    )
 
 
-def _fresh_point(call: Call, subject: SubjectKeys, row: MemoryRow) -> bytes:
-    body = open_body(call.tenant, subject, row)
-    stored = unpack_point(row.n, row.version, _stored_point(call, subject, row))
-    vector, scale = quantise(call.stages.embedder().embed([body.text])[0])
+def _fresh_point(call: Call, subject: SubjectKeys, row: MemoryRow) -> Point:
+    """What a memory would give now, by the model in force alone."""
+    body, embedder = open_body(call.tenant, subject, row), embedder_in_force(call)
+    tokens = TokenMap(call.tenant, subject, call.records, row.s)
+    (made,) = embed_by(embedder, stored_texts(call, embedder, tokens, [body]))
     counts = point_terms(call, subject, row.s, body)
-    return pack_point(vector, scale, counts, (row.agent, row.app, row.run), stored.expires_ms or None)
+    return replace(_stored_point(call, subject, row), vectors=(made.quantised(),), terms=counts)
+
+
+def _packed(point: Point) -> bytes:
+    tags = (point.agent, point.app, point.run)
+    return pack_point(point.vectors, point.terms, tags, point.expires_ms or None)
+
+
+def _differ(fresh: Point, stored: Point) -> bool:
+    """Whether a stored point is not what its memory gives; the last bits of a vector may differ, nothing else."""
+    (wanted,) = fresh.vectors
+    found = next((vector for vector in stored.vectors if vector.model == wanted.model), None)
+    if found is None or len(found.values) != len(wanted.values):
+        return True
+    distance = wanted.values * np.float32(wanted.scale) - found.values * np.float32(found.scale)
+    near = float(np.linalg.norm(distance)) <= _ROUNDING
+    return not near or _packed(replace(fresh, vectors=())) != _packed(replace(stored, vectors=()))

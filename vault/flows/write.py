@@ -29,8 +29,8 @@ from vault.flows.replay import refuse_used, remember, repeated, request_digest, 
 from vault.flows.scope import LOGGED_IDS, log_written
 from vault.flows.sign import sign_if_due
 from vault.flows.tokens import TokenMap
-from vault.index.interface import FloatVector, pack_point
-from vault.index.quantise import quantise
+from vault.flows.vectors import Embedded, embed, still
+from vault.index.interface import pack_point
 from vault.index.terms import canonical, terms
 from vault.keys.keyring import SubjectKeys
 from vault.records.interface import BLOCK, MemoryRow
@@ -64,7 +64,7 @@ def add(
             for part in parts
         ]
         request = request_digest(additions) if key is not None else b""
-        prepared = prepare(stages, additions)
+        prepared = prepare(call, additions)
         memories = _store(call, prepared, [(key, request)] if key is not None else [])
         sign_if_due(call)
     found = sum((item.draft.changes for item in prepared), Counter[str]())
@@ -85,12 +85,12 @@ def add_batch(
         replays = (
             [(key, request_digest([a])) for key, a in zip(keys, bound, strict=True)] if any(keys) else []
         )
-        memories = _store(call, prepare(stages, bound), replays)
+        memories = _store(call, prepare(call, bound), replays)
         sign_if_due(call)
     return memories
 
 
-def prepare(stages: Stages, additions: Sequence[Addition]) -> list[Prepared]:
+def prepare(call: Call, additions: Sequence[Addition]) -> list[Prepared]:
     """Detect, plan, embed: outside the transaction, in one batch; any failure refuses the whole batch.
 
     Additions in a row with one `turn` were said together and are read together.
@@ -99,8 +99,8 @@ def prepare(stages: Stages, additions: Sequence[Addition]) -> list[Prepared]:
         [Material(one.text, one.name, one.metadata) for one in turn]
         for _, turn in groupby(additions, key=attrgetter("turn"))
     ]
-    drafts = redactor(stages).drafts(groups)
-    vectors = stages.embedder().embed([preview(draft) for draft in drafts])
+    drafts = redactor(call.stages).drafts(groups)
+    vectors = embed(call, [preview(draft) for draft in drafts])
     return [Prepared(a, d, v) for a, d, v in zip(additions, drafts, vectors, strict=True)]
 
 
@@ -177,7 +177,8 @@ def _insert(
     named = members[0][1].addition.scope.user_id
     user_id = call.first_id(named) if named is not None else None
     rows = []
-    for offset, (position, item) in enumerate(members):
+    vectors = still(call, [item.vector for _, item in members])
+    for offset, ((position, item), vector) in enumerate(zip(members, vectors, strict=True)):
         done = finish(item.draft, tokens)
         tokens.refer(done.tokens)
         body = _body(call, item, done, user_id)
@@ -193,7 +194,7 @@ def _insert(
             updated_ms=now,
             expires_ms=milliseconds(item.addition.expires_at) if item.addition.expires_at else None,
             body=body,
-            vector=item.vector,
+            vector=vector,
         )
         rows.append(row)
         memories[position] = to_memory(call.tenant, row, body)
@@ -213,10 +214,9 @@ def _body(call: Call, item: Prepared, done: Finished, user_id: str | None) -> Bo
 
 
 def fill(stages: Stages, body: Body, draft: Draft, done: Finished) -> None:
-    """What a body holds once redacted, and what redacted and embedded it."""
+    """What a body holds once redacted, and what redacted it."""
     body.text, body.name, body.metadata, body.tokens = done.text, done.name, done.metadata, done.tokens
     body.pack, body.detector = stages.policy.digest[:16], stages.detector.version
-    body.embedder = stages.embedder().version
     body.shifted = body.shifted or draft.shifts or None
 
 
@@ -233,7 +233,7 @@ def seal_row(
     updated_ms: int,
     expires_ms: int | None,
     body: Body,
-    vector: FloatVector,
+    vector: Embedded,
 ) -> MemoryRow:
     """Seal one version of a memory: body and point, each under its own key and context."""
     agent, app, run = (
@@ -241,8 +241,7 @@ def seal_row(
         for kind in ("agent", "app", "run")
     )
     counts = point_terms(call, subject, s, body)
-    quantised, scale = quantise(vector)
-    point = pack_point(quantised, scale, counts, (agent, app, run), expires_ms)
+    point = pack_point([vector.quantised()], counts, (agent, app, run), expires_ms)
     identity = record_id(s, n, nonce)
     return MemoryRow(
         s,

@@ -21,20 +21,34 @@ Int8Vector = npt.NDArray[np.int8]
 FloatVector = npt.NDArray[np.float32]
 
 TAG_BYTES: Final = 8
-_HEAD: Final = struct.Struct("<BHHfq")  # format, dimension, terms, scale, expiry in ms (0: none)
-_FORMAT: Final = 1
-_VECTOR: Final = _HEAD.size + 3 * TAG_BYTES
-_AGENT, _APP, _RUN = (slice(_HEAD.size + i * TAG_BYTES, _HEAD.size + (i + 1) * TAG_BYTES) for i in range(3))
+_TAGS: Final = 3 * TAG_BYTES
+_HEAD: Final = struct.Struct("<BBHq")  # format, vectors, terms, expiry in ms (0: none)
+_MODEL: Final = struct.Struct("<8sHf")  # model, dimension, scale: one of each vector
+_FORMAT: Final = 2
+# Format 1 had one vector, and named no model: there was one.
+_FIRST_HEAD: Final = struct.Struct("<BHHfq")  # format, dimension, terms, scale, expiry
+FIRST_MODEL: Final = bytes.fromhex("f85a596e2406b5c9")
+
+
+@dataclass(frozen=True, slots=True)
+class Vector:
+    """One model's int8 vector of a text, which is about `scale * values`; `model` is 8 bytes."""
+
+    model: bytes
+    values: Int8Vector
+    scale: float
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """What a search needs of one memory: the int8 vector with its scale, terms with counts, scope tags, expiry."""
+    """What a search needs of one memory: its vector, terms with counts, scope tags, expiry.
+
+    It has a second vector while the tenant's model is being changed.
+    """
 
     n: int
     version: int
-    vector: Int8Vector
-    scale: float
+    vectors: tuple[Vector, ...]
     terms: dict[int, int]
     agent: bytes
     app: bytes
@@ -43,8 +57,7 @@ class Point:
 
 
 def pack_point(
-    vector: Int8Vector,
-    scale: float,
+    vectors: Sequence[Vector],
     terms: dict[int, int],
     tags: Sequence[bytes | None],
     expires_ms: int | None,
@@ -52,12 +65,13 @@ def pack_point(
     """The plaintext of a sealed point."""
     ids = np.fromiter(terms.keys(), dtype="<u4", count=len(terms))
     counts = np.fromiter((min(c, 255) for c in terms.values()), dtype=np.uint8, count=len(terms))
-    head = _HEAD.pack(_FORMAT, len(vector), len(terms), scale, expires_ms or 0)
+    head = _HEAD.pack(_FORMAT, len(vectors), len(terms), expires_ms or 0)
     return b"".join(
         (
             head,
             *((tag or b"")[:TAG_BYTES].ljust(TAG_BYTES, b"\0") for tag in tags),
-            vector.tobytes(),
+            *(_MODEL.pack(one.model, len(one.values), one.scale) for one in vectors),
+            *(one.values.tobytes() for one in vectors),
             ids.tobytes(),
             counts.tobytes(),
         )
@@ -66,18 +80,67 @@ def pack_point(
 
 def unpack_point(n: int, version: int, data: bytes) -> Point:
     """The reverse of `pack_point`; raises VectorIndexError for another layout."""
-    points = unpack_points([(n, data)])
-    terms = dict(zip(points.terms.tolist(), points.counts.tolist(), strict=True))
-    return Point(n, version, points.vectors[0], float(points.scales[0]), terms, *points.facts[0])
+    parsed = _parsed(data)
+    vectors = tuple(
+        Vector(model, np.frombuffer(data[place], dtype=np.int8), scale)
+        for model, (scale, place) in parsed.vectors.items()
+    )
+    terms = dict(
+        zip(np.frombuffer(data[parsed.terms], dtype="<u4").tolist(), data[parsed.counts], strict=True)
+    )
+    return Point(n, version, vectors, terms, *parsed.facts)
+
+
+def models_of(data: bytes) -> tuple[bytes, ...]:
+    """The models that a packed point has a vector of; raises VectorIndexError for another layout."""
+    return tuple(_parsed(data).vectors)
+
+
+@dataclass(frozen=True, slots=True)
+class _Parsed:
+    """Where everything stands in a packed point."""
+
+    vectors: dict[bytes, tuple[float, slice]]
+    terms: slice
+    counts: slice
+    facts: tuple[bytes, bytes, bytes, int]
+
+
+def _parsed(data: bytes) -> _Parsed:
+    try:
+        if data[:1] == b"\x01":
+            _, dimension, count, scale, expires_ms = _FIRST_HEAD.unpack_from(data)
+            tags, heads = _FIRST_HEAD.size, [(FIRST_MODEL, dimension, scale)]
+            start = tags + _TAGS
+        else:
+            form, models, count, expires_ms = _HEAD.unpack_from(data)
+            if form != _FORMAT:
+                raise _layout()
+            tags = _HEAD.size
+            heads = [_MODEL.unpack_from(data, tags + _TAGS + i * _MODEL.size) for i in range(models)]
+            start = tags + _TAGS + models * _MODEL.size
+    except struct.error:
+        raise _layout() from None
+    edges = list(itertools.accumulate([dimension for _, dimension, _ in heads], initial=start))
+    middle, end = edges[-1], edges[-1] + 4 * count
+    if len(data) != end + count:
+        raise _layout()
+    vectors = {
+        model: (scale, slice(first, last))
+        for (model, _, scale), (first, last) in zip(heads, itertools.pairwise(edges), strict=True)
+    }
+    agent, app, run = (data[tags + i * TAG_BYTES : tags + (i + 1) * TAG_BYTES] for i in range(3))
+    return _Parsed(vectors, slice(middle, end), slice(end, end + count), (agent, app, run, expires_ms))
 
 
 @dataclass(frozen=True, slots=True)
 class Points:
     """Many points, column by column: vectors (n, d); terms and counts of all rows one after another, `sizes` each.
 
-    `facts` are (agent, app, run, expires_ms) of each row, as `Query.admits` takes them.
+    All vectors are of one model. `facts` are (agent, app, run, expires_ms) of each row, as `Query.admits` takes them.
     """
 
+    model: bytes
     n: list[int]
     vectors: npt.NDArray[np.int8]
     scales: npt.NDArray[np.float32]
@@ -87,37 +150,39 @@ class Points:
     facts: list[tuple[bytes, bytes, bytes, int]]
 
 
-def unpack_points(packed: Sequence[tuple[int, bytes]]) -> Points:
-    """`unpack_point` for many (n, plaintext) at once; all must have one dimension. Raises VectorIndexError."""
-    heads: list[tuple[int, int, int, float, int]] = []
-    vectors, terms, counts, facts = [], [], [], []
-    for _, data in packed:
-        if len(data) < _HEAD.size:
-            raise _layout()
-        head = _HEAD.unpack_from(data)
-        form, dimension, count, _, expires_ms = head
-        middle = _VECTOR + dimension
-        end = middle + 4 * count
-        if form != _FORMAT or len(data) != end + count or (heads and heads[0][1] != dimension):
-            raise _layout()
-        heads.append(head)
-        vectors.append(data[_VECTOR:middle])
-        terms.append(data[middle:end])
-        counts.append(data[end:])
-        facts.append((data[_AGENT], data[_APP], data[_RUN], expires_ms))
-    shape = (len(heads), heads[0][1] if heads else 0)
+def unpack_points(packed: Sequence[tuple[int, bytes]], model: bytes) -> Points:
+    """`unpack_point` for many (n, plaintext) at once, with the vectors of one model; all must have one.
+
+    Raises VectorIndexError.
+    """
+    parsed = [_parsed(data) for _, data in packed]
+    try:
+        found = [one.vectors[model] for one in parsed]
+    except KeyError:
+        raise VectorIndexError(
+            "index.model", "a memory has no vector of the model in force; run memvault reembed"
+        ) from None
+    if len({place.stop - place.start for _, place in found}) > 1:
+        raise _layout()
+    vectors = [data[place] for (_, data), (_, place) in zip(packed, found, strict=True)]
+    terms = [data[one.terms] for (_, data), one in zip(packed, parsed, strict=True)]
+    counts = [data[one.counts] for (_, data), one in zip(packed, parsed, strict=True)]
     return Points(
+        model=model,
         n=[n for n, _ in packed],
-        vectors=np.frombuffer(b"".join(vectors), dtype=np.int8).reshape(shape),
-        scales=np.array([head[3] for head in heads], dtype=np.float32),
+        vectors=np.frombuffer(b"".join(vectors), dtype=np.int8).reshape(
+            len(vectors), len(vectors[0]) if vectors else 0
+        ),
+        scales=np.array([scale for scale, _ in found], dtype=np.float32),
         terms=np.frombuffer(b"".join(terms), dtype="<u4"),
         counts=np.frombuffer(b"".join(counts), dtype=np.uint8),
-        sizes=np.array([head[2] for head in heads], dtype=np.intp),
-        facts=facts,
+        sizes=np.array([len(part) for part in counts], dtype=np.intp),
+        facts=[one.facts for one in parsed],
     )
 
 
-_BLOCK: Final = struct.Struct("<BHII")  # format, dimension, rows, terms of all rows
+_BLOCK: Final = struct.Struct("<B8sHII")  # format, model, dimension, rows, terms of all rows
+_FIRST_BLOCK: Final = struct.Struct("<BHII")  # format 1: the same without the model
 
 
 def pack_block(points: Points) -> bytes:
@@ -126,7 +191,7 @@ def pack_block(points: Points) -> bytes:
     facts = [(b"".join(tags), expires_ms) for *tags, expires_ms in points.facts]
     return b"".join(
         (
-            _BLOCK.pack(_FORMAT, dimension, rows, len(points.terms)),
+            _BLOCK.pack(_FORMAT, points.model, dimension, rows, len(points.terms)),
             np.array(points.n, dtype="<i8").tobytes(),
             points.sizes.astype("<u2").tobytes(),
             points.scales.astype("<f4").tobytes(),
@@ -141,21 +206,27 @@ def pack_block(points: Points) -> bytes:
 
 def unpack_block(data: bytes) -> Points:
     """The reverse of `pack_block`; raises VectorIndexError for another layout."""
-    if len(data) < _BLOCK.size:
-        raise _layout()
-    form, dimension, rows, terms = _BLOCK.unpack_from(data)
+    try:
+        if data[:1] == b"\x01":
+            form, dimension, rows, terms = _FIRST_BLOCK.unpack_from(data)
+            model, start = FIRST_MODEL, _FIRST_BLOCK.size
+        else:
+            form, model, dimension, rows, terms = _BLOCK.unpack_from(data)
+            start = _BLOCK.size
+    except struct.error:
+        raise _layout() from None
     widths = (
         8 * rows,
         2 * rows,
         4 * rows,
         8 * rows,
-        3 * TAG_BYTES * rows,
+        _TAGS * rows,
         dimension * rows,
         4 * terms,
         terms,
     )
-    edges = list(itertools.accumulate(widths, initial=_BLOCK.size))
-    if form != _FORMAT or len(data) != edges[-1]:
+    edges = list(itertools.accumulate(widths, initial=start))
+    if form not in (1, _FORMAT) or len(data) != edges[-1]:
         raise _layout()
     n, sizes, scales, expiry, tags, vectors, ids, counts = (
         data[start:end] for start, end in itertools.pairwise(edges)
@@ -163,8 +234,9 @@ def unpack_block(data: bytes) -> Points:
     width = np.frombuffer(sizes, dtype="<u2").astype(np.intp)
     if int(width.sum()) != terms:
         raise _layout()
-    step = 3 * TAG_BYTES
+    step = _TAGS
     return Points(
+        model=model,
         n=np.frombuffer(n, dtype="<i8").tolist(),
         vectors=np.frombuffer(vectors, dtype=np.int8).reshape(rows, dimension),
         scales=np.frombuffer(scales, dtype="<f4"),
@@ -181,13 +253,14 @@ def unpack_block(data: bytes) -> Points:
 
 
 def join_points(parts: Sequence[Points]) -> Points:
-    """One after another; raises VectorIndexError where their dimensions differ."""
+    """One after another; raises VectorIndexError where their models or dimensions differ."""
     parts = [part for part in parts if part.n] or list(parts[:1])
-    if len(parts) < 2:
-        return parts[0] if parts else unpack_points(())
-    if len({part.vectors.shape[1] for part in parts}) > 1:
+    if len(parts) == 1:
+        return parts[0]
+    if len({(part.model, part.vectors.shape[1]) for part in parts}) > 1:
         raise _layout()
     return Points(
+        model=parts[0].model,
         n=[n for part in parts for n in part.n],
         vectors=np.concatenate([part.vectors for part in parts]),
         scales=np.concatenate([part.scales for part in parts]),
@@ -238,8 +311,8 @@ class PointReader(Protocol):
     """Reads and unseals the points of one subject; made by the flow that holds its keys."""
 
     @property
-    def key(self) -> tuple[bytes, bytes]:
-        """(tenant id, subject id): the cache key."""
+    def key(self) -> tuple[bytes, ...]:
+        """(tenant id, subject id, model): the cache key."""
 
     def position(self) -> tuple[int, int]:
         """(changes, next row number): equal values mean equal points."""

@@ -39,16 +39,15 @@ class _Scope:
 class SealedIndex(VectorIndex):
     """Scores unsealed points with numpy; least recently used scopes leave when `cache_bytes` is passed."""
 
-    def __init__(self, dimension: int, *, cache_bytes: int) -> None:
-        self._dimension = dimension
+    def __init__(self, *, cache_bytes: int) -> None:
         self._cache_bytes = cache_bytes
         self._lock = threading.Lock()
-        self._scopes: OrderedDict[tuple[bytes, bytes], _Scope] = OrderedDict()
+        self._scopes: OrderedDict[tuple[bytes, ...], _Scope] = OrderedDict()
         _live.add(self)
 
     def search(self, reader: PointReader, query: Query, limit: int) -> list[Hit]:
         while True:
-            scope = self._current(reader)
+            scope = self._current(reader, len(query.vector))
             with scope.lock:
                 if not scope.dropped:  # else another thread made it forget meanwhile: load it again
                     return self._ranked(scope, query, limit)
@@ -63,14 +62,14 @@ class SealedIndex(VectorIndex):
                 return hits[:limit]
             wanted *= 4
 
-    def _current(self, reader: PointReader) -> _Scope:
+    def _current(self, reader: PointReader, dimension: int) -> _Scope:
         changes, next_n = reader.position()
         with self._lock:
             scope = self._scopes.get(reader.key)
             if scope is None or scope.changes != changes:
                 if scope is not None:
                     self._wipe(scope)
-                scope = self._scopes[reader.key] = _Scope(changes, 0, ScopeIndex(self._dimension))
+                scope = self._scopes[reader.key] = _Scope(changes, 0, ScopeIndex(dimension))
             self._scopes.move_to_end(reader.key)
         with scope.lock:
             grew = scope.next_n < next_n and not scope.dropped
@@ -81,7 +80,7 @@ class SealedIndex(VectorIndex):
             self._evict(reader.key)
         return scope
 
-    def _evict(self, keep: tuple[bytes, bytes]) -> None:
+    def _evict(self, keep: tuple[bytes, ...]) -> None:
         with self._lock:
             used = sum(scope.index.nbytes + 200 * len(scope.facts) for scope in self._scopes.values())
             while used > self._cache_bytes and len(self._scopes) > 1:

@@ -46,6 +46,7 @@ ACTIONS: Final = (
     "audit.checkpoint",
     "audit.evidence",
     "index.rebuild",
+    "index.reembed",
     "index.verify",
     "subject.erase",
     "subject.export",

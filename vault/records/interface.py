@@ -330,6 +330,12 @@ class RecordStore(ABC):
     @abstractmethod
     def set_setting(self, key: str, value: int) -> None: ...
     @abstractmethod
+    def embedder(self) -> str | None:
+        """Which embedder's vectors are searched, as `identity` writes it; None in a store older than the note."""
+
+    @abstractmethod
+    def set_embedder(self, identity: str) -> None: ...
+    @abstractmethod
     def digest(self) -> bytes:
         """SHA-256 of the multiset hash as the last transaction left it."""
 

@@ -72,7 +72,9 @@ class SqlcipherRecords(RecordStore):
                 self._db.execute("UPDATE meta SET value = ? WHERE key = 'schema'", (SCHEMA,))
 
     @staticmethod
-    def create(path: Path, key: SecretKey, tid: TenantId, *, timeout_s: float = 10.0) -> None:
+    def create(
+        path: Path, key: SecretKey, tid: TenantId, *, embedder: str | None = None, timeout_s: float = 10.0
+    ) -> None:
         """Write an empty store under a temporary name, then give it its name, durably; one that is there stays.
 
         Under the file's lock: of two processes that meet a new tenant, one creates, the other finds.
@@ -82,6 +84,7 @@ class SqlcipherRecords(RecordStore):
             with lock.hold():
                 if not path.exists():
                     meta = [("schema", SCHEMA), ("tid", tid), ("state", LtHash().state())]
+                    meta += [("embedder", embedder)] if embedder is not None else []
                     create_file(
                         path, key, TABLES + INDEXES, [("INSERT INTO meta(key, value) VALUES(?, ?)", meta)]
                     )
@@ -183,6 +186,13 @@ class SqlcipherRecords(RecordStore):
 
     def set_setting(self, key: str, value: int) -> None:
         self._put(f"setting.{key}", value)
+
+    def embedder(self) -> str | None:
+        row = self._db.one("SELECT value FROM meta WHERE key = 'embedder'")
+        return str(row[0]) if row else None
+
+    def set_embedder(self, identity: str) -> None:
+        self._put("embedder", identity)
 
     @property
     def moved(self) -> bool:

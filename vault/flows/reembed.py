@@ -1,0 +1,227 @@
+"""Changing the model while the vault is in use: fill > switch > trim.
+
+Fill gives every point the new model's vector beside the one in force, batch by batch. Switch writes the new model's
+name into the store, in the transaction that finds no point without its vector. Trim takes the old vectors out.
+Searches and writes of every process use the model in force, before and after; vectors of two models are never
+compared. Cut off anywhere, the same command goes on where it was. Each step is a call of its own, so that a roll of
+keys waits for one batch and not for all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Final
+
+from vault.embedding.interface import identity, model_id
+from vault.flows import ids, validate
+from vault.flows.bodies import open_bodies, open_value, seal_value
+from vault.flows.change import subject_of
+from vault.flows.context import Call, Caller, Stages, calling
+from vault.flows.points import open_points, seal_blocks
+from vault.flows.sign import sign_if_due
+from vault.flows.tokens import TokenMap
+from vault.flows.vectors import Embedded, embed_by, model_in_force, named_in_force, stored_texts
+from vault.index.interface import Point, Vector, models_of, pack_point, unpack_point
+from vault.keys.keyring import SubjectKeys
+from vault.records.interface import MemoryRow, SubjectRow
+
+Progress = Callable[[int, int], None]
+_BATCH: Final = 200  # memories in one transaction
+_LAST: Final = 32  # so many may lack a vector when the switch begins: they are embedded inside it
+
+
+@dataclass(frozen=True, slots=True)
+class Reembedding:
+    """From which model to which, and where texts go for it; how many memories there are, and how many are embedded."""
+
+    before: str
+    after: str
+    address: str | None
+    memories: int
+    embedded: int
+
+
+@dataclass(slots=True)
+class _Work:
+    stages: Stages
+    caller: Caller
+    after: str
+    model: bytes
+    progress: Progress | None
+    total: int = 0
+    done: int = 0
+    embedded: int = 0
+    seen: dict[int, tuple[int, int]] = field(
+        default_factory=dict
+    )  # subjects without gaps, with their counters
+
+    def call(self) -> AbstractContextManager[Call]:
+        return calling(self.stages, self.caller, "index.reembed")
+
+    def step(self, rows: int) -> None:
+        self.done = min(self.done + rows, self.total)
+        if self.progress is not None:
+            self.progress(self.done, self.total)
+
+    def pending(self, call: Call) -> list[SubjectRow]:
+        """The subjects that were never filled, or that somebody changed since."""
+        return [row for row in call.records.subjects() if self.seen.get(row.s) != (row.changes, row.next_n)]
+
+
+def reembed(
+    stages: Stages, caller: Caller, *, dry_run: object = False, progress: Progress | None = None
+) -> Reembedding:
+    """Bring the tenant to the configured embedder; with `dry_run`, only say what that would be."""
+    validate.callback("progress", progress)
+    only_count = validate.flag("dry_run", dry_run)
+    embedder = stages.embedder()
+    after = identity(embedder)
+    work = _Work(stages, caller, after, model_id(after), progress)
+    with work.call() as call:
+        before, memories = named_in_force(call.records), call.records.count()
+        if only_count:
+            work.embedded = sum(len(numbers) for _, _, numbers in _lacking(work, call))
+            call.log_read(call.event(count=work.embedded, dry_run=True))
+    if not only_count:
+        work.total = 2 * memories  # looked at to be filled, and to be trimmed
+        _fill(work)
+        while not _switch(work):
+            _fill(work)
+        _trim(work)
+    return Reembedding(before, after, embedder.address, memories, work.embedded)
+
+
+def _lacking(work: _Work, call: Call) -> Iterator[tuple[SubjectKeys, int, list[int]]]:
+    """Subjects that are pending, each with the memories that lack the new model's vector."""
+    for row in work.pending(call):
+        subject = subject_of(call, row.s)
+        if subject is not None:
+            opened = open_points(call.tenant, subject, row.s, call.records.points(row.s))
+            yield subject, row.s, [n for n, data in opened if work.model not in models_of(data)]
+
+
+# --- fill ----------------------------------------------------------------------------------------------------------
+
+
+def _fill(work: _Work) -> None:
+    with work.call() as call:
+        pending = work.pending(call)
+    for start in pending:
+        own = 0
+        for call, subject, rows in _batches(work, start.s):
+            own += _give(work, call, subject, rows)
+        work.embedded += own
+        work.seen[start.s] = (start.changes + own, start.next_n)  # if nobody else changed anything meanwhile
+
+
+def _batches(work: _Work, s: int) -> Iterator[tuple[Call, SubjectKeys, list[MemoryRow]]]:
+    """The memories of a subject, each batch in a call of its own; none once it was erased or merged."""
+    after_n = 0
+    while True:
+        with work.call() as call:
+            known, subject = call.records.subject_by_number(s), subject_of(call, s)
+            if known is None or known.s != s or subject is None:
+                return
+            rows = call.records.memories(s, after_n=after_n, limit=_BATCH)
+            if rows:
+                yield call, subject, rows
+        work.step(len(rows))
+        if len(rows) < _BATCH:
+            return
+        after_n = rows[-1].n
+
+
+def _give(work: _Work, call: Call, subject: SubjectKeys, rows: Sequence[MemoryRow]) -> int:
+    """Embed a batch, and store the vectors in one transaction; what changed or went meanwhile is left for later."""
+    lacking = [row for row in rows if work.model not in models_of(_plain(call, subject, row))]
+    if not lacking:
+        return 0
+    made = _embedded(call, subject, lacking)
+    with call.records.transaction():
+        return _put(call, subject, lacking, made)
+
+
+def _embedded(call: Call, subject: SubjectKeys, rows: Sequence[MemoryRow]) -> list[Embedded]:
+    embedder, tokens = call.stages.embedder(), TokenMap(call.tenant, subject, call.records, rows[0].s)
+    bodies = open_bodies(call.tenant, subject, rows)
+    return embed_by(embedder, stored_texts(call, embedder, tokens, bodies))
+
+
+def _put(call: Call, subject: SubjectKeys, rows: Sequence[MemoryRow], made: Sequence[Embedded]) -> int:
+    """Inside a transaction: vectors beside those that are there."""
+    fresh = {row.n: one.quantised() for row, one in zip(rows, made, strict=True)}
+    return _change(call, subject, rows, lambda point: (*point.vectors, fresh[point.n]))
+
+
+def _change(
+    call: Call,
+    subject: SubjectKeys,
+    rows: Sequence[MemoryRow],
+    vectors: Callable[[Point], Sequence[Vector]],
+) -> int:
+    """Inside a transaction: other vectors for the points of one subject, but for memories that changed or went."""
+    changed = []
+    for row in rows:
+        current = call.records.memory(row.s, row.n)
+        if current is not None and current.version == row.version:
+            point = unpack_point(current.n, current.version, _plain(call, subject, current))
+            tags = (point.agent, point.app, point.run)
+            packed = pack_point(vectors(point), point.terms, tags, point.expires_ms or None)
+            place = ids.place(row.s, row.n)
+            sealed = seal_value(call.tenant, subject, "vector", place, row.version, packed)
+            call.records.replace(current, replace(current, point=sealed))
+            changed.append(current.n)
+    if changed:
+        seal_blocks(call.tenant, subject, call.records, rows[0].s, changed)
+    return len(changed)
+
+
+def _plain(call: Call, subject: SubjectKeys, row: MemoryRow) -> bytes:
+    return open_value(call.tenant, subject, "vector", ids.place(row.s, row.n), row.version, row.point)
+
+
+# --- switch --------------------------------------------------------------------------------------------------------
+
+
+def _switch(work: _Work) -> bool:
+    """Let the new model be in force, once every point has its vector; False where too many have not."""
+    with work.call() as call:
+        with call.records.transaction():
+            gaps: list[tuple[SubjectKeys, list[MemoryRow]]] = []
+            for subject, s, numbers in _lacking(work, call):
+                rows = [call.records.memory(s, n) for n in numbers[: _LAST + 1]]
+                gaps.append((subject, [row for row in rows if row is not None]))
+                if sum(len(found) for _, found in gaps) > _LAST:
+                    return False
+            for subject, found in gaps:
+                if found:
+                    work.embedded += _put(call, subject, found, _embedded(call, subject, found))
+            event = call.event(count=work.embedded, before=named_in_force(call.records), after=work.after)
+            call.records.set_embedder(work.after)
+            call.store.log.append(event)
+        work.stages.index.forget(call.tenant.tid)
+        sign_if_due(call)
+    return True
+
+
+# --- trim ----------------------------------------------------------------------------------------------------------
+
+
+def _trim(work: _Work) -> None:
+    """Take out the vectors of other models than the one in force now."""
+    work.done = work.total // 2
+    with work.call() as call:
+        subjects = call.records.subjects()
+    for start in subjects:
+        for call, subject, rows in _batches(work, start.s):
+            wide = [row for row in rows if len(models_of(_plain(call, subject, row))) > 1]
+            if wide:
+                with call.records.transaction():
+                    _change(call, subject, wide, partial(_only, model_in_force(call.records)))
+
+
+def _only(model: bytes, point: Point) -> Sequence[Vector]:
+    return [vector for vector in point.vectors if vector.model == model] or point.vectors

@@ -1,0 +1,98 @@
+"""Vectors of the model in force, and what an embedder may read.
+
+Each tenant's store names the model whose vectors are searched; a `reembed` changes the name in one transaction. Whoever
+embeds outside a transaction asks inside it whether the model is still the same. An embedder behind an address is
+given what today's detector and pack leave of a text, a question included, and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from vault.embedding.interface import FIRST_IDENTITY, Embedder, identity, model_id
+from vault.flows.bodies import Body
+from vault.flows.redact import Material, Redactor, preview, settled
+from vault.flows.tokens import TokenMap
+from vault.index.interface import FloatVector, Vector
+from vault.index.quantise import quantise
+from vault.records.interface import RecordStore
+
+if TYPE_CHECKING:
+    from vault.flows.context import Call
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """A redacted text, its vector, and the model that made it."""
+
+    text: str
+    model: bytes
+    vector: FloatVector
+
+    def quantised(self) -> Vector:
+        return Vector(self.model, *quantise(self.vector))
+
+
+def named_in_force(records: RecordStore) -> str:
+    """The identity of the embedder whose vectors are searched in this store."""
+    return records.embedder() or FIRST_IDENTITY
+
+
+def model_in_force(records: RecordStore) -> bytes:
+    return model_id(named_in_force(records))
+
+
+def embedder_in_force(call: Call) -> Embedder:
+    """Raises ConfigError where the configuration does not have the embedder of the tenant's memories."""
+    named, configured = named_in_force(call.records), call.stages.embedder()
+    return configured if identity(configured) == named else call.stages.embedder_named(named)
+
+
+def embed(call: Call, texts: Sequence[str]) -> list[Embedded]:
+    """The vectors of redacted texts, by the model in force."""
+    return embed_by(embedder_in_force(call), texts)
+
+
+def embed_by(embedder: Embedder, texts: Sequence[str]) -> list[Embedded]:
+    model = model_id(identity(embedder))
+    return [Embedded(text, model, vector) for text, vector in zip(texts, embedder.embed(texts), strict=True)]
+
+
+def embed_question(call: Call, question: str, asked: Embedded | None = None) -> Embedded:
+    """The vector of a question, which is redacted like a memory where it leaves this process.
+
+    `asked` is what was answered before the transaction: it stands while the model is the same.
+    """
+    if asked is not None and asked.model == model_in_force(call.records):
+        return asked
+    embedder = embedder_in_force(call)
+    if embedder.address is not None:
+        question = preview(_redactor(call).draft(Material(question)))
+    return embed_by(embedder, [question])[0]
+
+
+def still(call: Call, made: Sequence[Embedded]) -> list[Embedded]:
+    """Inside a transaction: the same, or redacted texts embedded again where the model was changed meanwhile."""
+    model = model_in_force(call.records)
+    if all(one.model == model for one in made):
+        return list(made)
+    return embed(call, [one.text for one in made])
+
+
+def stored_texts(call: Call, embedder: Embedder, tokens: TokenMap, bodies: Sequence[Body]) -> list[str]:
+    """What an embedder reads of stored memories: their redacted text."""
+    if embedder.address is None:
+        return [body.text for body in bodies]
+    drafts = _redactor(call).drafts([[_material(body, tokens)] for body in bodies])
+    return [preview(draft) for draft in drafts]
+
+
+def _material(body: Body, tokens: TokenMap) -> Material:
+    stored = settled(body.text, body.metadata) if body.shifted else None
+    return Material(body.text, own=tokens.known, settled=stored)
+
+
+def _redactor(call: Call) -> Redactor:
+    return Redactor(call.stages.detector, call.stages.policy)
