@@ -40,7 +40,8 @@ class Door:
     ) -> None:
         parts = urlsplit(url)
         self.host = parts.hostname or ""
-        if parts.scheme != "https" and not (loopback and _is_loopback(self.host)):
+        plain = parts.scheme == "http" and loopback and _is_loopback(self.host)
+        if parts.scheme != "https" and not plain:
             raise ConfigError(
                 "egress.plain", "only https is spoken; http to this machine's loopback where that is allowed"
             )

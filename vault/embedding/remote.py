@@ -85,7 +85,7 @@ class RemoteEmbedder(ABC):
         answer = self._door.post(self._path(), self._document(texts), self._headers(), most_bytes=most)
         try:
             found = [_vector(one, self._dimension) for one in self._vectors(answer, len(texts))]
-        except (KeyError, TypeError, ValueError, IndexError):
+        except (KeyError, TypeError, ValueError, IndexError, OverflowError):
             found = []
         if len(found) != len(texts):
             raise EmbedderError("embedder.answer", "the service's answer is not one vector for each text")
