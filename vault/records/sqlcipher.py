@@ -129,7 +129,7 @@ class SqlcipherRecords(RecordStore):
             proof = size.to_bytes(8, "big") + self.prove(self._hash.digest(), size, head)
             self._put("proof", proof)  # nothing but the page of the state is written
 
-    def _put(self, key: str, value: bytes | int) -> None:
+    def _put(self, key: str, value: bytes | int | str) -> None:
         self._db.execute(
             "INSERT INTO meta(key, value) VALUES(?, ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value",
             (key, value),

@@ -39,7 +39,10 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "a service for the shipped one": ({"remote": REMOTE}, "remote"),
     "no service": ({"provider": "openai", "model": "m"}, "remote"),
     "no model": ({"provider": "ollama", "remote": REMOTE}, "model"),
-    "a folder for a service": ({"provider": "azure", "model": "m", "folder": "x", "remote": REMOTE}, "folder"),
+    "a folder for a service": (
+        {"provider": "azure", "model": "m", "folder": "x", "remote": REMOTE},
+        "folder",
+    ),
     "no folder": ({"provider": "fastembed", "model": "m"}, "folder"),
     "no model for fastembed": ({"provider": "fastembed", "folder": "m"}, "model"),
     "a model that is a path": ({"provider": "openai", "model": "../m", "remote": REMOTE}, "model"),

@@ -58,7 +58,9 @@ def test_the_similarities_of_the_model_card(embedder: MiniLmEmbedder) -> None:
 
 
 def test_no_part_of_a_long_text_is_left_out(embedder: MiniLmEmbedder) -> None:
-    long, start, end = embedder.embed(["apple " * 2_000 + "volcano " * 2_000, "apple " * 2_000, "volcano " * 2_000])
+    long, start, end = embedder.embed(
+        ["apple " * 2_000 + "volcano " * 2_000, "apple " * 2_000, "volcano " * 2_000]
+    )
     assert long @ start > 0.6
     assert long @ end > 0.6
     assert start @ end < 0.5

@@ -84,9 +84,7 @@ def test_a_length_is_asked_for_where_that_is_configured(
     assert service.asked[0].document["dimensions"] == NARROW
 
 
-def test_without_a_key_no_header_of_it_is_sent(
-    service: Service, make: Callable[..., RemoteEmbedder]
-) -> None:
+def test_without_a_key_no_header_of_it_is_sent(service: Service, make: Callable[..., RemoteEmbedder]) -> None:
     make("ollama", key=None).embed(["x"])
     assert "authorization" not in service.asked[0].headers
 
