@@ -1,4 +1,4 @@
-"""The one way out: to the configured host, proven, within time and size, or not at all. Real sockets on the loopback."""
+"""The one way out: to the configured host, proven, in time and size, or not at all. Real sockets on the loopback."""
 
 from __future__ import annotations
 
