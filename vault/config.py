@@ -231,9 +231,8 @@ class EmbedderChoice(_Section):
     @classmethod
     def _named(cls, value: str | None, info: ValidationInfo) -> str | None:
         takes = _TAKES[info.data.get("provider", "static")]
-        if (value is None) == (info.field_name in takes.needs) or not (
-            value is None or info.field_name in (*takes.needs, *takes.may)
-        ):
+        needed = info.field_name in takes.needs
+        if needed if value is None else not (needed or info.field_name in takes.may):
             raise ValueError("stands there where the provider takes it, and only there")
         return value
 

@@ -664,6 +664,7 @@ _ADMIN: dict[str, Callable[[Drive, Any], None]] = {
     "import_many": import_many,
     **{name: _simple(name) for name in (
         "keys_status", "keys_backup", "keys_verify", "audit_verify", "audit_checkpoint", "sweep", "rescan",
+        "reembed",
         "retention_plan", "retention_run",
         "index_verify", "index_rebuild", "index_status", "overview", "doctor",
     )},

@@ -486,7 +486,7 @@ VERBS: dict[str, Callable[[Terminal], None]] = {
     **{name: plain(*name.split()) for name in (
         "status", "tenant list", "keys status", "keys backup", "keys verify", "audit verify",
         "index status", "index verify", "index rebuild", "index sweep", "retention plan", "retention run",
-        "rescan", "policy lint", "policy test",
+        "rescan", "reembed", "policy lint", "policy test",
     )},
     "doctor": doctor,
     **{f"backup {verb}": backup_life for verb in ("create", "archive", "list", "verify", "restore")},

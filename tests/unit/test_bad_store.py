@@ -13,7 +13,7 @@ import pytest
 from support.calls import operator, session_of, stages_of, told
 
 from vault import Principal, Vault, VaultError
-from vault.config import VaultConfig
+from vault.config import EmbedderChoice, VaultConfig
 from vault.errors import (
     ConfigError,
     IntegrityViolationError,
@@ -62,15 +62,11 @@ class Home:
     def set(self, section: str, line: str) -> None:
         """Put a line into a section of the configuration, in the place of the one with that key."""
         key = line.partition("=")[0].strip()
-        kept = [
-            old
-            for old in self.config.read_text().splitlines()
-            if not old.startswith((f"{key} =", f"# {key} ="))
-        ]
-        text = "\n".join(kept)
-        self.config.write_text(
-            text.replace(f"[{section}]", f"[{section}]\n{line}") if section else f"{line}\n{text}"
-        )
+        text = self.config.read_text()
+        head, heading, rest = text.partition(f"[{section}]\n") if section else ("", "", text)
+        body, bracket, tail = rest.partition("\n[")
+        kept = [old for old in body.splitlines() if not old.startswith((f"{key} =", f"# {key} ="))]
+        self.config.write_text(head + heading + "\n".join([line, *kept]) + "\n" + bracket + tail)
 
     def digest(self) -> dict[str, bytes]:
         """Every file but locks, and the WAL's bookkeeping, which opening a file may make."""
@@ -413,8 +409,10 @@ def _values() -> Iterator[tuple[str, str, str]]:
     for section in SECTIONS:
         model: Any = VaultConfig.model_fields[section].annotation
         for key, field in model.model_fields.items():
-            wrong = [f'["{CANARY}", 1]', "{}", "2031-01-01", "true"]
+            wrong = [f'["{CANARY}", 1]', "2031-01-01", "true"]
             kinds = {*get_args(field.annotation), field.annotation}  # of `int | None`: int
+            if EmbedderChoice not in kinds:  # every key of which has a default
+                wrong.append("{}")
             if kinds & {int, float}:
                 wrong += [f'"{CANARY}"', '"5"', "-1", "0", "1e300", "inf", "nan", "99999999999"]
             if int in kinds:

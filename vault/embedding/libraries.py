@@ -18,6 +18,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from vault.embedding.faults import faults
 from vault.embedding.interface import plain_words
 from vault.embedding.unit import unit_rows
 from vault.errors import ConfigError, EmbedderError
@@ -69,7 +70,13 @@ class FolderEmbedder(ABC):
         words = {row: plain for row, text in enumerate(texts) if (plain := plain_words(text)).strip()}
         if words:
             with self._lock:  # the libraries do not say that they may be used by several threads
-                out[list(words)] = unit_rows(self._run(model, list(words.values())))
+                try:
+                    rows = self._run(model, list(words.values()))
+                except faults():
+                    raise EmbedderError(
+                        "embedder.run", "the embedder's model could not read a text"
+                    ) from None
+            out[list(words)] = unit_rows(rows)
         return out
 
     def _ready(self) -> tuple[Any, str, int]:
@@ -79,7 +86,7 @@ class FolderEmbedder(ABC):
                     version = _digest(self._folder)
                     model = self._load()
                     dimension = self._run(model, ["dimension"]).shape[1]
-                except (OSError, ValueError, KeyError, TypeError, RuntimeError):
+                except faults():
                     raise EmbedderError(
                         "embedder.format", "the embedder's files do not belong together"
                     ) from None

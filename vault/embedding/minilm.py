@@ -19,6 +19,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from vault.embedding.faults import faults
 from vault.embedding.interface import plain_words
 from vault.embedding.unit import unit_rows
 from vault.embedding.wordpiece import WordPiece, words
@@ -83,7 +84,11 @@ class MiniLmEmbedder:
         windows = sorted(_windows(model, texts), key=lambda one: len(one[1]))  # little padding
         for start in range(0, len(windows), _BATCH):
             part = windows[start : start + _BATCH]
-            for (row, _), total in zip(part, _totals(model, [ids for _, ids in part]), strict=True):
+            try:
+                totals = _totals(model, [ids for _, ids in part])
+            except faults():
+                raise EmbedderError("embedder.run", "the embedder's model could not read a text") from None
+            for (row, _), total in zip(part, totals, strict=True):
                 sums[row] += total
         return unit_rows(sums)
 
@@ -130,7 +135,6 @@ def _totals(model: _Model, windows: list[list[int]]) -> npt.NDArray[np.float32]:
 
 def _load(folder: Path) -> _Model:
     from onnxruntime import InferenceSession
-    from onnxruntime.capi.onnxruntime_pybind11_state import RuntimeException
 
     digest = hashlib.sha256()
 
@@ -151,8 +155,8 @@ def _load(folder: Path) -> _Model:
 
             graph = graph_of(json.loads(read("config.json")), read(_WEIGHTS))
         run = InferenceSession(graph, providers=["CPUExecutionProvider"])
-        dimension = run.get_outputs()[0].shape[-1]
-    except (OSError, ValueError, KeyError, TypeError, RuntimeException):
+        dimension = int(run.get_outputs()[0].shape[-1])
+    except faults():
         raise EmbedderError("embedder.format", "the embedder's files do not belong together") from None
     version = digest.hexdigest()[:_DIGEST_CHARS]
-    return _Model(run, WordPiece(vocabulary), first, last, unknown, version, int(dimension))
+    return _Model(run, WordPiece(vocabulary), first, last, unknown, version, dimension)

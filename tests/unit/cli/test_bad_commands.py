@@ -219,6 +219,7 @@ TABLE: dict[str, tuple[list[str], dict[str, list[Row]]]] = {
     "retention plan": ([], {}),
     "retention run": ([], {"execute": FLAG}),
     "rescan": ([], {"execute": FLAG, "dry_run": FLAG}),
+    "reembed": ([], {"execute": FLAG, "dry_run": FLAG}),
     "policy lint": ([], {"pack": []}),  # a finding, see below
     "policy test": ([], {"pack": PACK}),
     "policy diff": ([], {"old": PACK, "new": PACK}),

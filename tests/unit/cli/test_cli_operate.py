@@ -186,6 +186,7 @@ def test_what_shows_nothing_of_a_tenant_that_is_not_there(run: Run) -> None:
         ("retention", "plan"),
         ("retention", "run", "--execute"),
         ("rescan",),
+        ("reembed",),
     ):
         answer = run(*verb, "--tenant", "nowhere", "--json")
         assert (answer.code, answer.error["code"]) == (9, "tenant.unknown"), verb

@@ -34,7 +34,7 @@ def verbs() -> dict[tuple[str, ...], Any]:
 
 VERBS = verbs()
 WANTED = (
-    "init demo add search get list update delete delete-all history reveal import status doctor rescan"
+    "init demo add search get list update delete delete-all history reveal import status doctor rescan reembed"
     " detect:eval detect:text detect:coverage detect:measure models:list models:install tenant:list"
     " backup:create backup:archive backup:list backup:verify backup:restore"
     " tenant:create keys:status keys:rotate keys:backup keys:verify policy:lint policy:test policy:diff policy:explain"
@@ -143,7 +143,7 @@ def test_progress_is_shown_where_a_person_watches_and_nowhere_else(
 def test_no_verb_hides_a_default_that_acts(run: Run) -> None:
     """What deletes many asks for --execute; nothing asks for a confirmation that a script would answer."""
     for path, command in VERBS.items():
-        if path in {("delete-all",), ("index", "sweep"), ("retention", "run"), ("rescan",)}:
+        if path in {("delete-all",), ("index", "sweep"), ("retention", "run"), ("rescan",), ("reembed",)}:
             (execute,) = [p for p in command.params if "--execute" in p.opts]
             assert execute.default is False
         assert not any(

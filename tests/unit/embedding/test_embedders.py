@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.calls import session_of
 from support.models import NARROW, Service, serving
 
 from vault import Vault
@@ -179,8 +180,6 @@ KEY_FAULTS = {
 def test_a_key_that_cannot_be_had_stores_nothing(
     make_vault: Callable[..., Vault], case: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from conftest import session_of
-
     monkeypatch.setenv("MEMVAULT_TEST_EMPTY", "")
     monkeypatch.setenv("MEMVAULT_TEST_LINES", "a\nX-Other: b")
     monkeypatch.setenv("MEMVAULT_TEST_WIDE", "schlüssel")
@@ -199,8 +198,6 @@ def test_a_key_that_cannot_be_had_stores_nothing(
 
 
 def test_a_key_in_a_private_file_is_read_each_time(make_vault: Callable[..., Vault]) -> None:
-    from conftest import session_of
-
     with serving(Service()) as service:
         folder = configured(make_vault(), service_lines(service.url, key='"file:key"'))
         with Vault.open(folder) as vault:

@@ -1,4 +1,4 @@
-"""MiniLM through onnxruntime: the numbers of its model card, all of a long text, and files that are as they should be."""
+"""MiniLM through onnxruntime: the numbers of its model card, all of a long text, and files as they should be."""
 
 from __future__ import annotations
 
