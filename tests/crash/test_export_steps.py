@@ -18,7 +18,7 @@ from support.exported import Read, privacy
 from support.nursery import Nursery
 from support.scan import Scanner
 
-from vault import Vault, compose
+from vault import Vault, compose, embedders
 from vault.embedding.static import StaticEmbedder
 from vault.errors import InvalidInputError
 from vault.exporting import bundle
@@ -39,7 +39,7 @@ def tmp_path(memory_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def loaded_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Dozens of openings share one embedder and one loaded pack; both are the real ones, and neither is on trial."""
-    monkeypatch.setattr(compose, "StaticEmbedder", lambda: EMBEDDER)
+    monkeypatch.setattr(embedders, "StaticEmbedder", lambda: EMBEDDER)
     monkeypatch.setattr(compose, "load", load_pack)
 
 

@@ -24,7 +24,7 @@ from support.remote import Remote
 from support.steps import ACTIONS
 from test_kill import report
 
-from vault import Principal, Session, Vault, compose
+from vault import Principal, Session, Vault, compose, embedders
 from vault.embedding.static import StaticEmbedder
 from vault.errors import NotFoundError
 from vault.flows.rotate import LEVELS
@@ -78,7 +78,7 @@ def template(memory_root: Path) -> Path:
 @pytest.fixture(autouse=True)
 def loaded_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hundreds of openings share one embedder and one loaded pack; both are the real ones, and neither is on trial."""
-    monkeypatch.setattr(compose, "StaticEmbedder", lambda: EMBEDDER)
+    monkeypatch.setattr(embedders, "StaticEmbedder", lambda: EMBEDDER)
     monkeypatch.setattr(compose, "load", load_pack)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import ssl
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,10 +22,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from vault import Vault
-from vault.embedding.interface import Embedder, identity
+from vault import Principal, Vault
+from vault.embedding.interface import Embedder, identity, model_id
 from vault.embedding.static import StaticEmbedder
 from vault.embedding.unit import unit_rows
+from vault.flows.change import subject_of
+from vault.flows.context import Caller, calling
+from vault.flows.points import open_points
+from vault.index.interface import models_of
 
 NARROW: Final = 64  # the second model's dimension
 _STATIC = StaticEmbedder()
@@ -49,6 +54,43 @@ def configure(vault: Vault, *embedders: Embedder) -> None:
     known = {identity(one): one for one in embedders}
     stages.embedder = lambda: embedders[0]
     stages.embedder_named = known.__getitem__
+
+
+def stored_models(vault: Vault, tenant: str = "clinic") -> Counter[frozenset[str]]:
+    """How many points have vectors of which models: the shipped one, the narrow one, that of `service_lines`."""
+    known = {model_id(identity(one)): one.name for one in (_STATIC, NarrowEmbedder())}
+    known[model_id(f"openai:m 1 {NARROW}")] = "openai:m"
+    stages, found = vault._opened(), Counter[frozenset[str]]()
+    caller = Caller(Principal(tenant, "counter", ("operator",)), "operations")
+    with calling(stages, caller, "index.verify") as call:
+        for row in call.records.subjects():
+            subject = subject_of(call, row.s)
+            assert subject is not None
+            for _, data in open_points(call.tenant, subject, row.s, call.records.points(row.s)):
+                found[frozenset(known.get(model, "another") for model in models_of(data))] += 1
+    return found
+
+
+def configured(vault: Vault, lines: str) -> Path:
+    """Close it and write another `[embedder]` into its configuration."""
+    folder = vault.folder
+    vault.close()
+    path = folder / "memvault.toml"
+    head, _, tail = path.read_text().partition("[embedder]")
+    rest = tail[tail.index("\n[limits]") :]
+    path.write_text(f"{head}[embedder]\n{lines}\n{rest}")
+    return folder
+
+
+def service_lines(url: str, **more: str) -> str:
+    values = "".join(f"{name} = {value}\n" for name, value in more.items())
+    return f"""provider = "openai"
+model = "m"
+[embedder.remote]
+url = "{url}"
+dimension = {NARROW}
+loopback = true
+{values}"""
 
 
 # --- services -----------------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from typing import IO, Any
 import sqlcipher3
 
 import vault.storage
+from support.models import NarrowEmbedder, configure
 from vault import Principal, Vault
 from vault.flows.rotate import LEVELS
 from vault.policy.decide import Retention
@@ -197,6 +198,12 @@ def _redact_mentions(_base: Path, vault: Vault | None) -> None:
     people.redact_mentions("roses", [one.memory_id for one in found], reason="asked", entity="OTHER_ID")
 
 
+def _reembed(_base: Path, vault: Vault | None) -> None:
+    assert vault is not None
+    configure(vault, NarrowEmbedder(), vault._opened().embedder())
+    vault.admin(Principal("clinic", "operator", ("operator",))).reembed()
+
+
 ACTIONS: dict[str, Callable[[Path, Vault | None], None]] = {
     "export": _export,
     "init": _init,
@@ -212,6 +219,7 @@ ACTIONS: dict[str, Callable[[Path, Vault | None], None]] = {
     "rename": _rename,
     "alias": _alias,
     "redact mentions": _redact_mentions,
+    "reembed": _reembed,
 }
 
 

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
-from support.calls import session_of
-from support.models import NARROW, Service, serving
+from support.models import configured, service_lines
 
 from vault import Vault
 from vault.config import VaultConfig, render
@@ -97,28 +93,6 @@ def test_what_may_not_stand_there_for_a_service_is_named_and_not_repeated(case: 
 # --- an open vault ----------------------------------------------------------------------------------------------------
 
 
-def configured(vault: Vault, lines: str) -> Path:
-    """Close it and write another `[embedder]` into its configuration."""
-    folder = vault.folder
-    vault.close()
-    path = folder / "memvault.toml"
-    head, _, tail = path.read_text().partition("[embedder]")
-    rest = tail[tail.index("\n[limits]") :]
-    path.write_text(f"{head}[embedder]\n{lines}\n{rest}")
-    return folder
-
-
-def service_lines(url: str, **more: str) -> str:
-    values = "".join(f"{name} = {value}\n" for name, value in more.items())
-    return f"""provider = "openai"
-model = "m"
-[embedder.remote]
-url = "{url}"
-dimension = {NARROW}
-loopback = true
-{values}"""
-
-
 def refused(vault: Vault, lines: str) -> ConfigError:
     folder = configured(vault, lines)
     with pytest.raises(ConfigError) as caught:
@@ -159,50 +133,3 @@ def test_a_library_that_is_not_there_stops_the_start_and_is_named(
 def test_an_address_without_tls_stops_the_start(clinic: Vault) -> None:
     error = refused(clinic, service_lines("http://example.org"))
     assert error.code == "egress.plain"
-
-
-def test_opening_a_vault_with_a_service_asks_it_nothing(make_vault: Callable[..., Vault]) -> None:
-    with serving(Service()) as service, Vault.open(configured(make_vault(), service_lines(service.url))):
-        assert service.received == b""
-
-
-KEY_FAULTS = {
-    "unset": ('"env:MEMVAULT_TEST_KEY"', "embedder.key_missing"),
-    "empty": ('"env:MEMVAULT_TEST_EMPTY"', "embedder.key_missing"),
-    "two lines": ('"env:MEMVAULT_TEST_LINES"', "embedder.key_form"),
-    "not ascii": ('"env:MEMVAULT_TEST_WIDE"', "embedder.key_form"),
-    "no file": ('"file:not-there"', "embedder.key_missing"),
-    "open to others": ('"file:key"', "embedder.key_permissions"),
-}
-
-
-@pytest.mark.parametrize("case", KEY_FAULTS)
-def test_a_key_that_cannot_be_had_stores_nothing(
-    make_vault: Callable[..., Vault], case: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MEMVAULT_TEST_EMPTY", "")
-    monkeypatch.setenv("MEMVAULT_TEST_LINES", "a\nX-Other: b")
-    monkeypatch.setenv("MEMVAULT_TEST_WIDE", "schlüssel")
-    reference, code = KEY_FAULTS[case]
-    with serving(Service()) as service:
-        folder = configured(make_vault(), service_lines(service.url, key=reference))
-        (folder / "key").write_text("sk-1")
-        (folder / "key").chmod(0o644)
-        with Vault.open(folder) as vault:
-            session = session_of(vault)
-            with pytest.raises(ConfigError) as caught:
-                session.add("Prefers mornings", user_id="pat-1")
-            assert caught.value.code == code
-            assert session.list(user_id="pat-1").memories == ()
-        assert service.received == b""
-
-
-def test_a_key_in_a_private_file_is_read_each_time(make_vault: Callable[..., Vault]) -> None:
-    with serving(Service()) as service:
-        folder = configured(make_vault(), service_lines(service.url, key='"file:key"'))
-        with Vault.open(folder) as vault:
-            for key in ("sk-1", "sk-2"):
-                (folder / "key").write_text(key + "\n")
-                os.chmod(folder / "key", 0o600)  # noqa: PTH101
-                session_of(vault).add("Prefers mornings", user_id="pat-1")
-        assert [asked.headers["authorization"] for asked in service.asked] == ["Bearer sk-1", "Bearer sk-2"]
