@@ -12,7 +12,7 @@ from support.calls import auditor, entries, held, operator, rows, session_of
 from support.models import NarrowEmbedder, configure, configured, stored_models
 
 from vault import SearchHit, Vault
-from vault.embedding.interface import FIRST_IDENTITY, identity
+from vault.embedding.interface import FIRST_IDENTITY, Embedder, identity
 from vault.embedding.static import StaticEmbedder
 from vault.errors import ConfigError, DeniedError, VectorIndexError
 from vault.flows import reembed
@@ -123,33 +123,62 @@ def test_what_others_write_meanwhile_is_there_and_embedded(
     whole(vault)
 
 
-class _Meanwhile(StaticEmbedder):
-    """The shipped model; something happens between its first answer and the transaction that follows."""
+class _Meanwhile:
+    """An embedder; something happens between its first answer and the transaction that follows."""
 
-    def __init__(self, happens: Callable[[], Any]) -> None:
-        super().__init__()
+    address = None
+
+    def __init__(self, inner: Embedder, happens: Callable[[], Any]) -> None:
+        self._inner = inner
         self._happens: list[Callable[[], Any]] = [happens]
+        self.name, self.version, self.dimension = inner.name, inner.version, inner.dimension
 
     def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        made = super().embed(texts)
+        made = self._inner.embed(texts)
         while self._happens:
             self._happens.pop()()
         return made
 
 
-@pytest.mark.parametrize("method", ["add", "update", "search"])
+@pytest.mark.parametrize("method", ["add", "update", "search", "index_rebuild"])
 def test_a_model_that_changes_under_a_call_is_noticed(vault: Vault, method: str) -> None:
     (memory,) = session_of(vault).list(user_id="pat-3").memories
     with Vault.open(vault.folder) as other:
-        configure(other, _Meanwhile(operator(vault).reembed), NARROW)
+        configure(other, _Meanwhile(STATIC, operator(vault).reembed), NARROW)
         session = session_of(other)
         if method == "add":
             session.add("Roses once more", user_id="pat-3")
         elif method == "update":
             session.update(memory.id, "Roses once more")
-        else:
+        elif method == "search":
             assert answered(other, "pat-3") == answered(vault, "pat-3")
+        else:
+            assert operator(other).index_rebuild() == TOTAL
     assert set(stored_models(vault)) == {ONLY_NARROW}
+    whole(vault)
+
+
+def test_two_at_once_end_as_one(vault: Vault) -> None:
+    with Vault.open(vault.folder) as other:
+        configure(other, _Meanwhile(NARROW, operator(vault).reembed), STATIC)
+        operator(other).reembed()
+    assert stored_models(vault) == {ONLY_NARROW: TOTAL}
+    whole(vault)
+
+
+def test_a_rebuild_leaves_what_was_written_meanwhile(vault: Vault) -> None:
+    (memory,) = session_of(vault).list(user_id="pat-3").memories
+    with Vault.open(vault.folder) as other:
+        session = session_of(vault)
+        configure(
+            other,
+            _Meanwhile(STATIC, lambda: session.delete(session.list(user_id="pat-1").memories[0].id)),
+            NARROW,
+        )
+        operator(other).index_rebuild()
+        configure(other, _Meanwhile(STATIC, lambda: session.update(memory.id, "Tulips now")), NARROW)
+        operator(other).index_rebuild()
+    assert session_of(vault).get(memory.id).text == "Tulips now"
     whole(vault)
 
 

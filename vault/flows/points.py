@@ -8,22 +8,25 @@ reading without blocks gives the same answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from vault.errors import IntegrityViolationError
 from vault.flows.bodies import open_value, open_values, seal_value
 from vault.flows.ids import place
 from vault.flows.vectors import model_in_force
 from vault.index.interface import (
+    Point,
     Points,
     join_points,
     models_of,
     pack_block,
     unpack_block,
+    unpack_point,
     unpack_points,
 )
 from vault.keys.keyring import SubjectKeys, TenantKeys
-from vault.records.interface import BLOCK, BlockRow, RecordStore
+from vault.records.interface import BLOCK, BlockRow, MemoryRow, RecordStore
 
 
 def block_id(s: int, b: int) -> bytes:
@@ -79,6 +82,33 @@ def open_points(
     sealed = [(place(s, n), version, blob) for n, version, blob in rows]
     opened = open_values(tenant, subject, "vector", sealed)
     return [(n, data) for (n, _, _), data in zip(rows, opened, strict=True)]
+
+
+def open_point(tenant: TenantKeys, subject: SubjectKeys, row: MemoryRow) -> Point:
+    """The point of a memory."""
+    data = open_value(tenant, subject, "vector", place(row.s, row.n), row.version, row.point)
+    return unpack_point(row.n, row.version, data)
+
+
+def change_points(
+    tenant: TenantKeys,
+    subject: SubjectKeys,
+    records: RecordStore,
+    rows: Sequence[MemoryRow],
+    change: Callable[[Point], Point],
+) -> int:
+    """Inside a transaction: other points for memories of one subject, but for those that changed or went meanwhile."""
+    changed = []
+    for row in rows:
+        current = records.memory(row.s, row.n)
+        if current is not None and current.version == row.version:
+            packed = change(open_point(tenant, subject, current)).packed()
+            sealed = seal_value(tenant, subject, "vector", place(row.s, row.n), row.version, packed)
+            records.replace(current, replace(current, point=sealed))
+            changed.append(row.n)
+    if changed:
+        seal_blocks(tenant, subject, records, rows[0].s, changed)
+    return len(changed)
 
 
 def seal_blocks(

@@ -16,15 +16,14 @@ from functools import partial
 from typing import Final
 
 from vault.embedding.interface import identity, model_id
-from vault.flows import ids, validate
-from vault.flows.bodies import open_bodies, open_value, seal_value
+from vault.flows import validate
+from vault.flows.bodies import open_bodies
 from vault.flows.change import subject_of
 from vault.flows.context import Call, Caller, Stages, calling
-from vault.flows.points import open_points, seal_blocks
+from vault.flows.points import change_points, open_point, open_points
 from vault.flows.sign import sign_if_due
-from vault.flows.tokens import TokenMap
-from vault.flows.vectors import Embedded, embed_by, model_in_force, named_in_force, stored_texts
-from vault.index.interface import Point, Vector, models_of, pack_point, unpack_point
+from vault.flows.vectors import Embedded, embed_stored, model_in_force, named_in_force
+from vault.index.interface import Point, models_of
 from vault.keys.keyring import SubjectKeys
 from vault.records.interface import MemoryRow, SubjectRow
 
@@ -136,7 +135,7 @@ def _batches(work: _Work, s: int) -> Iterator[tuple[Call, SubjectKeys, list[Memo
 
 def _give(work: _Work, call: Call, subject: SubjectKeys, rows: Sequence[MemoryRow]) -> int:
     """Embed a batch, and store the vectors in one transaction; what changed or went meanwhile is left for later."""
-    lacking = [row for row in rows if work.model not in models_of(_plain(call, subject, row))]
+    lacking = [row for row in rows if not _has(work.model, open_point(call.tenant, subject, row))]
     if not lacking:
         return 0
     made = _embedded(call, subject, lacking)
@@ -144,43 +143,24 @@ def _give(work: _Work, call: Call, subject: SubjectKeys, rows: Sequence[MemoryRo
         return _put(call, subject, lacking, made)
 
 
+def _has(model: bytes, point: Point) -> bool:
+    return any(vector.model == model for vector in point.vectors)
+
+
 def _embedded(call: Call, subject: SubjectKeys, rows: Sequence[MemoryRow]) -> list[Embedded]:
-    embedder, tokens = call.stages.embedder(), TokenMap(call.tenant, subject, call.records, rows[0].s)
     bodies = open_bodies(call.tenant, subject, rows)
-    return embed_by(embedder, stored_texts(call, embedder, tokens, bodies))
+    return embed_stored(call, call.stages.embedder(), subject, rows[0].s, bodies)
 
 
 def _put(call: Call, subject: SubjectKeys, rows: Sequence[MemoryRow], made: Sequence[Embedded]) -> int:
     """Inside a transaction: vectors beside those that are there."""
     fresh = {row.n: one.quantised() for row, one in zip(rows, made, strict=True)}
-    return _change(call, subject, rows, lambda point: (*point.vectors, fresh[point.n]))
 
+    def both(point: Point) -> Point:
+        new = fresh[point.n]  # another process that does the same may have put it there meanwhile
+        return replace(point, vectors=(*(old for old in point.vectors if old.model != new.model), new))
 
-def _change(
-    call: Call,
-    subject: SubjectKeys,
-    rows: Sequence[MemoryRow],
-    vectors: Callable[[Point], Sequence[Vector]],
-) -> int:
-    """Inside a transaction: other vectors for the points of one subject, but for memories that changed or went."""
-    changed = []
-    for row in rows:
-        current = call.records.memory(row.s, row.n)
-        if current is not None and current.version == row.version:
-            point = unpack_point(current.n, current.version, _plain(call, subject, current))
-            tags = (point.agent, point.app, point.run)
-            packed = pack_point(vectors(point), point.terms, tags, point.expires_ms or None)
-            place = ids.place(row.s, row.n)
-            sealed = seal_value(call.tenant, subject, "vector", place, row.version, packed)
-            call.records.replace(current, replace(current, point=sealed))
-            changed.append(current.n)
-    if changed:
-        seal_blocks(call.tenant, subject, call.records, rows[0].s, changed)
-    return len(changed)
-
-
-def _plain(call: Call, subject: SubjectKeys, row: MemoryRow) -> bytes:
-    return open_value(call.tenant, subject, "vector", ids.place(row.s, row.n), row.version, row.point)
+    return change_points(call.tenant, subject, call.records, rows, both)
 
 
 # --- switch --------------------------------------------------------------------------------------------------------
@@ -217,11 +197,13 @@ def _trim(work: _Work) -> None:
         subjects = call.records.subjects()
     for start in subjects:
         for call, subject, rows in _batches(work, start.s):
-            wide = [row for row in rows if len(models_of(_plain(call, subject, row))) > 1]
+            wide = [row for row in rows if len(open_point(call.tenant, subject, row).vectors) > 1]
             if wide:
                 with call.records.transaction():
-                    _change(call, subject, wide, partial(_only, model_in_force(call.records)))
+                    only = partial(_only, model_in_force(call.records))
+                    change_points(call.tenant, subject, call.records, wide, only)
 
 
-def _only(model: bytes, point: Point) -> Sequence[Vector]:
-    return [vector for vector in point.vectors if vector.model == model] or point.vectors
+def _only(model: bytes, point: Point) -> Point:
+    kept = tuple(vector for vector in point.vectors if vector.model == model)
+    return replace(point, vectors=kept or point.vectors)

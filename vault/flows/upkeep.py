@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,16 +16,15 @@ from vault.audit.kept import verify_kept
 from vault.crypto.record import read_stub
 from vault.errors import AuditChainError, InvalidInputError
 from vault.flows import holds, ids, validate
-from vault.flows.bodies import open_body, open_value, record_id, seal_value
+from vault.flows.bodies import Body, open_bodies, open_value, record_id
 from vault.flows.change import known_subject, subject_of
 from vault.flows.context import Call, Caller, Stages, calling
-from vault.flows.points import check_blocks, seal_blocks
+from vault.flows.points import change_points, check_blocks, open_point
 from vault.flows.sign import sign
 from vault.flows.tenants import system_caller
-from vault.flows.tokens import TokenMap
-from vault.flows.vectors import embed_by, embedder_in_force, stored_texts
+from vault.flows.vectors import Embedded, embed_stored, embedder_in_force, still
 from vault.flows.write import point_terms
-from vault.index.interface import Point, pack_point, unpack_point
+from vault.index.interface import Point
 from vault.keys.keyring import SubjectKeys
 from vault.keys.repair import DataKeys
 from vault.records.interface import LogRow, MemoryRow
@@ -231,9 +230,13 @@ def index_verify(stages: Stages, caller: Caller) -> dict[str, Any]:
     with calling(stages, caller, "index.verify") as call:
         checked, stale = 0, 0
         with call.records.reading():
-            for subject, row in _rows(call):
-                checked += 1
-                stale += _differ(_fresh_point(call, subject, row), _stored_point(call, subject, row))
+            for subject, rows in _people(call):
+                bodies, made = _embedded(call, subject, rows)
+                fresh = _fresh(call, subject, rows, bodies, made)
+                for row in rows:
+                    stored = open_point(call.tenant, subject, row)
+                    stale += _differ(fresh(stored), stored)
+                checked += len(rows)
         call.log_read(call.event(count=checked, stale=stale))
     return {**stages.index.describe(), "checked": checked, "stale": stale}
 
@@ -243,17 +246,13 @@ def index_rebuild(stages: Stages, caller: Caller, *, progress: Progress | None =
     validate.callback("progress", progress)
     with calling(stages, caller, "index.rebuild") as call:
         done, total = 0, call.records.count()
-        for subjects in call.records.subjects():
-            subject = known_subject(call, subjects.s)
+        for subject, rows in _people(call):
+            bodies, made = _embedded(call, subject, rows)
             with call.records.transaction():
-                for row in call.records.memories(subjects.s):
-                    point = _packed(_fresh_point(call, subject, row))
-                    identity = ids.place(row.s, row.n)
-                    sealed = seal_value(call.tenant, subject, "vector", identity, row.version, point)
-                    call.records.replace(row, replace(row, point=sealed))
-                    done += 1
-                seal_blocks(call.tenant, subject, call.records, subjects.s)
+                fresh = _fresh(call, subject, rows, bodies, still(call, made))
+                change_points(call.tenant, subject, call.records, rows, fresh)
             stages.index.forget(call.tenant.tid, subject.sid)
+            done += len(rows)
             if progress is not None:
                 progress(done, total)
         with call.records.transaction():
@@ -261,32 +260,35 @@ def index_rebuild(stages: Stages, caller: Caller, *, progress: Progress | None =
     return done
 
 
-def _rows(call: Call) -> Iterator[tuple[SubjectKeys, MemoryRow]]:
+def _people(call: Call) -> Iterator[tuple[SubjectKeys, list[MemoryRow]]]:
     for row in call.records.subjects():
-        subject = known_subject(call, row.s)
-        for memory in call.records.memories(row.s):
-            yield subject, memory
+        subject, rows = known_subject(call, row.s), call.records.memories(row.s)
+        if rows:
+            yield subject, rows
 
 
-def _stored_point(call: Call, subject: SubjectKeys, row: MemoryRow) -> Point:
-    identity = ids.place(row.s, row.n)
-    return unpack_point(
-        row.n, row.version, open_value(call.tenant, subject, "vector", identity, row.version, row.point)
-    )
+def _embedded(
+    call: Call, subject: SubjectKeys, rows: Sequence[MemoryRow]
+) -> tuple[list[Body], list[Embedded]]:
+    bodies = open_bodies(call.tenant, subject, rows)
+    return bodies, embed_stored(call, embedder_in_force(call), subject, rows[0].s, bodies)
 
 
-def _fresh_point(call: Call, subject: SubjectKeys, row: MemoryRow) -> Point:
-    """What a memory would give now, by the model in force alone."""
-    body, embedder = open_body(call.tenant, subject, row), embedder_in_force(call)
-    tokens = TokenMap(call.tenant, subject, call.records, row.s)
-    (made,) = embed_by(embedder, stored_texts(call, embedder, tokens, [body]))
-    counts = point_terms(call, subject, row.s, body)
-    return replace(_stored_point(call, subject, row), vectors=(made.quantised(),), terms=counts)
+def _fresh(
+    call: Call,
+    subject: SubjectKeys,
+    rows: Sequence[MemoryRow],
+    bodies: Sequence[Body],
+    made: Sequence[Embedded],
+) -> Callable[[Point], Point]:
+    """What the points of these memories would be now, by the model in force alone."""
+    known = {row.n: (body, one.quantised()) for row, body, one in zip(rows, bodies, made, strict=True)}
 
+    def fresh(point: Point) -> Point:
+        body, vector = known[point.n]
+        return replace(point, vectors=(vector,), terms=point_terms(call, subject, rows[0].s, body))
 
-def _packed(point: Point) -> bytes:
-    tags = (point.agent, point.app, point.run)
-    return pack_point(point.vectors, point.terms, tags, point.expires_ms or None)
+    return fresh
 
 
 def _differ(fresh: Point, stored: Point) -> bool:
@@ -297,4 +299,4 @@ def _differ(fresh: Point, stored: Point) -> bool:
         return True
     distance = wanted.values * np.float32(wanted.scale) - found.values * np.float32(found.scale)
     near = float(np.linalg.norm(distance)) <= _ROUNDING
-    return not near or _packed(replace(fresh, vectors=())) != _packed(replace(stored, vectors=()))
+    return not near or replace(fresh, vectors=()).packed() != replace(stored, vectors=()).packed()

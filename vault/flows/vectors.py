@@ -17,6 +17,7 @@ from vault.flows.redact import Material, Redactor, preview, settled
 from vault.flows.tokens import TokenMap
 from vault.index.interface import FloatVector, Vector
 from vault.index.quantise import quantise
+from vault.keys.keyring import SubjectKeys
 from vault.records.interface import RecordStore
 
 if TYPE_CHECKING:
@@ -81,12 +82,16 @@ def still(call: Call, made: Sequence[Embedded]) -> list[Embedded]:
     return embed(call, [one.text for one in made])
 
 
-def stored_texts(call: Call, embedder: Embedder, tokens: TokenMap, bodies: Sequence[Body]) -> list[str]:
-    """What an embedder reads of stored memories: their redacted text."""
-    if embedder.address is None:
-        return [body.text for body in bodies]
-    drafts = _redactor(call).drafts([[_material(body, tokens)] for body in bodies])
-    return [preview(draft) for draft in drafts]
+def embed_stored(
+    call: Call, embedder: Embedder, subject: SubjectKeys, s: int, bodies: Sequence[Body]
+) -> list[Embedded]:
+    """The vectors of stored memories of one subject: of their redacted text."""
+    texts = [body.text for body in bodies]
+    if embedder.address is not None:
+        tokens = TokenMap(call.tenant, subject, call.records, s)
+        drafts = _redactor(call).drafts([[_material(body, tokens)] for body in bodies])
+        texts = [preview(draft) for draft in drafts]
+    return embed_by(embedder, texts)
 
 
 def _material(body: Body, tokens: TokenMap) -> Material:

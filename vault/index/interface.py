@@ -55,6 +55,10 @@ class Point:
     run: bytes
     expires_ms: int
 
+    def packed(self) -> bytes:
+        """What `unpack_point` reads."""
+        return pack_point(self.vectors, self.terms, (self.agent, self.app, self.run), self.expires_ms or None)
+
 
 def pack_point(
     vectors: Sequence[Vector],
