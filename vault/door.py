@@ -19,7 +19,7 @@ import weakref
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, NoReturn
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import httpcore2 as httpcore
 
@@ -38,7 +38,7 @@ class Door:
     def __init__(
         self, url: str, *, ca: Path | None, proxy: str | None, loopback: bool, timeout_s: float
     ) -> None:
-        parts = urlsplit(url)
+        parts = _parts(url)
         self.host = parts.hostname or ""
         plain = parts.scheme == "http" and loopback and _is_loopback(self.host)
         if parts.scheme != "https" and not plain:
@@ -49,7 +49,7 @@ class Door:
         self._timeout_s = timeout_s
         self._deadline = _Deadline()
         self._context = _context(ca)
-        self._proxy = httpcore.Proxy(proxy) if proxy is not None else None
+        self._proxy = httpcore.Proxy(_parts(proxy).geturl()) if proxy is not None else None
         self._pool = self._new_pool()
         _live.add(self)
 
@@ -87,6 +87,20 @@ class Door:
 
     def close(self) -> None:
         self._pool.close()
+
+
+def _parts(address: str) -> SplitResult:
+    """What would fail at the first request, with an error of another library, is refused here."""
+    try:
+        parts = urlsplit(address.encode("ascii").decode())
+        usable = bool((parts.hostname or "").encode("idna")) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ConfigError(
+            "egress.address", "an address is needed, in ASCII: a scheme, a host, a port up to 65535"
+        )
+    return parts
 
 
 def _is_loopback(host: str) -> bool:

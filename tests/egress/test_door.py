@@ -94,6 +94,21 @@ def test_without_tls_only_loopback_and_only_where_allowed(url: str, loopback: bo
 # --- TLS ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        f"https://{'a' * 70}.example", "https://a..b", "https://[::1", "https://:443", "https://localhost:99999",
+        "https://localhost:x", "https://localhost:0", "https://exämple.invalid", "https://example.invalid/ä",
+    ],
+)  # fmt: skip
+def test_an_address_that_is_none_stops_the_start(address: str) -> None:
+    for options in ({"url": address}, {"url": "https://example.invalid", "proxy": address}):
+        with pytest.raises(ConfigError) as caught:
+            door(**options)
+        assert caught.value.code == "egress.address"
+        assert address not in str(caught.value)
+
+
 def test_tls_with_the_configured_authority(tmp_path: Path) -> None:
     with serving(Service(), certificate(tmp_path)) as service:
         assert post(service.url, ca=tmp_path / "ca.pem")["object"] == "list"

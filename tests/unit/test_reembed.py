@@ -197,9 +197,16 @@ def test_it_is_logged(vault: Vault) -> None:
     operator(vault).reembed(dry_run=True)
     operator(vault).reembed()
     found = [entry for entry in entries(vault) if entry["act"] == "index.reembed"]
-    assert [(entry["res"], entry["n"], entry["pur"]) for entry in found] == [("ok", TOTAL, "operations")] * 2
+    assert [(entry["res"], entry["n"], entry["pur"]) for entry in found] == [("ok", TOTAL, "operations")] * 3
     shown = [one for one in auditor(vault).audit_show() if one.action == "index.reembed"]
-    assert len(shown) == 2
+    assert len(shown) == 3  # counted, begun, done
+
+
+def test_one_that_is_cut_off_is_logged_too(vault: Vault) -> None:
+    configure(vault, _Meanwhile(NARROW, lambda: 1 / 0), STATIC)
+    with pytest.raises(ZeroDivisionError):
+        operator(vault).reembed()
+    assert [entry["act"] for entry in entries(vault)].count("index.reembed") == 1
 
 
 def test_without_the_right_nothing_happens(vault: Vault) -> None:

@@ -83,7 +83,11 @@ def reembed(
         before, memories = named_in_force(call.records), call.records.count()
         if only_count:
             work.embedded = sum(len(numbers) for _, _, numbers in _lacking(work, call))
-            call.log_read(call.event(count=work.embedded, dry_run=True))
+        # Before it begins: one that is cut off has given texts to the embedder, too.
+        count = work.embedded if only_count else memories
+        call.log_read(
+            call.event(count=count, before=before, after=after, address=embedder.address, dry_run=only_count)
+        )
     if not only_count:
         work.total = 2 * memories  # looked at to be filled, and to be trimmed
         _fill(work)
