@@ -1,4 +1,4 @@
-"""Retrieval on LoCoMo conversations: `python -m benchmarks.locomo`.
+"""Retrieval on LoCoMo conversations: `python -m benchmarks.locomo`; other systems: benchmarks.retrieval.
 
 Per question, recall@10 and MRR@10 of the evidence turns among the ten best rows of its conversation, once
 over turns (`speaker: text caption`) and once over facts (an observation counts for the turns it cites), for
@@ -15,13 +15,14 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
+from vault.embedding.interface import Embedder
 from vault.embedding.static import StaticEmbedder
 from vault.index.quantise import quantise
 from vault.index.score import ScopeIndex
@@ -64,6 +65,16 @@ class Figures:
 Results = dict[str, dict[Part, Figures]]
 
 
+def conversations(shared: Path) -> list[dict[str, Any]] | None:
+    """The data; None, and said so, where it is absent."""
+    path = shared / DATA
+    if not path.is_file():
+        print(f"{DATA} not found: set MEMVAULT_SHARED", file=sys.stderr)
+        return None
+    data: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+    return data
+
+
 def turns(conversation: dict[str, Any]) -> Iterator[Row]:
     """Each turn of a conversation, with the caption of its picture."""
     for session in conversation["conversation"].values():
@@ -89,41 +100,47 @@ def questions(conversation: dict[str, Any]) -> Iterator[Question]:
             yield Question(entry["question"], evidence)
 
 
-def indexed(embedder: StaticEmbedder, rows: Sequence[Row]) -> ScopeIndex:
-    """One scope with every row, numbered by position."""
-    index = ScopeIndex(embedder.dimension)
-    for n, (row, vector) in enumerate(zip(rows, embedder.embed([row.text for row in rows]), strict=True)):
-        values, scale = quantise(vector)
-        index.append(n, values, scale, terms(row.text))
-    return index
+Found = Callable[[str], Sequence[int]]  # numbers of the rows that a question finds, best first
+System = Callable[[list[Row]], Found]
 
 
-def ranked(embedder: StaticEmbedder, index: ScopeIndex, question: str, part: Part) -> list[int]:
-    """The ten best row numbers by one part, or by both."""
-    vector = embedder.embed([question])[0]
-    if part == "sparse":
-        vector = np.zeros_like(vector)
-    query_terms = terms(question) if part != "dense" else {}
-    return [n for n, _, _ in index.search(vector, query_terms, TOP)]
-
-
-def measure(embedder: StaticEmbedder, data: list[dict[str, Any]], kind: str, part: Part) -> Figures:
-    """Recall@10, MRR@10 and the time per search over all conversations."""
+def measure(data: Sequence[dict[str, Any]], kind: str, system: System) -> Figures:
+    """Recall@10, MRR@10 and the time per search of a system over all conversations."""
     recalls: list[float] = []
     reciprocal: list[float] = []
     spent = 0.0
     for conversation in data:
         rows = list(turns(conversation) if kind == "turns" else facts(conversation))
-        index = indexed(embedder, rows)
+        search = system(rows)
         for question in questions(conversation):
             started = time.perf_counter()
-            found = [rows[n].turns for n in ranked(embedder, index, question.text, part)]
+            numbers = search(question.text)
             spent += time.perf_counter() - started
+            found = [rows[n].turns for n in numbers]
             recalls.append(len(question.evidence & frozenset().union(*found)) / len(question.evidence))
             first = next((rank for rank, hit in enumerate(found, 1) if hit & question.evidence), None)
             reciprocal.append(1.0 / first if first else 0.0)
     count = len(recalls)
     return Figures(count, sum(recalls) / count, sum(reciprocal) / count, 1e3 * spent / count)
+
+
+def part_of(embedder: Embedder, part: Part) -> System:
+    """The vault's own ranking by one part, or by both."""
+
+    def system(rows: list[Row]) -> Found:
+        index = ScopeIndex(embedder.dimension)
+        for n, (row, vector) in enumerate(zip(rows, embedder.embed([row.text for row in rows]), strict=True)):
+            index.append(n, *quantise(vector), terms(row.text))
+
+        def search(question: str) -> list[int]:
+            vector = embedder.embed([question])[0]
+            if part == "sparse":
+                vector = np.zeros_like(vector)
+            return [n for n, _, _ in index.search(vector, terms(question) if part != "dense" else {}, TOP)]
+
+        return search
+
+    return system
 
 
 def as_json(embedder: StaticEmbedder, results: Results) -> str:
@@ -167,15 +184,14 @@ def main() -> int:
         help="data folder",
     )
     arguments = parser.parse_args()
-    path: Path = arguments.shared / DATA
-    if not path.is_file():
-        print(f"{DATA} not found: set MEMVAULT_SHARED", file=sys.stderr)
+    data = conversations(arguments.shared)
+    if data is None:
         return 1
-    data = json.loads(path.read_text(encoding="utf-8"))
     embedder = StaticEmbedder()
     embedder.load()
     results = {
-        kind: {part: measure(embedder, data, kind, part) for part in PARTS} for kind in ("turns", "facts")
+        kind: {part: measure(data, kind, part_of(embedder, part)) for part in PARTS}
+        for kind in ("turns", "facts")
     }
     report = as_json if arguments.json else as_table
     print(report(embedder, results))

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.locomo import DATA, TOP, Row, facts, questions, turns
+from benchmarks.locomo import TOP, Row, conversations, facts, questions, turns
 from vault import Principal, Session, Vault
 from vault.redaction.detect import BuiltinDetector
 from vault.redaction.interface import OneByOne
@@ -126,12 +126,10 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--first", type=int, default=5, metavar="N", help="only the first N conversations")
     options = parser.parse_args()
-    path = Path(os.environ.get("MEMVAULT_SHARED", "../shared")) / DATA
-    if not path.is_file():
-        print(f"{DATA} not found: set MEMVAULT_SHARED", file=sys.stderr)
+    data = conversations(Path(os.environ.get("MEMVAULT_SHARED", "../shared")))
+    if data is None:
         return 1
-    data = json.loads(path.read_text(encoding="utf-8"))[: options.first]
-    rows = [row for kind in ("turns", "facts") for row in report(data, kind)]
+    rows = [row for kind in ("turns", "facts") for row in report(data[: options.first], kind)]
     print(json.dumps(rows, indent=2) if options.json else as_table(rows))
     return 0
 

@@ -11,6 +11,7 @@ from typing import Any, Final, NoReturn, Protocol, Self
 
 from benchmarks.facts import Fact
 from vault import Principal, Session, Vault
+from vault.embedding.interface import Embedder
 from vault.embedding.static import StaticEmbedder
 from vault.redaction.detect import BuiltinDetector
 
@@ -70,22 +71,24 @@ class Memvault:
 
 
 class SharedEmbedding:
-    """Memvault's embedder as mem0 takes one."""
+    """One of memvault's embedders as mem0 takes one."""
+
+    model: Embedder = _EMBEDDER
 
     def __init__(self, config: Any) -> None:
         self.config = config
 
     def embed(self, text: str, memory_action: str | None = None) -> list[float]:
-        return _EMBEDDER.embed([text])[0].tolist()
+        return list(self.model.embed([text])[0].tolist())
 
     def embed_batch(self, texts: Sequence[str], memory_action: str = "add") -> list[list[float]]:
-        return _EMBEDDER.embed(texts).tolist()
+        return list(self.model.embed(texts).tolist())
 
 
 class Mem0:
     """mem0 with its local Qdrant on disk, no fact extraction, no telemetry."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, embedder: Embedder = _EMBEDDER) -> None:
         os.environ["MEM0_TELEMETRY"] = "false"  # read once, when mem0 is imported
         os.environ["MEM0_DIR"] = str(folder.parent / "mem0")
         from mem0 import Memory
@@ -94,16 +97,17 @@ class Mem0:
         # Names of embedders are a closed list, so one that is on it and not installed stands for ours.
         EmbedderFactory.provider_to_class["langchain"] = f"{__name__}.{SharedEmbedding.__name__}"
         self._folder = folder
+        SharedEmbedding.model = embedder
         place = {
             "collection_name": "facts",
             "path": str(folder / "qdrant"),
             "on_disk": True,
-            "embedding_model_dims": _EMBEDDER.dimension,
+            "embedding_model_dims": embedder.dimension,
         }
         self._memory: Any = Memory.from_config(
             {
                 "vector_store": {"provider": "qdrant", "config": place},
-                "embedder": {"provider": "langchain", "config": {"embedding_dims": _EMBEDDER.dimension}},
+                "embedder": {"provider": "langchain", "config": {"embedding_dims": embedder.dimension}},
                 "llm": {"provider": "openai", "config": {"api_key": "not-used"}},
                 "history_db_path": str(folder / "history.db"),
             }
@@ -113,8 +117,8 @@ class Mem0:
         message = {"role": "user", "content": fact.text}
         return str(self._memory.add([message], user_id=fact.user, infer=False)["results"][0]["id"])
 
-    def search(self, fact: Fact) -> list[str]:
-        found = self._memory.search(fact.question, filters={"user_id": fact.user}, top_k=LIMIT)
+    def search(self, fact: Fact, limit: int = LIMIT) -> list[str]:
+        found = self._memory.search(fact.question, filters={"user_id": fact.user}, top_k=limit)
         return [str(hit["id"]) for hit in found["results"]]
 
     def reopened(self) -> Self:
