@@ -250,14 +250,17 @@ class Admin:
         self, items: Any, *, batch: int = 256, progress: Callable[[int], None] | None = None
     ) -> BulkResult:
         """Store many memories as an import: refused items are reported, not raised."""
+        from vault import workers
         from vault.flows import bulk
 
+        stages = self._opened()
         return bulk.add_many(
-            self._opened(),
+            stages,
             self._tenant_caller(),
             items,
             batch=batch,
             on_error="collect",
             progress=progress,
             action="memory.import",
+            workers=lambda: workers.of(self._folder, stages),
         )

@@ -313,11 +313,20 @@ class Session:
 
         Each batch is one transaction. `on_error="collect"` reports refused items by position and code instead of
         raising; `progress` is called with the number of items done so far. Give items an `idempotency_key` to resume.
+        A long write detects and embeds in as many processes as there are cores (`limits.workers`).
         """
+        from vault import workers
         from vault.flows import bulk
 
+        stages = self._stages()
         return bulk.add_many(
-            self._stages(), self._caller, items, batch=batch, on_error=on_error, progress=progress
+            stages,
+            self._caller,
+            items,
+            batch=batch,
+            on_error=on_error,
+            progress=progress,
+            workers=lambda: workers.of(self._vault.folder, stages),
         )
 
     def search(

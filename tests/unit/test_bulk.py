@@ -217,3 +217,16 @@ def test_blocked_items_are_collected_and_each_item_is_stored_whole_or_not(strict
         assert app.add_many([keyed]).ids == result.ids[1:]
         assert rows(strict, "memories") == 3
         assert rows(strict, "subjects") == 2
+
+
+def test_what_a_pack_blocks_comes_back_from_a_worker_as_itself(strict: Vault) -> None:
+    lines = [*items(9), {"content": "her SSN is 536-90-4399", "user_id": "new"}, *items(9)]
+    with strict:
+        with pytest.raises(RejectedError) as caught:
+            session_of(strict).add_many(lines, batch=3)
+        assert caught.value.code == "content.blocked"
+        assert "536" not in str(caught.value)
+        assert rows(strict, "memories") == 9
+        result = session_of(strict).add_many(lines, batch=3, on_error="collect")
+        assert [(one.position, one.code) for one in result.refused] == [(9, "content.blocked")]
+        assert rows(strict, "memories") == 9 + len(result.ids)

@@ -1,26 +1,33 @@
-"""Many memories at once: one detection and embedding pass and one transaction per batch."""
+"""Many memories at once: one detection and embedding pass and one transaction per batch.
+
+A long write is spread over every core: workers detect and embed the batches to come while this process commits.
+"""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from itertools import groupby, islice
+from itertools import chain, groupby, islice
 from operator import itemgetter
 from typing import Any, Final
 
 from vault.config import LimitsConfig
 from vault.errors import ConflictError, InvalidInputError, RejectedError
 from vault.flows import validate
-from vault.flows.additions import Addition
+from vault.flows.additions import Addition, Embedded, Workers
 from vault.flows.context import Caller, Stages
-from vault.flows.write import add_batch
+from vault.flows.redact import Draft
+from vault.flows.write import add_batch, materials
 from vault.types import Content
 
 _FIELDS: Final = frozenset(
     {"content", "user_id", "agent_id", "app_id", "run_id", "metadata", "expires_at", "idempotency_key"}
 )
 _MOST: Final = 10_000
+_ALONE: Final = 2  # chunks of a bulk write before workers are started for the others
 _REFUSALS: Final = (RejectedError, InvalidInputError, ConflictError)
 
 
@@ -50,8 +57,9 @@ def add_many(
     on_error: object,
     progress: Callable[[int], None] | None,
     action: str = "memory.add",
+    workers: Callable[[], Workers | None] = lambda: None,
 ) -> BulkResult:
-    """Store batch by batch; a batch is stored whole or not at all."""
+    """Store batch by batch; a batch is stored whole or not at all. `workers` starts those of a long write."""
     size = validate.limit(batch, _MOST, "batch")
     if on_error not in ("raise", "collect"):
         raise InvalidInputError("on_error.value", 'on_error must be "raise" or "collect"')
@@ -59,56 +67,105 @@ def add_many(
     if isinstance(items, str | bytes | bytearray | Mapping) or not isinstance(items, Iterable):
         raise InvalidInputError("items.type", "items must be a list or another iterable of objects")
     result = BulkResult()
-    done = 0
-    for chunk in _chunks(items, size):
-        _add_chunk(stages, caller, chunk, done, result, collect=on_error == "collect", action=action)
-        done += len(chunk)
+    collect = on_error == "collect"
+    checked = (
+        _checked(stages, caller, chunk, start, result, collect=collect)
+        for start, chunk in _chunks(items, size)
+    )
+    for chunk in _prepared(checked, workers):
+        _store(stages, caller, chunk, result, collect=collect, action=action)
         if progress is not None:
-            progress(done)
+            progress(chunk.end)
     return result
 
 
-def _chunks(items: Iterable[Mapping[str, Any]], size: int) -> Iterator[list[Mapping[str, Any]]]:
-    iterator = iter(items)
+@dataclass(slots=True)
+class _Chunk:
+    """The valid additions of one batch, with the idempotency key and the item of each."""
+
+    end: int
+    additions: list[Addition] = field(default_factory=list)
+    keys: list[str | None] = field(default_factory=list)
+    positions: list[int] = field(default_factory=list)
+    made: Future[list[tuple[Draft, Embedded]]] | None = None
+    invalid: InvalidInputError | None = None  # raised once everything before it is stored
+
+
+def _chunks(items: Iterable[Mapping[str, Any]], size: int) -> Iterator[tuple[int, list[Mapping[str, Any]]]]:
+    iterator, start = iter(items), 0
     while chunk := list(islice(iterator, size)):
-        yield chunk
+        yield start, chunk
+        start += len(chunk)
 
 
-def _add_chunk(
+def _checked(
     stages: Stages,
     caller: Caller,
-    chunk: list[Mapping[str, Any]],
+    items: list[Mapping[str, Any]],
     start: int,
     result: BulkResult,
     *,
     collect: bool,
-    action: str,
-) -> None:
-    additions: list[Addition] = []
-    keys: list[str | None] = []
-    positions: list[int] = []
-    for offset, item in enumerate(chunk):
+) -> _Chunk:
+    chunk = _Chunk(start + len(items))
+    for offset, item in enumerate(items):
         try:
             checked, key = check_item(stages.config.limits, stages.now(), item, user_id=caller.user_id)
         except InvalidInputError as error:
             if not collect:
-                raise
+                chunk.invalid = error
+                return chunk
             result.refused.append(Refusal(start + offset, error.code, error.message))
             continue
         for number, addition in enumerate(checked):
-            additions.append(replace(addition, turn=offset))
-            keys.append(f"{key}#{number}" if key is not None else None)
-            positions.append(start + offset)
-    if not additions:
+            chunk.additions.append(replace(addition, turn=offset))
+            chunk.keys.append(f"{key}#{number}" if key is not None else None)
+            chunk.positions.append(start + offset)
+    return chunk
+
+
+def _prepared(chunks: Iterator[_Chunk], start: Callable[[], Workers | None]) -> Iterator[_Chunk]:
+    """The chunks in order: those of a long write are detected and embedded by workers, a few ahead of the commits.
+
+    The first ones are not: most writes are short, and who may not write is refused before anything is started.
+    """
+    yield from islice(chunks, _ALONE)
+    following = next(chunks, None)
+    workers = start() if following is not None else None
+    if following is None or workers is None:
+        yield from (chain([following], chunks) if following is not None else ())
         return
+    ahead: deque[_Chunk] = deque()
     try:
-        stored = add_batch(stages, caller, additions, action=action, keys=keys)
+        for chunk in chain([following], chunks):
+            ahead.append(chunk)
+            if chunk.invalid is not None:
+                break
+            chunk.made = workers.submit(materials(chunk.additions))
+            if len(ahead) > workers.count + 1:  # so much is read before it is asked for, and no more
+                yield ahead.popleft()
+        while ahead:
+            yield ahead.popleft()
+    finally:
+        workers.close()
+
+
+def _store(
+    stages: Stages, caller: Caller, chunk: _Chunk, result: BulkResult, *, collect: bool, action: str
+) -> None:
+    if chunk.invalid is not None:
+        raise chunk.invalid
+    if not chunk.additions:
+        return
+    ready = chunk.made.result if chunk.made is not None else None
+    try:
+        stored = add_batch(stages, caller, chunk.additions, action=action, keys=chunk.keys, ready=ready)
         result.ids.extend(memory.id for memory in stored)
     except _REFUSALS:
         if not collect:
             raise
-        _one_by_one(stages, caller, additions, keys, positions, result, action)
-        result.refused.sort(key=lambda refusal: refusal.position)
+        _one_by_one(stages, caller, chunk.additions, chunk.keys, chunk.positions, result, action)
+    result.refused.sort(key=lambda refusal: refusal.position)
 
 
 def _one_by_one(

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from vault.errors import ConflictError, InvalidInputError, NotFoundError
 from vault.flows import ids, validate
+from vault.flows.additions import Embedded
 from vault.flows.bodies import (
     Body,
     decode,
@@ -25,7 +26,7 @@ from vault.flows.redact import Finished, Material, finish, preview, settled
 from vault.flows.scope import LOGGED_IDS, locate
 from vault.flows.sign import sign_if_due
 from vault.flows.tokens import TokenMap
-from vault.flows.vectors import Embedded, embed, still
+from vault.flows.vectors import embed, still
 from vault.flows.write import fill, redactor, seal_row
 from vault.keys.cases import mark_stale
 from vault.keys.keyring import SubjectKeys

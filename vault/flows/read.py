@@ -13,13 +13,14 @@ from typing import Final
 from vault.filters import Filter
 from vault.filters import parse as parse_filter
 from vault.flows import validate
+from vault.flows.additions import Embedded
 from vault.flows.bodies import open_body, to_memory, value_term
 from vault.flows.change import find_visible
 from vault.flows.context import Call, Caller, Stages, calling, milliseconds
 from vault.flows.points import StoredPoints
 from vault.flows.reveal import reveal_reason, revealed
 from vault.flows.scope import Found, locate, log_read, open_rows, translate, view
-from vault.flows.vectors import Embedded, embed_question
+from vault.flows.vectors import embed_question
 from vault.index.interface import TAG_BYTES, Query
 from vault.index.rerank import RERANKED, rescored
 from vault.index.terms import terms, value_ngrams

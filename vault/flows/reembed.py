@@ -17,12 +17,13 @@ from typing import Final
 
 from vault.embedding.interface import identity, model_id
 from vault.flows import validate
+from vault.flows.additions import Embedded
 from vault.flows.bodies import open_bodies
 from vault.flows.change import subject_of
 from vault.flows.context import Call, Caller, Stages, calling
 from vault.flows.points import change_points, open_point, open_points
 from vault.flows.sign import sign_if_due
-from vault.flows.vectors import Embedded, embed_stored, model_in_force, named_in_force
+from vault.flows.vectors import embed_stored, model_in_force, named_in_force
 from vault.index.interface import Point, models_of
 from vault.keys.keyring import SubjectKeys
 from vault.records.interface import MemoryRow, SubjectRow

@@ -8,32 +8,18 @@ given what today's detector and pack leave of a text, a question included, and n
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vault.embedding.interface import FIRST_IDENTITY, Embedder, identity, model_id
+from vault.flows.additions import Embedded
 from vault.flows.bodies import Body
 from vault.flows.redact import Material, Redactor, preview, settled
 from vault.flows.tokens import TokenMap
-from vault.index.interface import FloatVector, Vector
-from vault.index.quantise import quantise
 from vault.keys.keyring import SubjectKeys
 from vault.records.interface import RecordStore
 
 if TYPE_CHECKING:
     from vault.flows.context import Call
-
-
-@dataclass(frozen=True, slots=True)
-class Embedded:
-    """A redacted text, its vector, and the model that made it."""
-
-    text: str
-    model: bytes
-    vector: FloatVector
-
-    def quantised(self) -> Vector:
-        return Vector(self.model, *quantise(self.vector))
 
 
 def named_in_force(records: RecordStore) -> str:

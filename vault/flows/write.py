@@ -7,13 +7,13 @@ terms, tokens, history and log. Detection and embedding run before it, on redact
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import groupby
 from operator import attrgetter
 
 from vault.flows import ids, validate
-from vault.flows.additions import Addition, Prepared
+from vault.flows.additions import Addition, Embedded, Prepared
 from vault.flows.bodies import (
     Body,
     encode,
@@ -29,7 +29,7 @@ from vault.flows.replay import refuse_used, remember, repeated, request_digest, 
 from vault.flows.scope import LOGGED_IDS, log_written
 from vault.flows.sign import sign_if_due
 from vault.flows.tokens import TokenMap
-from vault.flows.vectors import Embedded, embed, still
+from vault.flows.vectors import embed, still
 from vault.index.interface import pack_point
 from vault.index.terms import canonical, terms
 from vault.keys.keyring import SubjectKeys
@@ -78,28 +78,37 @@ def add_batch(
     *,
     action: str = "memory.add",
     keys: Sequence[str | None] = (),
+    ready: Callable[[], Sequence[tuple[Draft, Embedded]]] | None = None,
 ) -> list[Memory]:
-    """Store many validated memories, one transaction for all of them; a remembered key skips its memory."""
+    """Store many validated memories, one transaction for all of them; a remembered key skips its memory.
+
+    `ready` hands over what was detected and embedded elsewhere.
+    """
     with calling(stages, caller, action) as call:
         bound = [replace(one, scope=call.confine(one.scope)) for one in additions]
         replays = (
             [(key, request_digest([a])) for key, a in zip(keys, bound, strict=True)] if any(keys) else []
         )
-        memories = _store(call, prepare(call, bound), replays)
+        if ready is None:
+            prepared = prepare(call, bound)
+        else:
+            prepared = [Prepared(one, *made) for one, made in zip(bound, ready(), strict=True)]
+        memories = _store(call, prepared, replays)
         sign_if_due(call)
     return memories
 
 
-def prepare(call: Call, additions: Sequence[Addition]) -> list[Prepared]:
-    """Detect, plan, embed: outside the transaction, in one batch; any failure refuses the whole batch.
-
-    Additions in a row with one `turn` were said together and are read together.
-    """
-    groups = [
+def materials(additions: Sequence[Addition]) -> list[list[Material]]:
+    """What the detector reads together: additions in a row with one `turn` were said together."""
+    return [
         [Material(one.text, one.name, one.metadata) for one in turn]
         for _, turn in groupby(additions, key=attrgetter("turn"))
     ]
-    drafts = redactor(call.stages).drafts(groups)
+
+
+def prepare(call: Call, additions: Sequence[Addition]) -> list[Prepared]:
+    """Detect, plan, embed: outside the transaction, in one batch; any failure refuses the whole batch."""
+    drafts = redactor(call.stages).drafts(materials(additions))
     vectors = embed(call, [preview(draft) for draft in drafts])
     return [Prepared(a, d, v) for a, d, v in zip(additions, drafts, vectors, strict=True)]
 
