@@ -19,6 +19,7 @@ from vault.types import Principal
 
 if TYPE_CHECKING:
     from vault.admin import Admin
+    from vault.index.rerank import Reranker
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -178,9 +179,9 @@ class AsyncVault:
         self.sync = vault
 
     @classmethod
-    async def open(cls, path: PathLike) -> AsyncVault:
+    async def open(cls, path: PathLike, *, reranker: Reranker | None = None) -> AsyncVault:
         """`Vault.open` in a worker thread."""
-        return cls(await _in_thread(Vault.open, path))
+        return cls(await _in_thread(Vault.open, path, reranker=reranker))
 
     async def session(
         self, principal: Principal, *, purpose: str, user_id: str | None = None

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from vault.exports import Exports
     from vault.flows.bulk import BulkResult
     from vault.flows.context import Caller, Stages
+    from vault.index.rerank import Reranker
     from vault.rights import Holds, Requests
     from vault.subjects import Subjects
 
@@ -89,14 +90,19 @@ class Vault:
         return cls.open(folder)
 
     @classmethod
-    def open(cls, path: PathLike) -> Vault:
-        """Open a vault folder; fails closed with ConfigError, KeyProviderError or IntegrityViolationError."""
+    def open(cls, path: PathLike, *, reranker: Reranker | None = None) -> Vault:
+        """Open a vault folder; fails closed with ConfigError, KeyProviderError or IntegrityViolationError.
+
+        A `reranker` reads each question as it was asked beside the best redacted texts, in this process.
+        """
         from vault import compose
         from vault.flows import validate
         from vault.flows.tenants import note_pack
 
         folder = Path(validate.path("path", path)).absolute()
-        vault = cls(compose.build(folder), folder)
+        stages = compose.build(folder)
+        stages.reranker = reranker
+        vault = cls(stages, folder)
         try:
             note_pack(vault._opened())
         except BaseException:

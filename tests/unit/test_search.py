@@ -138,6 +138,14 @@ def test_a_reranker_orders_what_the_index_found(clinic: Vault, app: Session, fil
     assert [(hit.score, hit.explain) for hit in kept] == [(5 / 6, None), (4 / 6, None), (0.5, None)]
 
 
+def test_a_reranker_comes_with_the_vault_that_is_opened(clinic: Vault, filled: Session) -> None:
+    reranker = Reversed()
+    clinic.close()
+    with Vault.open(clinic.folder, reranker=reranker) as again:
+        session_of(again).search("tea", user_id="u")
+    assert reranker.shown
+
+
 def test_a_reranker_is_shown_tokens_and_never_values(clinic: Vault, app: Session) -> None:
     app.add("Write to ana.rivera@example.org", user_id="u")
     clinic._opened().reranker = reranker = Reversed()

@@ -16,13 +16,14 @@ from vault.audit.kept import verify_kept
 from vault.crypto.record import read_stub
 from vault.errors import AuditChainError, InvalidInputError
 from vault.flows import holds, ids, validate
+from vault.flows.additions import Embedded
 from vault.flows.bodies import Body, open_bodies, open_value, record_id
 from vault.flows.change import known_subject, subject_of
 from vault.flows.context import Call, Caller, Stages, calling
 from vault.flows.points import change_points, check_blocks, open_point
 from vault.flows.sign import sign
 from vault.flows.tenants import system_caller
-from vault.flows.vectors import Embedded, embed_stored, embedder_in_force, still
+from vault.flows.vectors import embed_stored, embedder_in_force, still
 from vault.flows.write import point_terms
 from vault.index.interface import Point
 from vault.keys.keyring import SubjectKeys
