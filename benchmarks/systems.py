@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final, NoReturn, Protocol, Self
 
@@ -52,6 +52,10 @@ class Memvault:
 
     def add_many(self, facts: Sequence[Fact]) -> list[str]:
         return self._session.add_many({"content": f.text, "user_id": f.user} for f in facts).ids
+
+    def bulk(self, facts: Iterable[Fact], *, batch: int) -> None:
+        """As `add_many`, without keeping anything of what is stored."""
+        self._session.add_many(({"content": f.text, "user_id": f.user} for f in facts), batch=batch)
 
     def search(self, fact: Fact) -> list[str]:
         return [hit.memory.id for hit in self._session.search(fact.question, user_id=fact.user, limit=LIMIT)]
