@@ -135,7 +135,7 @@ def attack(world: World, scratch: Path) -> tuple[Attack, Keys, set[bytes]]:
         erased |= of_rolled
         opened = done.named(values, keys)
         assert not [v for v in opened if v.salt in of_rolled], f"erased values of {moment} open"
-    assert len(erased) > len(rolled) * 3
+    assert len(erased) > len(rolled) * 2  # of each its text and its vector at least
     assert done.opened > len(world.alive()) * 3  # the attack works on what is not erased
     assert done.all_keys(list(erased.values())[:MOST_TRIED], keys) == []
     scanner = canaries(rolled)

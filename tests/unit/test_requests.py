@@ -6,7 +6,7 @@ import ast
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta, tzinfo
 from types import ModuleType
 from typing import Any
 
@@ -293,6 +293,24 @@ def test_exactly_the_scope_goes_and_it_is_proven(filled: Vault, name: str) -> No
         assert session_of(filled).search("tea", user_id=USER) or name == "memories"
     survives(filled)
     operator(filled).audit_verify()
+
+
+def test_a_roll_hours_later_is_still_certified(filled: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It gives up the keys that other memories needed, with a tombstone of that hour."""
+    clock = Clock(filled)
+    request = erased(privacy(filled), memory_ids=_ids(filled)[:2])
+    moved = clock.move(hours=20)
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+            return moved.astimezone(tz)
+
+    monkeypatch.setattr("vault.audit.log.datetime", Later)
+    privacy(filled).requests.roll(force=True)
+    data = request.certificate()
+    assert verdict(filled, data).state == "asserted"
+    assert len(statement_of(data)["predicate"]["tombstones"]) == 1
 
 
 def test_an_agents_own_memories_go_with_those_that_carry_it(clinic: Vault) -> None:

@@ -607,6 +607,10 @@ class _Proven:
     def one(self, role: str) -> Leaf:
         return self.leaves[role][0]
 
+    @property
+    def first_tombstone(self) -> Leaf:
+        return min(self.leaves["tombstones"], key=lambda leaf: leaf.index)
+
     def all(self) -> list[Leaf]:
         return sorted((leaf for some in self.leaves.values() for leaf in some), key=lambda leaf: leaf.index)
 
@@ -966,10 +970,7 @@ def _check_meaning(p: _Proven, checks: Checks, now: datetime) -> None:
             found["needles"] and found["pages"] + found["files"], "the probe looked for nothing, or nowhere"
         )
     with checks("pack"):
-        first = min(
-            p.leaves["tombstones"], key=lambda leaf: leaf.index
-        )  # a later roll may be under the next pack
-        pack = first.fields["pack"]
+        pack = p.first_tombstone.fields["pack"]  # a later roll may be under the next pack
         require(pack == predicate["policy"]["digest"][:16], "the erasure was done under another policy")
     with checks("withheld"):
         require(predicate["withheld"] == probe["withheld"], "the log holds another list of what was kept")
@@ -988,8 +989,9 @@ def _check_times(p: _Proven, now: datetime) -> None:
     require(all(one.at <= two.at + SLACK for one, two in pairs), "the log's times are out of order")
     require(times["requested"] == p.one("request").fields["t"], "the log has another time of the request")
     require(times["probed"] == p.one("probe").fields["t"], "the log has another time of the probe")
-    last = p.leaves["tombstones"][-1].at
-    require(last <= moments["live_erased"] + SLACK, "the erasure is dated before its tombstone")
+    # Keys that other memories still needed are given up by the roll, hours later, with a tombstone of their own.
+    first = p.first_tombstone.at
+    require(first <= moments["live_erased"] + SLACK, "the erasure is dated before its tombstone")
     require(moments["live_erased"] <= moments["probed"] + SLACK, "the erasure is dated after its probe")
     ended = max((leaf.fields["t"] for leaf in p.leaves["epochs"]), default=None)
     claimed = ended if state == "backup-proof" else None

@@ -35,7 +35,9 @@ from vault.storage import Database
 from vault.types import Destruction
 
 _KEYSTORE_FILE: Final = re.compile(r"keystore-(\d{1,9})\.")
-_PARTIAL: Final = "partial-keystore-"
+_PARTIAL: Final = (
+    ".partial-keystore-"  # what the next backup, too, knows for unfinished (vault/flows/shelf.py)
+)
 _COPIED: Final = {
     "tenant_keys": 5,
     "subjects": 7,
