@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from vault.errors import IntegrityViolationError
+from vault.errors import DecryptionError, IntegrityViolationError
 from vault.flows.bodies import open_value, open_values, seal_value
 from vault.flows.ids import place
 from vault.flows.vectors import model_in_force
 from vault.index.interface import (
+    Place,
     Point,
     Points,
     join_points,
@@ -25,16 +26,30 @@ from vault.index.interface import (
     unpack_point,
     unpack_points,
 )
+from vault.index.protect import Veil
 from vault.keys.keyring import SubjectKeys, TenantKeys
-from vault.records.interface import BLOCK, BlockRow, MemoryRow, RecordStore
+from vault.records.interface import BLOCK, THERE, BlockRow, MemoryRow, RecordStore
 
 
 def block_id(s: int, b: int) -> bytes:
     return b"block" + place(s, b)
 
 
+def place_of(tenant: TenantKeys, sid: bytes) -> Place:
+    """The stand-ins of a tenant and of a subject in an index kept elsewhere: HMACs under the tenant's `tags` key."""
+    return Place(tenant.tag("index", "").hex(), tenant.tag("index", sid.hex()).hex())
+
+
+def veil_of(subject: SubjectKeys, generation: int, dimension: int) -> Veil:
+    """The transform of one generation; raises DecryptionError where its key was destroyed."""
+    key = subject.key("index", generation)
+    if key is None:
+        raise DecryptionError("record.unreadable", "a sealed record does not open")
+    return Veil(key, dimension)
+
+
 class StoredPoints:
-    """Reads and unseals one subject's points for the index."""
+    """Reads and unseals one subject's points for the index, in the records or elsewhere."""
 
     def __init__(self, tenant: TenantKeys, subject: SubjectKeys, records: RecordStore) -> None:
         self._tenant = tenant
@@ -44,6 +59,8 @@ class StoredPoints:
         row = records.subject(subject.sid)
         self.s = row.s if row else 0
         self._position = (row.changes, row.next_n) if row else (0, 1)
+        self.doubts: dict[str, set[bytes]] = {}
+        self.expected = 0  # how many points the index elsewhere had, when it was asked
 
     @property
     def key(self) -> tuple[bytes, ...]:
@@ -69,6 +86,32 @@ class StoredPoints:
             last = row.b * BLOCK + BLOCK - 1
         parts.append(self._single(last, None))
         return join_points(parts)
+
+    @property
+    def place(self) -> Place:
+        return place_of(self._tenant, self._subject.sid)
+
+    def cover(self, dimension: int) -> Veil:
+        return veil_of(self._subject, self._subject.generation, dimension)
+
+    def there(self) -> int:
+        self.expected = self._records.outbox.there(self.s, self._subject.generation)
+        return self.expected
+
+    def numbers(self, ids: Sequence[bytes]) -> dict[bytes, int | None]:
+        rows = self._records.outbox.find(self.s, ids)
+        state = (THERE, self._subject.generation)
+        return {row.id: row.n if (row.state, row.generation) == state else None for row in rows}
+
+    def absent(self) -> Points:
+        return self.at(self._records.outbox.absent(self.s, self._subject.generation))
+
+    def at(self, numbers: Sequence[int]) -> Points:
+        rows = self._records.points_at(self.s, numbers)
+        return unpack_points(open_points(self._tenant, self._subject, self.s, rows), self._model)
+
+    def doubt(self, kind: str, ids: Sequence[bytes]) -> None:
+        self.doubts.setdefault(kind, set()).update(ids)
 
     def _single(self, after_n: int, before_n: int | None) -> Points:
         rows = self._records.points(self.s, after_n=after_n, before_n=before_n)

@@ -102,8 +102,7 @@ def bm25(postings: Postings, query: Mapping[int, float]) -> tuple[Floats, float]
     # A row holds a term once, so a term's occurrences in `place` are its document frequency.
     frequency = np.bincount(place, minlength=len(ids))
     held = frequency > 0
-    idf = np.log1p((rows - frequency + 0.5) / (frequency + 0.5))
-    value = idf * np.array([query[term] for term in ids.tolist()])
+    value = idf(rows, frequency) * np.array([query[term] for term in ids.tolist()])
     length = postings.lengths[holders] / max(float(postings.lengths.mean()), 1.0)
     count = postings.counts[near].astype(np.float64)
     gains = np.zeros((int(held.sum()), rows), dtype=np.float32)
@@ -111,6 +110,11 @@ def bm25(postings: Postings, query: Mapping[int, float]) -> tuple[Floats, float]
         value[place] * (K1 + 1.0) * count / (count + K1 * (1.0 - B + B * length))
     )
     return gains, float(value[held].sum())
+
+
+def idf(rows: int, frequency: Any) -> Any:
+    """How much a term says that `frequency` of `rows` rows hold (a number, or an array of them); above 0."""
+    return np.log1p((rows - frequency + 0.5) / (frequency + 0.5))
 
 
 def _near(terms: npt.NDArray[np.uint32], query: Mapping[int, float]) -> npt.NDArray[np.intp]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from vault.storage import Database
+
 SCHEMA: Final = 2
 TABLES: Final = """
 CREATE TABLE meta(key TEXT PRIMARY KEY, value);
@@ -45,6 +47,15 @@ CREATE TABLE meta(key TEXT PRIMARY KEY, value);
 INSERT INTO meta SELECT key, value FROM old_meta;
 DROP TABLE old_meta;
 """
+# Since schema 2: what an index kept elsewhere was told of which point, under which random id; empty without one.
+PLACED: Final = """
+CREATE TABLE placed(
+  s INTEGER NOT NULL, n INTEGER NOT NULL, id BLOB NOT NULL, version INTEGER NOT NULL, generation INTEGER NOT NULL,
+  state INTEGER NOT NULL, PRIMARY KEY(s, n, id)) WITHOUT ROWID;
+CREATE UNIQUE INDEX placed_id ON placed(id);
+CREATE INDEX placed_scope ON placed(s, state, generation);
+CREATE INDEX placed_open ON placed(state) WHERE state <> 1;
+"""
 _COLUMNS: Final = (
     "SELECT m.s, m.n, m.nonce, m.id_key, m.version, m.created_ms, m.updated_ms, m.expires_ms, m.agent, m.app, m.run,"
     " m.body, {point} FROM memories m"
@@ -55,3 +66,11 @@ MEMORY: Final = (
 BODY: Final = _COLUMNS.format(point="x''")
 SUBJECT: Final = "SELECT s, sid, kid, next_n, changes FROM subjects"
 REPLAY: Final = "SELECT mac, digest, s, result, at_ms FROM replays"
+
+
+def upgrade(database: Database) -> None:
+    """Bring a records file of schema 1 to the present one; another process may have been faster."""
+    with database.transaction():
+        if database.one("SELECT value FROM meta WHERE key = 'schema'") == (1,):
+            database.execute_script(META + INDEXES + PLACED)
+            database.execute("UPDATE meta SET value = ? WHERE key = 'schema'", (SCHEMA,))

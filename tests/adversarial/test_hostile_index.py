@@ -1,0 +1,131 @@
+"""G3 against a Qdrant that lies: the tenancy attacks on search, and each kind of wrong answer. Nothing crosses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.elsewhere import FAILURES, HARMLESS, LIES, Hostile, elsewhere
+from test_tenancy import (
+    ALICE,
+    BOB,
+    SECRET,
+    SESSION_ATTACKS,
+    A,
+    World,
+    _answer,
+    admin,
+    session,
+    visible,
+    world,
+)
+
+from vault import Vault
+from vault.errors import VaultError, VectorIndexError
+from vault.flows.points import StoredPoints
+
+__all__ = ["world"]  # the fixture, made on the vaults of this module
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> Hostile:
+    client = Hostile()
+    monkeypatch.setattr("vault.index.qdrant.connect", lambda *_args, **_options: client)
+    return client
+
+
+@pytest.fixture
+def make_vault(tmp_path: Path, engine: Hostile) -> Iterator[Callable[..., Vault]]:
+    made: list[Vault] = []
+
+    def make(name: str = "clinic") -> Vault:
+        made.append(elsewhere(tmp_path, name))
+        return made[-1]
+
+    yield make
+    for vault in made:
+        vault.close()
+
+
+def alarms(vault: Vault, tenant: str) -> list[Any]:
+    log = admin(vault, tenant, "auditor", "audit").audit_show(limit=10_000)
+    return [entry for entry in log if entry.action == "integrity.alarm"]
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[tuple[bytes, int]]:
+    """(subject, number) of every point that a search opened for ranking."""
+    seen: list[tuple[bytes, int]] = []
+    true = StoredPoints.at
+
+    def watched(self: StoredPoints, numbers: Any) -> Any:
+        seen.extend((self.key[1], n) for n in numbers)
+        return true(self, numbers)
+
+    monkeypatch.setattr(StoredPoints, "at", watched)
+    return seen
+
+
+@pytest.mark.parametrize("lie", [*LIES, *HARMLESS])
+def test_no_answer_crosses_and_the_alarm_is_logged(
+    world: World, engine: Hostile, opened: list[tuple[bytes, int]], lie: str
+) -> None:
+    gone = world.alice.add("A quorvanthine fact that goes", user_id=ALICE).memories[0]
+    world.alice.delete(gone.id)
+    mine = world.bob.add("A third fact of my own, on lilies", user_id=BOB).memories[0]
+    world.bob.delete(mine.id)
+    wanted = [
+        [hit.memory.id for hit in s.search("fact", user_id=u)]
+        for s, u in ((world.bob, BOB), (world.mallory, ALICE))
+    ]
+    opened.clear()
+    engine.lie = {**LIES, **HARMLESS}[lie]
+    got = [
+        [hit.memory.id for hit in s.search("fact", user_id=u)]
+        for s, u in ((world.bob, BOB), (world.mallory, ALICE))
+    ]
+    # The same memories or, where the whole scope came back under wrong payloads, from the records: never fewer.
+    assert [sorted(ids) for ids in got] == [sorted(ids) for ids in wanted]
+    subjects = {sid for sid, _ in opened}
+    assert len(subjects) <= 2
+    assert {n for _, n in opened} <= {1, 2}
+    for tenant in (A, "bank"):
+        assert bool(alarms(world.vault, tenant)) == (lie in LIES), lie
+
+
+@pytest.mark.parametrize("lie", ["foreign points", "foreign points under one's own name", "stale points"])
+def test_the_attacks_of_the_core_cross_nothing(world: World, engine: Hostile, lie: str) -> None:
+    before = world.everything()
+    engine.lie = LIES[lie]
+    for attack in SESSION_ATTACKS["search"]:
+        for attacker in world.attackers():
+            answer = visible(_answer(attack, world, attacker))
+            assert "quorvanthine" not in answer
+            assert world.victim not in answer
+    engine.lie = None
+    assert world.everything() == before
+    assert alarms(world.vault, A)
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_a_failure_answers_nothing(world: World, engine: Hostile, failure: str) -> None:
+    engine.lie = FAILURES[failure]
+    for searcher, user in ((world.alice, ALICE), (world.bob, BOB), (world.mallory, ALICE)):
+        with pytest.raises(VectorIndexError) as caught:
+            searcher.search(SECRET, user_id=user)
+        assert "quorvanthine" not in f"{caught.value!r} {caught.value}"
+
+
+def test_points_of_one_subject_put_under_anothers_name_open_for_nobody(world: World, engine: Hostile) -> None:
+    """Whoever can write to Qdrant labels Alice's points as Bob's: their ids are not his."""
+    points = engine.all()
+    names = {point.payload["sid"]: point.payload for point in points}
+    for payload in names.values():
+        engine.set_payload("memvault-256", payload=payload, points=[point.id for point in points])
+        for attacker, user in ((world.bob, BOB), (world.mallory, ALICE)):
+            answer = visible(_answer(attacker.search, "quorvanthine ledger", user_id=user))
+            assert "quorvanthine" not in answer
+    with pytest.raises(VaultError):
+        session(world.vault, A, user_id=BOB).get(world.victim)
