@@ -187,7 +187,7 @@ def policy(config: VaultConfig, folder: Path) -> tuple[Policy, Detector]:
     return pack, found_by
 
 
-def outside_index(config: VaultConfig, folder: Path, dimension: int) -> OutsideIndex | None:
+def outside_index(config: VaultConfig, folder: Path) -> OutsideIndex | None:
     """The index kept elsewhere that a configuration names; not connected yet. Raises ConfigError without its extra."""
     asked = config.index.qdrant
     if asked is None:
@@ -215,7 +215,7 @@ def outside_index(config: VaultConfig, folder: Path, dimension: int) -> OutsideI
         ca=folder / Path(asked.ca).expanduser() if asked.ca is not None else None,
         timeout_s=asked.timeout_s,
     )
-    return qdrant.QdrantIndex(client, dimension, layout)
+    return qdrant.QdrantIndex(client, layout)
 
 
 def _api_key(reference: str, folder: Path) -> str:
@@ -368,7 +368,7 @@ def build(
     )
     stores.restoring = restoring
     index = SealedIndex(cache_bytes=config.limits.cache_mb << 20)
-    outside = outside_index(config, folder, embedders.configured.dimension)
+    outside = outside_index(config, folder)
 
     def after(store: OpenStore) -> None:
         if outside is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import threading
 import uuid
@@ -47,23 +48,23 @@ class Told(QdrantIndex):
         return super().search(reader, query, limit)
 
 
-def told(dimension: int, url: str | None = None) -> Told:
+def told(url: str | None = None) -> Told:
     """In the client's memory, or on a server in a collection of its own."""
     client = QdrantClient(url=url) if url else QdrantClient(":memory:")
-    return Told(client, dimension, Layout(collection=f"test-{uuid.uuid4().hex}"))
+    return Told(client, Layout(collection=f"test-{uuid.uuid4().hex}"))
 
 
-def on_server(dimension: int) -> Told:
+def on_server() -> Told:
     url = os.environ.get(SERVER)
     if url is None:
         pytest.skip(f"no Qdrant server: set {SERVER}")
-    return told(dimension, url)
+    return told(url)
 
 
 ADAPTERS: dict[str, Callable[[int], VectorIndex]] = {
     "sealed": lambda cache_bytes: SealedIndex(cache_bytes=cache_bytes),
-    "qdrant": lambda _: told(DIMENSION),
-    "qdrant server": lambda _: on_server(DIMENSION),
+    "qdrant": lambda _: told(),
+    "qdrant server": lambda _: on_server(),
 }
 cached = pytest.mark.parametrize("make", ["sealed"], indirect=True)  # Qdrant keeps nothing in the process
 
@@ -135,10 +136,23 @@ class Subject:
     def numbers(self, ids: Sequence[bytes]) -> dict[bytes, int | None]:
         return {one: self._there[one] for one in ids if one in self._there}
 
-    def absent(self) -> Points:
-        return self.at([n for n in sorted(self._rows) if n not in self._there.values()])
+    def absent(self) -> list[int]:
+        return [n for n in sorted(self._rows) if n not in self._there.values()]
 
-    def at(self, numbers: Sequence[int]) -> Points:
+    def around(self, numbers: Sequence[int], reach: int) -> list[Points]:
+        rows = sorted(self._rows)
+        wanted = {at + step for at in map(rows.index, numbers) for step in range(-reach, reach + 1)}
+        held = sorted(wanted & set(range(len(rows))))
+        cuts = [i for i, at in enumerate(held) if not i or held[i - 1] != at - 1]
+        return [
+            self._at([rows[at] for at in held[start:end]])
+            for start, end in itertools.zip_longest(cuts, cuts[1:])
+        ]
+
+    def sample(self, rows: int) -> Points:
+        return self._at(sorted(self._rows)[:: max(1, len(self._rows) // rows)])
+
+    def _at(self, numbers: Sequence[int]) -> Points:
         return unpack_points([(n, self._rows[n]) for n in numbers], MODEL)
 
     def doubt(self, kind: str, ids: Sequence[bytes]) -> None:
@@ -152,7 +166,7 @@ class Subject:
                 del self._there[one]
             known = set(self._there.values())
             new = [n for n in sorted(self._rows) if n not in known and n % 4]
-            points = self.at(new)
+            points = self._at(new)
             veil, ends = self.cover(points.vectors.shape[1]), points.sizes.cumsum()
             covered = []
             for at, n in enumerate(new):
@@ -325,9 +339,9 @@ def related(subject: Subject, seed: int) -> None:
 
 
 @pytest.mark.parametrize("engine", [told, on_server], ids=["memory", "server"])
-def test_qdrant_answers_as_sealed_does(engine: Callable[[int], Told]) -> None:
+def test_qdrant_answers_as_sealed_does(engine: Callable[[], Told]) -> None:
     """Recall at 10 of the exact answer, in two scopes of one collection; design: a loss of 0.01 at most."""
-    qdrant, sealed = engine(WIDE), SealedIndex(WIDE, cache_bytes=64 << 20)
+    qdrant, sealed = engine(), SealedIndex(cache_bytes=64 << 20)
     found = 0
     for sid in (b"1" * 16, b"2" * 16):
         subject = Subject(sid)

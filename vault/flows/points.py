@@ -8,7 +8,7 @@ reading without blocks gives the same answer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from vault.errors import DecryptionError, IntegrityViolationError
@@ -71,21 +71,23 @@ class StoredPoints:
 
     def points(self, after_n: int) -> Points:
         """The points after number `after_n`: whole blocks where there are any, the others one by one."""
-        blocks = self._records.blocks(self.s, after_n=after_n)
-        opened = open_values(
-            self._tenant, self._subject, "vector", [(block_id(self.s, row.b), 1, row.body) for row in blocks]
-        )
         parts, last = [], after_n
-        for row, data in zip(blocks, opened, strict=True):
-            block = unpack_block(data)
-            if block.model != self._model:
-                continue  # sealed before the model was changed
-            if row.b * BLOCK > last + 1:
-                parts.append(self._single(last, row.b * BLOCK))
+        for b, block in self._opened(self._records.blocks(self.s, after_n=after_n)):
+            if b * BLOCK > last + 1:
+                parts.append(self._single(last, b * BLOCK))
             parts.append(block)
-            last = row.b * BLOCK + BLOCK - 1
+            last = b * BLOCK + BLOCK - 1
         parts.append(self._single(last, None))
         return join_points(parts)
+
+    def _opened(self, rows: Sequence[BlockRow]) -> Iterator[tuple[int, Points]]:
+        """Blocks with the vectors of the model in force, with their numbers."""
+        sealed = [(block_id(self.s, row.b), 1, row.body) for row in rows]
+        opened = open_values(self._tenant, self._subject, "vector", sealed)
+        for row, data in zip(rows, opened, strict=True):
+            block = unpack_block(data)
+            if block.model == self._model:  # else sealed before the model was changed
+                yield row.b, block
 
     @property
     def place(self) -> Place:
@@ -103,12 +105,32 @@ class StoredPoints:
         state = (THERE, self._subject.generation)
         return {row.id: row.n if (row.state, row.generation) == state else None for row in rows}
 
-    def absent(self) -> Points:
-        return self.at(self._records.outbox.absent(self.s, self._subject.generation))
+    def absent(self) -> list[int]:
+        return self._records.outbox.absent(self.s, self._subject.generation)
 
-    def at(self, numbers: Sequence[int]) -> Points:
-        rows = self._records.points_at(self.s, numbers)
-        return unpack_points(open_points(self._tenant, self._subject, self.s, rows), self._model)
+    def around(self, numbers: Sequence[int], reach: int) -> list[Points]:
+        """Whole blocks: one opens in the time of three points. Blocks side by side are one run."""
+        windows = self._records.windows(self.s, numbers, reach)
+        wanted = sorted({b for first, last in windows for b in range(first // BLOCK, last // BLOCK + 1)})
+        runs: list[list[Points]] = []
+        for at, (b, points) in enumerate(self._at(wanted)):
+            if at and wanted[at - 1] == b - 1:
+                runs[-1].append(points)
+            else:
+                runs.append([points])
+        return [join_points(run) for run in runs]
+
+    def sample(self, rows: int) -> Points:
+        """Whole blocks again, evenly from the first to the last."""
+        count, wanted = self._position[1] // BLOCK + 1, rows // BLOCK
+        spread = sorted({count * at // wanted for at in range(wanted)})
+        return join_points([points for _, points in self._at(spread)])
+
+    def _at(self, numbers: Sequence[int]) -> Iterator[tuple[int, Points]]:
+        """The points of each of these blocks, one by one where they are not sealed in one piece."""
+        opened = dict(self._opened(self._records.blocks_at(self.s, numbers)))
+        for b in numbers:
+            yield b, opened[b] if b in opened else self._single(b * BLOCK - 1, (b + 1) * BLOCK)
 
     def doubt(self, kind: str, ids: Sequence[bytes]) -> None:
         self.doubts.setdefault(kind, set()).update(ids)

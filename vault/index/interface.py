@@ -347,11 +347,14 @@ class OutsideReader(PointReader, Protocol):
         That is a point on its way in or out, or under another generation: `absent` has those that still count.
         """
 
-    def absent(self) -> Points:
-        """The points that the index does not have, or not yet."""
+    def absent(self) -> list[int]:
+        """The numbers of the points that the index does not have, or not yet."""
 
-    def at(self, numbers: Sequence[int]) -> Points:
-        """The points with these numbers that exist, in order."""
+    def around(self, numbers: Sequence[int], reach: int) -> list[Points]:
+        """Runs of points that stand side by side: those with these numbers, `reach` to each side, and maybe others."""
+
+    def sample(self, rows: int) -> Points:
+        """About so many points, evenly from the whole scope; all of a smaller one."""
 
     def doubt(self, kind: str, ids: Sequence[bytes]) -> None:
         """Something came back that must not, or did not come back: the flow counts it and raises the alarm."""

@@ -1,5 +1,7 @@
 """The adapter for Qdrant: one collection for all tenants, filtered by tenant and subject in here and nowhere else.
 
+Vectors of another length are in a collection of their own: what is taken out is taken out of all of these.
+
 A point there has a random id, a vector and terms under the subject's key (`vault.index.protect`), and two keyed
 stand-ins as payload. A search takes many more candidates than it was asked for, then ranks the sealed points behind
 them exactly. Whatever Qdrant answers can therefore hide a memory, and can do nothing else: an id that is not the
@@ -9,9 +11,11 @@ subject's own is dropped and reported.
 from __future__ import annotations
 
 import math
+import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -25,21 +29,25 @@ from qdrant_client.http import models
 from qdrant_client.http.exceptions import ApiException
 
 from vault.errors import ConfigError, VectorIndexError
+from vault.index.context import REACH
 from vault.index.interface import (
     Covered,
+    FloatVector,
     Hit,
     OutsideIndex,
     OutsideReader,
     Place,
     Points,
     Query,
-    join_points,
 )
-from vault.index.score import ScopeIndex, idf
+from vault.index.score import ScopeIndex, Whole, mean_of
 
 # Ten candidates for each hit from vectors, and as many from terms: of the ten nearest, 99.7 % are among the 50 nearest
 # of the noisy vectors (research/crypto-audit section 3.2).
 OVERSAMPLE: Final = 10
+# What a scope's vectors have in common, and how long its memories are, is told by so many of them: candidates lie
+# near the question and cannot.
+SAMPLE: Final = 512
 LEAST: Final = 100
 _DEEPER: Final = 4  # so many times more, where tags and expiry left too few
 _PAYLOAD_LINKS: Final = 16  # HNSW links a point within its subject; none across subjects, whose turns differ
@@ -102,48 +110,51 @@ def connect(
 class QdrantIndex(OutsideIndex):
     """Candidates from Qdrant, ranks from the records."""
 
-    def __init__(self, client: QdrantClient, dimension: int, layout: Layout) -> None:
+    def __init__(self, client: QdrantClient, layout: Layout) -> None:
         self._client = client
-        self._dimension = dimension
         self._layout = layout
-        self._collection = f"{layout.collection}-{dimension}"
         asked = layout.read_consistency
         self._consistency = models.ReadConsistencyType(asked) if asked is not None else None
         self._lock = threading.Lock()
-        self._known: set[str] = set()  # tenants whose part of the collection is there
+        self._known: set[tuple[str, str]] = set()  # collections, each with a tenant whose part of it is there
 
     # --- search ------------------------------------------------------------------------------------------------
 
     def search(self, reader: OutsideReader, query: Query, limit: int) -> list[Hit]:
         absent, total = reader.absent(), reader.there()
         wanted = max(LEAST, OVERSAMPLE * limit)
-        while True:
-            every = wanted >= total
-            numbers = self._candidates(reader, query, wanted, every=every) if total else []
-            if every and len(numbers) < total:
-                reader.doubt("missing", [])
-                points = reader.points(0)
-            else:
-                points = join_points([reader.at(numbers), absent])
-            weights = query.terms if every else self._weights(reader, query, points, absent, total)
-            hits = self._ranked(points, query, weights)
-            if every or len(hits) >= limit:
+        while wanted < total:
+            hits = self._best_of(reader, query, wanted, absent, total)
+            if len(hits) >= limit:
                 return hits[:limit]
             wanted *= _DEEPER
+        if total and len(self._candidates(reader, query, query.vector, wanted, every=True)) < total:
+            reader.doubt("missing", [])
+        return _ranked([reader.points(0)], query, None)[:limit]
 
-    def _ranked(self, points: Points, query: Query, weights: Mapping[int, float]) -> list[Hit]:
-        scope = ScopeIndex(self._dimension)
-        scope.extend(points.n, points.vectors, points.scales, points.terms, points.counts, points.sizes)
-        facts = dict(zip(points.n, points.facts, strict=True))
-        ranked = scope.search(query.vector, weights, len(points.n))
-        scope.clear()
-        return [Hit(n, score, explain) for n, score, explain in ranked if query.admits(*facts[n])]
+    def _best_of(
+        self, reader: OutsideReader, query: Query, wanted: int, absent: Sequence[int], total: int
+    ) -> list[Hit]:
+        """The candidates, what is not there yet, and the rows around them, ranked as in the whole scope."""
+        sample = reader.sample(SAMPLE)
+        sums = sample.scales.astype(np.float64) @ sample.vectors
+        mean = mean_of(sums * ((total + len(absent)) / max(len(sample.n), 1)), total + len(absent))
+        # The products of rows with the question less the mean are in the order of the centred cosines, but for lengths.
+        centred = query.vector - mean if query.vector.any() else query.vector
+        numbers = self._candidates(reader, query, centred, wanted, every=False)
+        runs = reader.around([*numbers, *absent], REACH)
+        length = float(sample.counts.sum()) / max(len(sample.n), 1)
+        frequencies = self._frequencies(reader, query, runs, frozenset(absent), total)
+        return _ranked(runs, query, Whole(total + len(absent), mean, length, frequencies))
 
-    def _candidates(self, reader: OutsideReader, query: Query, wanted: int, *, every: bool) -> list[int]:
+    def _candidates(
+        self, reader: OutsideReader, query: Query, direction: FloatVector, wanted: int, *, every: bool
+    ) -> list[int]:
         """Row numbers of the nearest by vector and of the best by terms; all there are, where `every`."""
-        cover, place = reader.cover(self._dimension), reader.place
+        dimension, place = len(direction), reader.place
+        cover = reader.cover(dimension)
         near = models.SearchParams(exact=True) if every else None
-        vector = cover.turned(query.vector).tolist()
+        vector = cover.turned(direction).tolist()
         requests = [self._request(place, vector, _DENSE, wanted, near)]
         weights: dict[int, float] = {}
         for term, weight in query.terms.items():
@@ -152,7 +163,7 @@ class QdrantIndex(OutsideIndex):
         if weights and not every:
             requests.append(self._lexical(place, weights, wanted))
         numbers: set[int] = set()
-        for answer in self._batch(place, requests):
+        for answer in self._batch(place, dimension, requests):
             numbers.update(self._believed(reader, answer.points[:wanted]))
         return sorted(numbers)
 
@@ -174,27 +185,30 @@ class QdrantIndex(OutsideIndex):
             reader.doubt("unknown", unknown)
         return (n for n in known.values() if n is not None)
 
-    def _weights(
-        self, reader: OutsideReader, query: Query, points: Points, absent: Points, total: int
+    def _frequencies(
+        self, reader: OutsideReader, query: Query, runs: Sequence[Points], absent: Set[int], total: int
     ) -> dict[int, float]:
-        """The query's terms, weighted so that their IDF among the candidates becomes that of the whole scope.
+        """How many points of the whole scope hold each of the query's terms that a point of the runs holds.
 
-        How many points hold a term is worked out from Qdrant's own IDF over this scope, asked for term by term; what
-        it says is kept between what was seen and what is possible.
+        Worked out from Qdrant's own IDF over this scope, asked for term by term; what it says is kept between what
+        was seen and what is possible.
         """
-        cover, place = reader.cover(self._dimension), reader.place
-        here, held = _frequencies(points), _frequencies(absent)
-        terms = [term for term in query.terms if term in here]
+        dimension, place = len(query.vector), reader.place
+        cover = reader.cover(dimension)
+        seen: Counter[int] = Counter()
+        waiting: Counter[int] = Counter()
+        for run in runs:
+            outside = np.repeat(np.isin(run.n, list(absent)), run.sizes)
+            seen.update(run.terms[~outside].tolist())
+            waiting.update(run.terms[outside].tolist())
+        terms = [term for term in query.terms if seen[term] or waiting[term]]
         requests = [self._lexical(place, {cover.term(term): 1.0}, 1) for term in terms]
-        weights = dict(query.terms)
-        for term, answer in zip(terms, self._batch(place, requests), strict=True):
-            seen = here[term] - held.get(term, 0)
+        found: dict[int, float] = {}
+        for term, answer in zip(terms, self._batch(place, dimension, requests), strict=True):
             score = answer.points[0].score if answer.points else 0.0
-            counted = (total + 1) / math.exp(score) - 0.5 if 0.0 < score < math.log(2 * total + 2) else seen
-            frequency = min(max(counted, seen), total) + held.get(term, 0)
-            whole = idf(total + len(absent.n), frequency)
-            weights[term] *= whole / idf(len(points.n), here[term])
-        return weights
+            counted = (total + 1) / math.exp(score) - 0.5 if 0.0 < score < math.log(2 * total + 2) else 0.0
+            found[term] = min(max(counted, seen[term]), total) + waiting[term]
+        return found
 
     def _lexical(self, place: Place, weights: Mapping[int, float], limit: int) -> models.QueryRequest:
         corpus = models.SearchParams(idf=models.IdfCorpusParams(corpus=self._within(place.tenant, place.sid)))
@@ -215,12 +229,14 @@ class QdrantIndex(OutsideIndex):
             shard_key=self._shard(place.tenant),
         )
 
-    def _batch(self, place: Place, requests: list[models.QueryRequest]) -> list[models.QueryResponse]:
+    def _batch(
+        self, place: Place, dimension: int, requests: list[models.QueryRequest]
+    ) -> list[models.QueryResponse]:
         if not requests:
             return []
-        self._prepare(place.tenant)
         answers = self._ask(
             self._client.query_batch_points,
+            collection_name=self._prepared(place.tenant, dimension),
             requests=requests,
             consistency=self._consistency,
             timeout=self._layout.timeout_s,
@@ -232,87 +248,111 @@ class QdrantIndex(OutsideIndex):
     # --- what is there -----------------------------------------------------------------------------------------
 
     def put(self, place: Place, points: Sequence[Covered]) -> None:
-        self._prepare(place.tenant)
         payload = {"tenant": place.tenant, "sid": place.sid}
-        for start in range(0, len(points), _BATCH):
-            structs = [
-                models.PointStruct(id=str(UUID(bytes=point.id)), vector=_vectors(point), payload=payload)
-                for point in points[start : start + _BATCH]
-            ]
-            self._write(self._client.upsert, points=structs, shard_key_selector=self._shard(place.tenant))
+        for part in _parts(points):
+            self._write(
+                self._client.upsert,
+                collection_name=self._prepared(place.tenant, len(part[0].vector)),
+                points=[
+                    models.PointStruct(id=_name(point.id), vector=_vectors(point), payload=payload)
+                    for point in part
+                ],
+                shard_key_selector=self._shard(place.tenant),
+            )
 
     def remove(self, tenant: str, ids: Sequence[bytes]) -> None:
         if not ids:
             return
-        self._prepare(tenant)
-        for start in range(0, len(ids), _BATCH):
-            names: list[int | str | UUID] = [str(UUID(bytes=one)) for one in ids[start : start + _BATCH]]
-            self._write(self._client.delete, points_selector=models.PointIdsList(points=names))
+        for collection in self._collections():
+            for part in _parts(ids):
+                selected = models.PointIdsList(points=[_name(one) for one in part])
+                self._write(self._client.delete, collection_name=collection, points_selector=selected)
         if self.present(tenant, ids):
             raise _left()
 
     def remove_all(self, tenant: str, sid: str | None = None) -> None:
-        self._prepare(tenant)
-        self._write(
-            self._client.delete, points_selector=models.FilterSelector(filter=self._within(tenant, sid))
-        )
+        selected = models.FilterSelector(filter=self._within(tenant, sid))
+        for collection in self._collections():
+            self._write(self._client.delete, collection_name=collection, points_selector=selected)
         if self.count(tenant, sid):
             raise _left()
 
     def count(self, tenant: str, sid: str | None = None) -> int:
-        self._prepare(tenant)
         within, timeout = self._within(tenant, sid), self._layout.timeout_s
-        return int(self._ask(self._client.count, count_filter=within, exact=True, timeout=timeout).count)
+        answers = [
+            self._ask(
+                self._client.count,
+                collection_name=collection,
+                count_filter=within,
+                exact=True,
+                timeout=timeout,
+            )
+            for collection in self._collections()
+        ]
+        return sum(int(answer.count) for answer in answers)
 
     def present(self, tenant: str, ids: Sequence[bytes]) -> set[bytes]:
-        self._prepare(tenant)
         found: set[bytes] = set()
-        for start in range(0, len(ids), _BATCH):
-            records = self._ask(
-                self._client.retrieve,
-                ids=[str(UUID(bytes=one)) for one in ids[start : start + _BATCH]],
-                with_payload=False,
-                consistency=self._consistency,
-                timeout=self._layout.timeout_s,
-            )
-            found.update(identity for one in records if (identity := _identity(one.id)) is not None)
+        for collection in self._collections() if ids else ():
+            for part in _parts(ids):
+                records = self._ask(
+                    self._client.retrieve,
+                    collection_name=collection,
+                    ids=[_name(one) for one in part],
+                    with_payload=False,
+                    consistency=self._consistency,
+                    timeout=self._layout.timeout_s,
+                )
+                found.update(identity for one in records if (identity := _identity(one.id)) is not None)
         return found & set(ids)
 
     def vacuum(self) -> None:
         """Raises VectorIndexError `index.vacuum` where Qdrant is not done in time. Its limits: docs/qdrant.md."""
-        self._ask(self._client.update_collection, optimizers_config=_VACUUM)
+        for collection in self._collections():
+            self._vacuum(collection)
+
+    def _vacuum(self, name: str) -> None:
+        self._ask(self._client.update_collection, collection_name=name, optimizers_config=_VACUUM)
         try:
             deadline = time.monotonic() + self._layout.vacuum_timeout_s
-            while self._ask(self._client.get_collection).status != models.CollectionStatus.GREEN:
+            while (
+                self._ask(self._client.get_collection, collection_name=name).status
+                != models.CollectionStatus.GREEN
+            ):
                 if time.monotonic() > deadline:
                     raise VectorIndexError(
                         "index.vacuum", "the index is not done with wiping what was removed: run it again"
                     )
                 time.sleep(_POLL_S)
         finally:
-            self._ask(self._client.update_collection, optimizers_config=_CALM)
+            self._ask(self._client.update_collection, collection_name=name, optimizers_config=_CALM)
 
-    # --- the collection ----------------------------------------------------------------------------------------
+    # --- the collections ---------------------------------------------------------------------------------------
 
-    def _prepare(self, tenant: str) -> None:
-        """The collection is there, and with shard keys the tenant's shard; asked once for each tenant."""
-        if tenant in self._known:
-            return
-        with self._lock:
-            if not self._ask(self._client.collection_exists):
-                self._create()
-            if self._layout.shard_keys:
-                self._create_shard(tenant)
-            self._known.add(tenant)
+    def _collections(self) -> list[str]:
+        """Those of this vault that there are, whatever the length of their vectors."""
+        names = [one.name for one in self._ask(self._client.get_collections).collections]
+        return [name for name in names if re.fullmatch(rf"{re.escape(self._layout.collection)}-[0-9]+", name)]
 
-    def _create(self) -> None:
+    def _prepared(self, tenant: str, dimension: int) -> str:
+        """The collection for vectors of this length, with shard keys the tenant's shard too; asked once for each."""
+        name = f"{self._layout.collection}-{dimension}"
+        if (name, tenant) not in self._known:
+            with self._lock:
+                if not self._ask(self._client.collection_exists, collection_name=name):
+                    self._create(name, dimension)
+                if self._layout.shard_keys:
+                    self._create_shard(name, tenant)
+                self._known.add((name, tenant))
+        return name
+
+    def _create(self, name: str, dimension: int) -> None:
         layout = self._layout
         self._unless_there(
             self._client.create_collection,
-            lambda: bool(self._ask(self._client.collection_exists)),
-            vectors_config={
-                _DENSE: models.VectorParams(size=self._dimension, distance=models.Distance.COSINE)
-            },
+            lambda: bool(self._ask(self._client.collection_exists, collection_name=name)),
+            collection_name=name,
+            vectors_config={_DENSE: models.VectorParams(size=dimension, distance=models.Distance.COSINE)},
             sparse_vectors_config={_TERMS: models.SparseVectorParams(modifier=models.Modifier.IDF)},
             hnsw_config=models.HnswConfigDiff(m=0, payload_m=_PAYLOAD_LINKS),
             optimizers_config=_CALM,
@@ -321,17 +361,19 @@ class QdrantIndex(OutsideIndex):
             replication_factor=layout.replication_factor,
             write_consistency_factor=layout.write_consistency_factor,
         )
-        for name, is_tenant in (("sid", True), ("tenant", False)):
+        for field, is_tenant in (("sid", True), ("tenant", False)):
             kind = models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, is_tenant=is_tenant)
-            self._ask(self._client.create_payload_index, field_name=name, field_schema=kind)
+            self._ask(
+                self._client.create_payload_index, collection_name=name, field_name=field, field_schema=kind
+            )
 
-    def _create_shard(self, tenant: str) -> None:
+    def _create_shard(self, name: str, tenant: str) -> None:
         def there() -> bool:
-            answer = self._ask(self._client.list_shard_keys)
+            answer = self._ask(self._client.list_shard_keys, collection_name=name)
             return any(one.key == tenant for one in answer.shard_keys or ())
 
         if not there():
-            self._unless_there(self._client.create_shard_key, there, shard_key=tenant)
+            self._unless_there(self._client.create_shard_key, there, collection_name=name, shard_key=tenant)
 
     def _unless_there(self, make: Callable[..., object], there: Callable[[], bool], **arguments: Any) -> None:
         """Make something that another process may have made a moment ago."""
@@ -367,7 +409,7 @@ class QdrantIndex(OutsideIndex):
     def _ask(self, method: Callable[..., _T], **arguments: Any) -> _T:
         """One call of the client; whatever it raises becomes one error without content."""
         try:
-            return method(collection_name=self._collection, **arguments)
+            return method(**arguments)
         except _FAILURES:
             raise _unavailable() from None
 
@@ -380,7 +422,7 @@ class QdrantIndex(OutsideIndex):
         """Nothing of a subject is kept in this process."""
 
     def describe(self) -> dict[str, int | str]:
-        return {"adapter": "qdrant", "collection": self._collection}
+        return {"adapter": "qdrant", "collection": self._layout.collection}
 
     def close(self) -> None:
         self._client.close()
@@ -394,6 +436,16 @@ def _identity(value: object) -> bytes | None:
         return None
 
 
+def _name(identity: bytes) -> str:
+    return str(UUID(bytes=identity))
+
+
+def _parts(values: Sequence[_T]) -> Iterator[Sequence[_T]]:
+    """As many at a time as one request takes."""
+    for start in range(0, len(values), _BATCH):
+        yield values[start : start + _BATCH]
+
+
 def _vectors(point: Covered) -> dict[str, Any]:
     found: dict[str, Any] = {_DENSE: point.vector.tolist()}
     if point.terms:
@@ -401,10 +453,18 @@ def _vectors(point: Covered) -> dict[str, Any]:
     return found
 
 
-def _frequencies(points: Points) -> dict[int, int]:
-    """How many of the points hold each term; a point names a term once."""
-    terms, counts = np.unique(points.terms, return_counts=True)
-    return dict(zip(terms.tolist(), counts.tolist(), strict=True))
+def _ranked(runs: Sequence[Points], query: Query, whole: Whole | None) -> list[Hit]:
+    """All points of the runs that the query admits, best first; points of two runs are not each other's context."""
+    scope = ScopeIndex(len(query.vector))
+    facts: dict[int, tuple[bytes, bytes, bytes, int]] = {}
+    conversations: dict[tuple[object, ...], int] = {}
+    for at, run in enumerate(runs):
+        numbers = [conversations.setdefault((at, *fact[:3]), len(conversations)) for fact in run.facts]
+        scope.extend(run.n, run.vectors, run.scales, run.terms, run.counts, run.sizes, numbers)
+        facts.update(zip(run.n, run.facts, strict=True))
+    ranked = scope.search(query.vector, query.terms, len(facts), whole=whole)
+    scope.clear()
+    return [Hit(n, score, explain) for n, score, explain in ranked if query.admits(*facts[n])]
 
 
 def _unavailable() -> VectorIndexError:

@@ -298,8 +298,16 @@ class RecordStore(ABC):
         """(n, version, sealed point) of those that exist of these numbers, by number."""
 
     @abstractmethod
+    def windows(self, s: int, numbers: Sequence[int], reach: int) -> list[tuple[int, int]]:
+        """(first, last) number of the points around each of these: itself, and `reach` that exist to each side."""
+
+    @abstractmethod
     def blocks(self, s: int, *, after_n: int = 0) -> list[BlockRow]:
         """The blocks of a subject that lie wholly after number `after_n`, in order."""
+
+    @abstractmethod
+    def blocks_at(self, s: int, numbers: Sequence[int]) -> list[BlockRow]:
+        """Those that exist of these blocks, in order."""
 
     @abstractmethod
     def put_block(self, row: BlockRow) -> None:

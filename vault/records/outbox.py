@@ -12,13 +12,13 @@ from typing import Final
 from vault.errors import StorageError
 from vault.locks import FileLock
 from vault.records.interface import HERE, INDEX, LEAVING, THERE, WAITING, MemoryRow, Outbox, PlacedRow
+from vault.records.schema import few, marks
 from vault.storage import Database
 
 ID_BYTES: Final = 16  # as many as a UUID has (RFC 9562), all random
 # Bytes 22 to 25 of PMV1 (docs/format.md): the generation of the key a point is sealed under. SQLite counts from 1.
 _GENERATION: Final = slice(22, 26)
 _ROW: Final = "SELECT s, n, id, version, generation, state FROM placed"
-_FEW: Final = 500  # ids in one statement; SQLite allows 32,766
 _WAIT_S: Final = 0.05
 
 
@@ -74,9 +74,8 @@ class SqlcipherOutbox(Outbox):
 
     def find(self, s: int, ids: Sequence[bytes]) -> list[PlacedRow]:
         found: list[PlacedRow] = []
-        for start in range(0, len(ids), _FEW):
-            part = ids[start : start + _FEW]
-            sql = f"{_ROW} WHERE s = ? AND id IN ({', '.join('?' * len(part))})"
+        for part in few(ids):
+            sql = f"{_ROW} WHERE s = ? AND id IN ({marks(part)})"
             found += [PlacedRow(*row) for row in self._db.query(sql, (s, *part))]
         return found
 

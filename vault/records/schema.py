@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterator, Sequence
+from typing import Final, TypeVar
 
 from vault.storage import Database
 
@@ -56,6 +57,8 @@ CREATE UNIQUE INDEX placed_id ON placed(id);
 CREATE INDEX placed_scope ON placed(s, state, generation);
 CREATE INDEX placed_open ON placed(state) WHERE state <> 1;
 """
+_FEW: Final = 500  # values in one statement; SQLite allows 32,766
+_T = TypeVar("_T")
 _COLUMNS: Final = (
     "SELECT m.s, m.n, m.nonce, m.id_key, m.version, m.created_ms, m.updated_ms, m.expires_ms, m.agent, m.app, m.run,"
     " m.body, {point} FROM memories m"
@@ -66,6 +69,17 @@ MEMORY: Final = (
 BODY: Final = _COLUMNS.format(point="x''")
 SUBJECT: Final = "SELECT s, sid, kid, next_n, changes FROM subjects"
 REPLAY: Final = "SELECT mac, digest, s, result, at_ms FROM replays"
+
+
+def few(values: Sequence[_T]) -> Iterator[Sequence[_T]]:
+    """As many at a time as one statement takes."""
+    for start in range(0, len(values), _FEW):
+        yield values[start : start + _FEW]
+
+
+def marks(values: Sequence[object]) -> str:
+    """The question marks of a list in a statement."""
+    return ", ".join("?" * len(values))
 
 
 def upgrade(database: Database) -> None:

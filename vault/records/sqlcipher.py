@@ -31,14 +31,25 @@ from vault.records.interface import (
 )
 from vault.records.items import HashedRow, item
 from vault.records.outbox import SqlcipherOutbox
-from vault.records.schema import BODY, INDEXES, MEMORY, PLACED, REPLAY, SCHEMA, SUBJECT, TABLES, upgrade
+from vault.records.schema import (
+    BODY,
+    INDEXES,
+    MEMORY,
+    PLACED,
+    REPLAY,
+    SCHEMA,
+    SUBJECT,
+    TABLES,
+    few,
+    marks,
+    upgrade,
+)
 from vault.records.sealed import DISCARD, sealed_under
 from vault.storage import Database, copy_file, create_file
 from vault.types import TenantId
 
 _columns = attrgetter(*MemoryRow.__slots__[:-1])  # the point has a table of its own
 _MANY: Final = 2**63 - 1  # SQLite's greatest integer
-_FEW: Final = 500  # numbers in one statement; SQLite allows 32,766
 
 
 class SqlcipherRecords(RecordStore):
@@ -320,16 +331,32 @@ class SqlcipherRecords(RecordStore):
 
     def points_at(self, s: int, numbers: Sequence[int]) -> list[tuple[int, int, bytes]]:
         found: list[tuple[int, int, bytes]] = []
-        for start in range(0, len(numbers), _FEW):
-            part = numbers[start : start + _FEW]
-            marks = ", ".join("?" * len(part))
-            sql = f"SELECT n, version, point FROM points WHERE s = ? AND n IN ({marks})"  # noqa: S608 - marks only
+        for part in few(numbers):
+            sql = f"SELECT n, version, point FROM points WHERE s = ? AND n IN ({marks(part)})"  # noqa: S608
             found += self._db.query(sql, (s, *part))
+        return sorted(found)
+
+    def windows(self, s: int, numbers: Sequence[int], reach: int) -> list[tuple[int, int]]:
+        sql = (
+            "SELECT (SELECT min(n) FROM (SELECT n FROM points WHERE s = ? AND n <= p.n ORDER BY n DESC LIMIT ?)),"
+            " (SELECT max(n) FROM (SELECT n FROM points WHERE s = ? AND n >= p.n ORDER BY n LIMIT ?))"
+            " FROM points p WHERE p.s = ? AND p.n IN ({})"
+        )
+        found: list[tuple[int, int]] = []
+        for part in few(numbers):
+            found += self._db.query(sql.format(marks(part)), (s, reach + 1, s, reach + 1, s, *part))
         return sorted(found)
 
     def blocks(self, s: int, *, after_n: int = 0) -> list[BlockRow]:
         sql = "SELECT s, b, body FROM blocks WHERE s = ? AND b >= ? ORDER BY b"
         return [BlockRow(*row) for row in self._db.query(sql, (s, after_n // BLOCK + 1 if after_n else 0))]
+
+    def blocks_at(self, s: int, numbers: Sequence[int]) -> list[BlockRow]:
+        found: list[BlockRow] = []
+        for part in few(sorted(numbers)):
+            sql = f"SELECT s, b, body FROM blocks WHERE s = ? AND b IN ({marks(part)}) ORDER BY b"  # noqa: S608
+            found += [BlockRow(*row) for row in self._db.query(sql, (s, *part))]
+        return found
 
     def put_block(self, row: BlockRow) -> None:
         self._enter(row)
