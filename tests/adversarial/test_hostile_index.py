@@ -58,13 +58,20 @@ def alarms(vault: Vault, tenant: str) -> list[Any]:
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[tuple[bytes, int]]:
     """(subject, number) of every point that a search opened for ranking."""
     seen: list[tuple[bytes, int]] = []
-    true = StoredPoints.at
+    around, whole = StoredPoints.around, StoredPoints.points
 
-    def watched(self: StoredPoints, numbers: Any) -> Any:
-        seen.extend((self.key[1], n) for n in numbers)
-        return true(self, numbers)
+    def watched(self: StoredPoints, *asked: Any) -> Any:
+        runs = around(self, *asked)
+        seen.extend((self.key[1], n) for run in runs for n in run.n)
+        return runs
 
-    monkeypatch.setattr(StoredPoints, "at", watched)
+    def watched_whole(self: StoredPoints, after_n: int) -> Any:
+        points = whole(self, after_n)
+        seen.extend((self.key[1], n) for n in points.n)
+        return points
+
+    monkeypatch.setattr(StoredPoints, "around", watched)
+    monkeypatch.setattr(StoredPoints, "points", watched_whole)
     return seen
 
 

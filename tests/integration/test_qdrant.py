@@ -101,7 +101,7 @@ def test_changes_and_removals_reach_qdrant(vault: Vault, engine: Hostile) -> Non
     app.delete_all(user_id=USER)
     assert len(engine.all()) == 2
     assert operator(vault).index_verify() == {
-        "adapter": "qdrant", "collection": "memvault-256", "checked": 1, "stale": 0,
+        "adapter": "qdrant", "collection": "memvault", "checked": 1, "stale": 0,
         "there": 1, "waiting": 0, "missing": 0, "surplus": 0,
     }  # fmt: skip
 

@@ -11,9 +11,11 @@ from typing import Any, Final
 from uuid import uuid4
 
 import httpx
+import pytest
 from qdrant_client import QdrantClient
 from qdrant_client.http import models
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
+from qdrant_client.local import local_collection
 
 from vault import Vault
 
@@ -50,6 +52,19 @@ class Kept(QdrantClient):
         if not self.collection_exists(COLLECTION):
             return []
         return self.scroll(COLLECTION, limit=100_000, with_payload=True, with_vectors=True)[0]
+
+
+def filters_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From here on no point changes: the engine, which looks at each for every filter, does so once for each filter."""
+    true, known = local_collection.calculate_payload_mask, {}
+
+    def once(*, payload_filter: models.Filter | None, **arguments: Any) -> Any:
+        asked = payload_filter.model_dump_json() if payload_filter is not None else ""
+        if asked not in known:
+            known[asked] = true(payload_filter=payload_filter, **arguments)
+        return known[asked]
+
+    monkeypatch.setattr(local_collection, "calculate_payload_mask", once)
 
 
 class Hostile(Kept):

@@ -10,12 +10,12 @@ subject's own is dropped and reported.
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -40,15 +40,17 @@ from vault.index.interface import (
     Points,
     Query,
 )
-from vault.index.score import ScopeIndex, Whole, mean_of
+from vault.index.score import ScopeIndex, Whole, mean_of, summed
 
-# Ten candidates for each hit from vectors, and as many from terms: of the ten nearest, 99.7 % are among the 50 nearest
-# of the noisy vectors (research/crypto-audit section 3.2).
-OVERSAMPLE: Final = 10
-# What a scope's vectors have in common, and how long its memories are, is told by so many of them: candidates lie
-# near the question and cannot.
-SAMPLE: Final = 512
-LEAST: Final = 100
+# Twenty candidates for each hit from vectors, and as many from terms. Of the ten nearest, 99.7 % are among the 50 nearest
+# of the noisy vectors (research/crypto-audit section 3.2); without what a scope has in common, noise weighs more.
+OVERSAMPLE: Final = 20
+LEAST: Final = 200
+# So many points say what a scope's vectors have in common, and how long its memories are: candidates lie near the
+# question and cannot.
+SAMPLE: Final = 1_024
+_EACH: Final = 10  # candidates for each term alone, so that a rare one is not lost among common ones
+_MOST_TERMS: Final = 256  # of a question, which may be a long text
 _DEEPER: Final = 4  # so many times more, where tags and expiry left too few
 _PAYLOAD_LINKS: Final = 16  # HNSW links a point within its subject; none across subjects, whose turns differ
 # Qdrant's source allows no less than 100 vectors in a segment for the vacuum (optimizers_builder.rs); 0.2 and 1,000
@@ -128,7 +130,7 @@ class QdrantIndex(OutsideIndex):
             if len(hits) >= limit:
                 return hits[:limit]
             wanted *= _DEEPER
-        if total and len(self._candidates(reader, query, query.vector, wanted, every=True)) < total:
+        if total and self._known_there(reader, query, wanted) < total:
             reader.doubt("missing", [])
         return _ranked([reader.points(0)], query, None)[:limit]
 
@@ -136,79 +138,77 @@ class QdrantIndex(OutsideIndex):
         self, reader: OutsideReader, query: Query, wanted: int, absent: Sequence[int], total: int
     ) -> list[Hit]:
         """The candidates, what is not there yet, and the rows around them, ranked as in the whole scope."""
-        sample = reader.sample(SAMPLE)
-        sums = sample.scales.astype(np.float64) @ sample.vectors
-        mean = mean_of(sums * ((total + len(absent)) / max(len(sample.n), 1)), total + len(absent))
+        rows, sample = total + len(absent), reader.sample(SAMPLE)
+        mean = _whole(rows, [], sample, {}).mean
         # The products of rows with the question less the mean are in the order of the centred cosines, but for lengths.
-        centred = query.vector - mean if query.vector.any() else query.vector
-        numbers = self._candidates(reader, query, centred, wanted, every=False)
+        direction = query.vector - mean if query.vector.any() else query.vector
+        numbers, frequencies = self._candidates(reader, query, direction, wanted, total)
         runs = reader.around([*numbers, *absent], REACH)
-        length = float(sample.counts.sum()) / max(len(sample.n), 1)
-        frequencies = self._frequencies(reader, query, runs, frozenset(absent), total)
-        return _ranked(runs, query, Whole(total + len(absent), mean, length, frequencies))
+        for run in runs if absent else ():
+            waiting = np.repeat(np.isin(run.n, absent), run.sizes)
+            for term in run.terms[waiting].tolist():
+                if term in frequencies:
+                    frequencies[term] += 1
+        return _ranked(runs, query, _whole(rows, runs, sample, frequencies))
 
     def _candidates(
-        self, reader: OutsideReader, query: Query, direction: FloatVector, wanted: int, *, every: bool
-    ) -> list[int]:
-        """Row numbers of the nearest by vector and of the best by terms; all there are, where `every`."""
+        self, reader: OutsideReader, query: Query, direction: FloatVector, wanted: int, total: int
+    ) -> tuple[list[int], dict[int, float]]:
+        """Row numbers of the nearest by vector, the best by all terms, a few by each; how many points hold a term.
+
+        That is worked out from Qdrant's own IDF over this scope; ranking takes no less than it sees itself.
+        """
         dimension, place = len(direction), reader.place
         cover = reader.cover(dimension)
-        near = models.SearchParams(exact=True) if every else None
-        vector = cover.turned(direction).tolist()
-        requests = [self._request(place, vector, _DENSE, wanted, near)]
+        terms = list(itertools.islice(query.terms, _MOST_TERMS))
+        names = [cover.term(term) for term in terms]
         weights: dict[int, float] = {}
-        for term, weight in query.terms.items():
-            name = cover.term(term)
-            weights[name] = weights.get(name, 0.0) + weight
-        if weights and not every:
+        for term, name in zip(terms, names, strict=True):
+            weights[name] = weights.get(name, 0.0) + query.terms[term]
+        requests = [self._request(place, cover.turned(direction).tolist(), _DENSE, wanted, None)]
+        if terms:
             requests.append(self._lexical(place, weights, wanted))
-        numbers: set[int] = set()
-        for answer in self._batch(place, dimension, requests):
-            numbers.update(self._believed(reader, answer.points[:wanted]))
-        return sorted(numbers)
+        shared = len(requests)
+        requests += [self._lexical(place, {name: 1.0}, _EACH) for name in names]
+        answers = self._batch(place, dimension, requests)
+        frequencies = {
+            term: _holders(answer.points, total) for term, answer in zip(terms, answers[shared:], strict=True)
+        }
+        return self._believed(reader, requests, answers), frequencies
 
-    def _believed(self, reader: OutsideReader, found: Sequence[models.ScoredPoint]) -> Iterator[int]:
-        """Of what one answer names, the rows of this subject; everything else is reported."""
+    def _known_there(self, reader: OutsideReader, query: Query, wanted: int) -> int:
+        """How many of the scope's points there are, asked for as the nearest of all."""
+        dimension = len(query.vector)
+        vector = reader.cover(dimension).turned(query.vector).tolist()
+        exactly = models.SearchParams(exact=True)
+        requests = [self._request(reader.place, vector, _DENSE, wanted, exactly)]
+        return len(self._believed(reader, requests, self._batch(reader.place, dimension, requests)))
+
+    def _believed(
+        self,
+        reader: OutsideReader,
+        requests: Sequence[models.QueryRequest],
+        answers: Sequence[models.QueryResponse],
+    ) -> list[int]:
+        """Of what the answers name, the rows of this subject; everything else is reported."""
         place = {"tenant": reader.place.tenant, "sid": reader.place.sid}
-        ids: dict[bytes, None] = {}
-        for point in found:
-            identity = _identity(point.id)
-            if identity is None or point.payload != place:
-                reader.doubt("foreign", [identity or b""])
-            elif identity in ids:
-                reader.doubt("repeated", [identity])
-            else:
-                ids[identity] = None
-        known = reader.numbers(list(ids))
-        unknown = [identity for identity in ids if identity not in known]
+        every: set[bytes] = set()
+        for request, answer in zip(requests, answers, strict=True):
+            ids: set[bytes] = set()
+            for point in answer.points[: request.limit]:
+                identity = _identity(point.id)
+                if identity is None or point.payload != place:
+                    reader.doubt("foreign", [identity or b""])
+                elif identity in ids:
+                    reader.doubt("repeated", [identity])
+                else:
+                    ids.add(identity)
+            every |= ids
+        known = reader.numbers(sorted(every))
+        unknown = sorted(every - known.keys())
         if unknown:
             reader.doubt("unknown", unknown)
-        return (n for n in known.values() if n is not None)
-
-    def _frequencies(
-        self, reader: OutsideReader, query: Query, runs: Sequence[Points], absent: Set[int], total: int
-    ) -> dict[int, float]:
-        """How many points of the whole scope hold each of the query's terms that a point of the runs holds.
-
-        Worked out from Qdrant's own IDF over this scope, asked for term by term; what it says is kept between what
-        was seen and what is possible.
-        """
-        dimension, place = len(query.vector), reader.place
-        cover = reader.cover(dimension)
-        seen: Counter[int] = Counter()
-        waiting: Counter[int] = Counter()
-        for run in runs:
-            outside = np.repeat(np.isin(run.n, list(absent)), run.sizes)
-            seen.update(run.terms[~outside].tolist())
-            waiting.update(run.terms[outside].tolist())
-        terms = [term for term in query.terms if seen[term] or waiting[term]]
-        requests = [self._lexical(place, {cover.term(term): 1.0}, 1) for term in terms]
-        found: dict[int, float] = {}
-        for term, answer in zip(terms, self._batch(place, dimension, requests), strict=True):
-            score = answer.points[0].score if answer.points else 0.0
-            counted = (total + 1) / math.exp(score) - 0.5 if 0.0 < score < math.log(2 * total + 2) else 0.0
-            found[term] = min(max(counted, seen[term]), total) + waiting[term]
-        return found
+        return sorted({n for n in known.values() if n is not None})
 
     def _lexical(self, place: Place, weights: Mapping[int, float], limit: int) -> models.QueryRequest:
         corpus = models.SearchParams(idf=models.IdfCorpusParams(corpus=self._within(place.tenant, place.sid)))
@@ -436,6 +436,12 @@ def _identity(value: object) -> bytes | None:
         return None
 
 
+def _holders(points: Sequence[models.ScoredPoint], total: int) -> float:
+    """How many points hold a term, from the score of one that does: its IDF, which is log((N + 1) / (n + 0.5))."""
+    score = points[0].score if points else 0.0
+    return min((total + 1) / math.exp(score) - 0.5, total) if 0.0 < score < math.log(2 * total + 2) else 0.0
+
+
 def _name(identity: bytes) -> str:
     return str(UUID(bytes=identity))
 
@@ -451,6 +457,19 @@ def _vectors(point: Covered) -> dict[str, Any]:
     if point.terms:
         found[_TERMS] = models.SparseVector(indices=point.terms, values=[1.0] * len(point.terms))
     return found
+
+
+def _whole(rows: int, runs: Sequence[Points], sample: Points, frequencies: Mapping[int, float]) -> Whole:
+    """What a scope of so many rows is like: those that were read are as they are, the others as the sample's others."""
+    read = [n for run in runs for n in run.n]
+    others = ~np.isin(sample.n, read)
+    each = float(rows - len(read)) / max(int(others.sum()), 1)
+    vectors = each * summed(sample.vectors[others], sample.scales[others])
+    terms = each * float(sample.counts[np.repeat(others, sample.sizes)].sum())
+    for run in runs:
+        vectors += summed(run.vectors, run.scales)
+        terms += float(run.counts.sum())
+    return Whole(rows, mean_of(vectors, rows), terms / rows, frequencies)
 
 
 def _ranked(runs: Sequence[Points], query: Query, whole: Whole | None) -> list[Hit]:

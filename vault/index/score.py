@@ -246,7 +246,7 @@ class ScopeIndex:
         self._n[row:size] = n
         self._matrix[row:size] = vectors
         self._scales[row:size] = scales
-        self._sum += _summed(vectors, scales)
+        self._sum += summed(vectors, scales)
         self._conversations[row:size] = 0 if conversations is None else conversations
         self._lengths[row:size] = np.bincount(rows - row, weights=counts, minlength=len(n))
         self._terms[used:end] = terms
@@ -359,7 +359,7 @@ def _weighted(cosine: Floats, shares: Floats) -> tuple[Floats, Floats]:
     return np.float32(DENSE_WEIGHT) * np.clip(cosine, 0.0, 1.0), np.float32(LEXICAL_WEIGHT) * shares
 
 
-def _summed(matrix: npt.NDArray[np.int8], scales: Floats) -> npt.NDArray[np.float64]:
+def summed(matrix: npt.NDArray[np.int8], scales: Floats) -> npt.NDArray[np.float64]:
     """The sum of the rows `scales[i] * matrix[i]`, a block at a time."""
     total = np.zeros(matrix.shape[1], dtype=np.float64)
     for start in range(0, len(matrix), _BLOCK):
