@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 from qdrant_client import models
 from support.elsewhere import CANARY, FAILURES, Hostile, configure, elsewhere
+from support.models import NarrowEmbedder
+from support.models import configure as configure_models
 
 from vault import Principal, Session, Vault
 from vault.audit.certificate import statement_of
+from vault.embedding.static import StaticEmbedder
 from vault.errors import ConfigError, VaultError, VectorIndexError
 
 USER = "pat-1"
@@ -235,6 +238,55 @@ def test_a_tenant_moves_there_and_back_while_it_is_in_use(tmp_path: Path, engine
     (tmp_path / "clinic" / "memvault.toml").write_text(text.replace("[index.qdrant]", ""))
     with Vault.open(tmp_path / "clinic") as opened:
         assert [found(session(opened), query) for query in QUESTIONS] == answers
+
+
+@pytest.mark.parametrize("away", [False, True])
+def test_another_model_is_sent_anew_while_searches_go_on(
+    vault: Vault, engine: Hostile, tmp_path: Path, away: bool
+) -> None:
+    app = filled(vault)
+    before = [found(app, query) for query in QUESTIONS]
+    old = {point.id for point in engine.all()}
+    with Vault.init(tmp_path / "other", key_folder=tmp_path / "k", keystore_backup="none") as other:
+        plain = filled(other)
+        configure_models(other, NarrowEmbedder(), StaticEmbedder())
+        operator(other).reembed()
+        after = [found(plain, query) for query in QUESTIONS]
+    configure_models(vault, NarrowEmbedder(), StaticEmbedder())
+    seen = []
+
+    def search(*_progress: int) -> None:
+        seen.append([found(app, query) for query in QUESTIONS])
+
+    with pytest.MonkeyPatch.context() as patched:
+        if away:  # from the first step on; what was sent before is found as before
+            for name in ("upsert", "delete"):
+                patched.setattr(engine, name, lambda **_: FAILURES["no connection"](engine, None, []))  # type: ignore[arg-type]
+        operator(vault).reembed(progress=search)
+        search()
+    assert {str(answers) for answers in seen} == {str(before), str(after)}
+    assert seen[-1] == after
+    if away:
+        assert {point.id for point in engine.all()} == old
+        for _ in range(2):  # each call carries out one step: what is there is cleared away, all is sent
+            operator(vault).index_status()
+    facts = operator(vault).index_verify()
+    assert (facts["there"], facts["missing"], facts["surplus"], facts["waiting"]) == (len(FACTS) + 1, 0, 0, 0)
+    assert len(engine.within("memvault-256")) == 1  # the bank's, whose model is the old one
+    assert len(engine.within("memvault-64")) == len(FACTS) + 1
+    assert [found(app, query) for query in QUESTIONS] == after
+    assert found(session(vault, "bank"), "roses")[0][0].startswith("An account")
+
+
+def test_only_the_switch_sends_anything(vault: Vault, engine: Hostile) -> None:
+    filled(vault)
+    sent: list[int] = []
+    configure_models(vault, NarrowEmbedder(), StaticEmbedder())
+    with pytest.MonkeyPatch.context() as patched:
+        true = engine.upsert
+        patched.setattr(engine, "upsert", lambda **a: (sent.append(len(a["points"])), true(**a))[1])
+        operator(vault).reembed()
+    assert sum(sent) == len(FACTS) + 1
 
 
 def test_a_vault_that_lacks_its_index_answers_no_search(vault: Vault, tmp_path: Path) -> None:

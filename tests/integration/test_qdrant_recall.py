@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from benchmarks.facts import facts
 from support.elsewhere import Kept, elsewhere, filters_once
 from support.soak import markdown, record
 
+from benchmarks.facts import facts
 from vault import Principal
 from vault.index.interface import Hit, OutsideReader, Query
 from vault.index.qdrant import QdrantIndex

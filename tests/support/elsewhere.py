@@ -49,9 +49,11 @@ class Kept(QdrantClient):
 
     def all(self) -> list[models.Record]:
         """Every point of every tenant, with all that Qdrant holds of it."""
-        if not self.collection_exists(COLLECTION):
-            return []
-        return self.scroll(COLLECTION, limit=100_000, with_payload=True, with_vectors=True)[0]
+        names = [one.name for one in self.get_collections().collections]
+        return [point for name in sorted(names) for point in self.within(name)]
+
+    def within(self, name: str) -> list[models.Record]:
+        return self.scroll(name, limit=100_000, with_payload=True, with_vectors=True)[0]
 
 
 def filters_once(monkeypatch: pytest.MonkeyPatch) -> None:

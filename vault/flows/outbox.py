@@ -218,10 +218,16 @@ def compare(call: Call) -> dict[str, int]:
 
 def rebuild(call: Call, progress: Progress | None) -> None:
     """Clear away what the index has of this tenant and send every point again; searches go on, from the records."""
-    index = _outside(call)
-    if index is not None:
+    if call.records.outbox.kept:
         with call.records.transaction():
             begin_again(call.records)
+        carry_out(call, progress)
+
+
+def carry_out(call: Call, progress: Progress | None) -> None:
+    """Everything that is open; raises VectorIndexError, or StorageError while another process does it."""
+    index = _outside(call)
+    if index is not None:
         drain_all(index, call.stages.keystore, call.store, progress)
 
 

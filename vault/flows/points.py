@@ -161,15 +161,20 @@ def change_points(
     records: RecordStore,
     rows: Sequence[MemoryRow],
     change: Callable[[Point], Point],
+    *,
+    told: bool = False,
 ) -> int:
-    """Inside a transaction: other points for memories of one subject, but for those that changed or went meanwhile."""
+    """Inside a transaction: other points for memories of one subject, but for those that changed or went meanwhile.
+
+    `told`: they give an index kept elsewhere nothing new.
+    """
     changed = []
     for row in rows:
         current = records.memory(row.s, row.n)
         if current is not None and current.version == row.version:
             packed = change(open_point(tenant, subject, current)).packed()
             sealed = seal_value(tenant, subject, "vector", place(row.s, row.n), row.version, packed)
-            records.replace(current, replace(current, point=sealed))
+            records.replace(current, replace(current, point=sealed), told=told)
             changed.append(row.n)
     if changed:
         seal_blocks(tenant, subject, records, rows[0].s, changed)

@@ -42,8 +42,8 @@ from vault.index.interface import (
 )
 from vault.index.score import ScopeIndex, Whole, mean_of, summed
 
-# Twenty candidates for each hit from vectors, and as many from terms. Of the ten nearest, 99.7 % are among the 50 nearest
-# of the noisy vectors (research/crypto-audit section 3.2); without what a scope has in common, noise weighs more.
+# Twenty candidates for each hit from vectors, and as many from terms. Of the ten nearest, 99.7 % are among the 50
+# nearest of the noisy vectors (research/crypto-audit section 3.2), fewer once what a scope shares is taken out.
 OVERSAMPLE: Final = 20
 LEAST: Final = 200
 # So many points say what a scope's vectors have in common, and how long its memories are: candidates lie near the

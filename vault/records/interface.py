@@ -314,8 +314,11 @@ class RecordStore(ABC):
         """Store a block that is not there."""
 
     @abstractmethod
-    def replace(self, old: MemoryRow, new: MemoryRow) -> None:
-        """Put a new version in the place of `old`; the block that held its point is dropped."""
+    def replace(self, old: MemoryRow, new: MemoryRow, *, told: bool = False) -> None:
+        """Put a new version in the place of `old`; the block that held its point is dropped.
+
+        `told`: an index kept elsewhere has all that it should of the new point, if the key's generation is the same.
+        """
 
     @abstractmethod
     def remove(self, row: MemoryRow) -> None:

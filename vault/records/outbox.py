@@ -16,10 +16,13 @@ from vault.records.schema import few, marks
 from vault.storage import Database
 
 ID_BYTES: Final = 16  # as many as a UUID has (RFC 9562), all random
-# Bytes 22 to 25 of PMV1 (docs/format.md): the generation of the key a point is sealed under. SQLite counts from 1.
-_GENERATION: Final = slice(22, 26)
 _ROW: Final = "SELECT s, n, id, version, generation, state FROM placed"
 _WAIT_S: Final = 0.05
+
+
+def generation_of(point: bytes) -> bytes:
+    """The generation of the key a point is sealed under: bytes 22 to 25 of PMV1 (docs/format.md)."""
+    return point[22:26]
 
 
 class SqlcipherOutbox(Outbox):
@@ -36,7 +39,7 @@ class SqlcipherOutbox(Outbox):
 
     def put(self, rows: Sequence[MemoryRow]) -> None:
         if self.kept:
-            self._insert([(row.s, row.n, row.version, row.point[_GENERATION]) for row in rows])
+            self._insert([(row.s, row.n, row.version, generation_of(row.point)) for row in rows])
 
     def take(self, s: int, n: int | None = None) -> None:
         if self.kept:

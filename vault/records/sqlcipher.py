@@ -30,7 +30,7 @@ from vault.records.interface import (
     TokenRow,
 )
 from vault.records.items import HashedRow, item
-from vault.records.outbox import SqlcipherOutbox
+from vault.records.outbox import SqlcipherOutbox, generation_of
 from vault.records.schema import (
     BODY,
     INDEXES,
@@ -368,7 +368,7 @@ class SqlcipherRecords(RecordStore):
             self._leave(BlockRow(*found))
             self._db.execute("DELETE FROM blocks WHERE s = ? AND b = ?", (s, b))
 
-    def replace(self, old: MemoryRow, new: MemoryRow) -> None:
+    def replace(self, old: MemoryRow, new: MemoryRow, *, told: bool = False) -> None:
         self._leave(old)
         self._enter(new)
         self._db.execute(
@@ -378,7 +378,7 @@ class SqlcipherRecords(RecordStore):
             "INSERT OR REPLACE INTO points VALUES(?, ?, ?, ?)", (new.s, new.n, new.version, new.point)
         )
         self._changed(new.s, new.n)
-        if new.point != old.point:
+        if new.point != old.point and not (told and generation_of(new.point) == generation_of(old.point)):
             self.outbox.take(new.s, new.n)
             self.outbox.put([new])
 
