@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from support.elsewhere import FAILURES, HARMLESS, LIES, Hostile, elsewhere
+from support.soak import markdown, record
 from test_tenancy import (
     ALICE,
     BOB,
@@ -25,6 +26,7 @@ from test_tenancy import (
 from vault import Vault
 from vault.errors import VaultError, VectorIndexError
 from vault.flows.points import StoredPoints
+from vault.index import qdrant
 
 __all__ = ["world"]  # the fixture, made on the vaults of this module
 
@@ -75,9 +77,30 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[tuple[bytes, int]]:
     return seen
 
 
+@pytest.fixture(params=["whole scope", "candidates"])
+def ranked(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Scopes here are small, and small ones are ranked whole: in the second mode one point is a large scope."""
+    if request.param == "candidates":
+        monkeypatch.setattr(qdrant, "LEAST", 1)
+        monkeypatch.setattr(qdrant, "OVERSAMPLE", 0)
+    return str(request.param)
+
+
+def crossings(world: World, method: str) -> tuple[int, list[str]]:
+    """How many attacks on one method were tried, and the answers among them that show anything of Alice's."""
+    tried, crossed = 0, []
+    for number, attack in enumerate(SESSION_ATTACKS[method]):
+        for attacker in world.attackers():
+            answer = visible(_answer(attack, world, attacker))
+            tried += 1
+            if "quorvanthine" in answer or world.victim in answer:
+                crossed.append(f"{method} {number}")
+    return tried, crossed
+
+
 @pytest.mark.parametrize("lie", [*LIES, *HARMLESS])
 def test_no_answer_crosses_and_the_alarm_is_logged(
-    world: World, engine: Hostile, opened: list[tuple[bytes, int]], lie: str
+    world: World, engine: Hostile, opened: list[tuple[bytes, int]], ranked: str, lie: str
 ) -> None:
     gone = world.alice.add("A quorvanthine fact that goes", user_id=ALICE).memories[0]
     world.alice.delete(gone.id)
@@ -102,23 +125,50 @@ def test_no_answer_crosses_and_the_alarm_is_logged(
         assert bool(alarms(world.vault, tenant)) == (lie in LIES), lie
 
 
-@pytest.mark.parametrize("lie", ["foreign points", "foreign points under one's own name", "stale points"])
-def test_the_attacks_of_the_core_cross_nothing(world: World, engine: Hostile, lie: str) -> None:
+@pytest.mark.parametrize("lie", [*LIES, *HARMLESS])
+def test_the_attacks_of_the_core_on_search_cross_nothing(
+    world: World, engine: Hostile, ranked: str, lie: str
+) -> None:
     before = world.everything()
-    engine.lie = LIES[lie]
-    for attack in SESSION_ATTACKS["search"]:
-        for attacker in world.attackers():
-            answer = visible(_answer(attack, world, attacker))
-            assert "quorvanthine" not in answer
-            assert world.victim not in answer
+    engine.lie = {**LIES, **HARMLESS}[lie]
+    tried, crossed = crossings(world, "search")
     engine.lie = None
+    assert (crossed, tried) == ([], 2 * len(SESSION_ATTACKS["search"]))
     assert world.everything() == before
-    assert alarms(world.vault, A)
+    assert bool(alarms(world.vault, A)) == (lie in LIES)
+
+
+@pytest.mark.parametrize("method", sorted(SESSION_ATTACKS.keys() - {"search"}))
+def test_the_attacks_of_the_core_on_other_methods_cross_nothing(
+    world: World, engine: Hostile, method: str
+) -> None:
+    engine.lie = LIES["foreign points under one's own name"]
+    before = world.everything()
+    _, crossed = crossings(world, method)
+    assert crossed == []
+    assert world.everything() == before
+
+
+@pytest.mark.soak
+def test_table(make_vault: Callable[..., Vault], engine: Hostile, request: pytest.FixtureRequest) -> None:
+    world = request.getfixturevalue("world")
+    rows = []
+    for wrong, lie in {**LIES, **HARMLESS, **FAILURES}.items():
+        engine.lie = lie
+        counts = [crossings(world, method) for method in sorted(SESSION_ATTACKS)]
+        rows.append(
+            (wrong, sum(tried for tried, _ in counts), len([one for _, found in counts for one in found]))
+        )
+        engine.lie = None
+    head = ("what Qdrant answers", "attacks", "crossings")
+    record("hostile-index", "Tenancy attacks while Qdrant lies", markdown(head, rows))
+    assert all(crossed == 0 for _, _, crossed in rows)
 
 
 @pytest.mark.parametrize("failure", FAILURES)
-def test_a_failure_answers_nothing(world: World, engine: Hostile, failure: str) -> None:
+def test_a_failure_answers_nothing(world: World, engine: Hostile, ranked: str, failure: str) -> None:
     engine.lie = FAILURES[failure]
+    assert crossings(world, "search")[1] == []
     for searcher, user in ((world.alice, ALICE), (world.bob, BOB), (world.mallory, ALICE)):
         with pytest.raises(VectorIndexError) as caught:
             searcher.search(SECRET, user_id=user)
