@@ -10,6 +10,7 @@ import pytest
 from support.elsewhere import FAILURES, HARMLESS, LIES, Hostile, elsewhere
 from support.soak import markdown, record
 from test_tenancy import (
+    ADDRESS,
     ALICE,
     BOB,
     SECRET,
@@ -18,6 +19,7 @@ from test_tenancy import (
     World,
     _answer,
     admin,
+    attempt,
     session,
     visible,
     world,
@@ -89,11 +91,13 @@ def ranked(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
 def crossings(world: World, method: str) -> tuple[int, list[str]]:
     """How many attacks on one method were tried, and the answers among them that show anything of Alice's."""
     tried, crossed = 0, []
+    said = [world.victim, ADDRESS]  # what is added has words that the attacker put there itself
+    said += [] if method in ("add", "add_many") else ["quorvanthine"]
     for number, attack in enumerate(SESSION_ATTACKS[method]):
         for attacker in world.attackers():
-            answer = visible(_answer(attack, world, attacker))
+            answer = visible(attempt(attack, world, attacker))
             tried += 1
-            if "quorvanthine" in answer or world.victim in answer:
+            if any(word in answer for word in said):
                 crossed.append(f"{method} {number}")
     return tried, crossed
 
