@@ -246,6 +246,12 @@ class Admin:
 
         return reembed.reembed(self._opened(), self._tenant_caller(), dry_run=dry_run, progress=progress)
 
+    def index_move(self, *, progress: Progress | None = None) -> dict[str, Any]:
+        """Bring the tenant to the index that the configuration names, online: built, compared, then searched."""
+        from vault.flows import upkeep
+
+        return upkeep.index_move(self._opened(), self._tenant_caller(), progress=progress)
+
     def import_many(
         self, items: Any, *, batch: int = 256, progress: Callable[[int], None] | None = None
     ) -> BulkResult:

@@ -18,10 +18,12 @@ from vault.embedders import Embedders
 from vault.embedding.interface import identity
 from vault.errors import ConfigError
 from vault.files import private_folder, write_private
+from vault.flows import outbox
 from vault.flows.context import SYSTEM_TENANT, Stages
 from vault.flows.reconcile import reconcile
 from vault.flows.sign import sign_on_close
-from vault.flows.stores import RESTORING_NAME, Adapters, Stores, refuse_unfinished
+from vault.flows.stores import RESTORING_NAME, Adapters, OpenStore, Stores, refuse_unfinished
+from vault.index.interface import OutsideIndex
 from vault.index.sealed import SealedIndex
 from vault.keys.interface import KeyProvider
 from vault.keys.keyring import KeyCache, TenantKeys
@@ -29,7 +31,7 @@ from vault.keys.keystore import Keystore
 from vault.keys.local import LocalProvider
 from vault.locks import Lease
 from vault.policy.pack import Policy, check_coverage, load
-from vault.records.interface import RecordStore
+from vault.records.interface import ELSEWHERE, RecordStore
 from vault.records.sqlcipher import SqlcipherRecords
 from vault.redaction.detect import BuiltinDetector
 from vault.redaction.evaluation.figures import measured
@@ -185,6 +187,49 @@ def policy(config: VaultConfig, folder: Path) -> tuple[Policy, Detector]:
     return pack, found_by
 
 
+def outside_index(config: VaultConfig, folder: Path) -> OutsideIndex | None:
+    """The index kept elsewhere that a configuration names; not connected yet. Raises ConfigError without its extra."""
+    asked = config.index.qdrant
+    if asked is None:
+        return None
+    try:
+        from vault.index import qdrant
+    except ImportError:
+        raise ConfigError(
+            "index.extra", "the index qdrant needs an extra: pip install 'memvault[qdrant]'"
+        ) from None
+    layout = qdrant.Layout(
+        collection=asked.collection,
+        shard_number=asked.shard_number,
+        shard_keys=asked.shard_keys,
+        replication_factor=asked.replication_factor,
+        write_consistency_factor=asked.write_consistency_factor,
+        read_consistency=asked.read_consistency,
+        timeout_s=asked.timeout_s,
+        vacuum_timeout_s=asked.vacuum_timeout_s,
+    )
+    client = qdrant.connect(
+        asked.url,
+        api_key=_api_key(asked.api_key, folder) if asked.api_key is not None else None,
+        grpc_port=asked.grpc_port,
+        ca=folder / Path(asked.ca).expanduser() if asked.ca is not None else None,
+        timeout_s=asked.timeout_s,
+    )
+    return qdrant.QdrantIndex(client, layout)
+
+
+def _api_key(reference: str, folder: Path) -> str:
+    match _secret(reference, folder):
+        case Unread.EXPOSED:
+            raise ConfigError(
+                "index.api_key_permissions", "the file of the API key is readable by others; make it 0600"
+            )
+        case bytearray() as secret:
+            return secret.decode("ascii", "replace")
+        case _:
+            raise ConfigError("index.api_key_missing", "the API key of the index cannot be read")
+
+
 def default_key_folder(vault_name: str) -> Path:
     """Outside the vault folder, so that who copies the data does not copy the key."""
     base = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
@@ -261,6 +306,8 @@ def restoring_on(folder: Path, lease: Lease, keystore: Path) -> Iterator[Stages]
         stages.stores.abandon()
         stages.keystore.close()
         stages.index.clear()
+        if stages.outside is not None:
+            stages.outside.close()
         stages.cache.wipe()
         stages.provider.close()
         stages.close_embedders()
@@ -321,6 +368,13 @@ def build(
     )
     stores.restoring = restoring
     index = SealedIndex(cache_bytes=config.limits.cache_mb << 20)
+    outside = outside_index(config, folder)
+
+    def after(store: OpenStore) -> None:
+        if outside is not None:
+            outbox.drain(outside, keystore, store)
+
+    stores.first_index = ELSEWHERE if config.index.adapter == "qdrant" else stores.first_index
     stores.on_close = lambda store: sign_on_close(keystore, store)
     stores.on_moved = lambda tenant: index.forget(tenant.tid)
     return Stages(
@@ -336,6 +390,8 @@ def build(
         cache=cache,
         stores=stores,
         lease=lease,
+        outside=outside,
+        after=after,
     )
 
 

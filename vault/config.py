@@ -277,6 +277,75 @@ class LimitsConfig(_Section):
     )
 
 
+class QdrantConfig(_Section):
+    """Where Qdrant is, where the index is kept there or was; needs the extra `qdrant`."""
+
+    url: str = Field(
+        default="http://localhost:6333",
+        pattern=r"^https?://[^\s/?#@]{1,255}/?$",
+        description="address of its REST interface: https, or http on this machine",
+    )
+    grpc_port: int | None = Field(
+        default=None, ge=1, le=65_535, description="port of its gRPC interface, which is used then"
+    )
+    api_key: Annotated[str, AfterValidator(_reference)] | None = Field(
+        default=None, description="`env:NAME` or `file:PATH`: its API key"
+    )
+    ca: str | None = Field(
+        default=None, min_length=1, description="PEM file of the certificates to trust; default: the system's"
+    )
+    collection: str = Field(
+        default="memvault",
+        pattern=r"^[a-z0-9_-]{1,64}$",
+        description="name of the collection, to which the length of vectors is added",
+    )
+    timeout_s: int = Field(default=5, ge=1, le=600, description="wait for one answer")
+    vacuum_timeout_s: int = Field(
+        default=600, ge=1, le=86_400, description="wait for the vacuum that an erasure asks for"
+    )
+    shard_number: int | None = Field(
+        default=None, ge=1, le=10_000, description="shards of a new collection (with shard keys: of a tenant)"
+    )
+    shard_keys: bool = Field(default=False, description="a shard of its own for each tenant; in a cluster")
+    replication_factor: int | None = Field(
+        default=None, ge=1, le=100, description="copies of each shard of a new collection"
+    )
+    write_consistency_factor: int | None = Field(
+        default=None, ge=1, le=100, description="copies that a write waits for, of a new collection"
+    )
+    read_consistency: Literal["majority", "quorum", "all"] | None = Field(
+        default=None, description="copies that a read asks; default: one"
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _private(cls, value: str) -> str:
+        scheme, _, rest = value.partition("://")
+        host = rest.rstrip("/").rpartition(":")[0] or rest.rstrip("/")
+        if scheme == "http" and host not in ("localhost", "127.0.0.1", "[::1]"):
+            raise ValueError("must be https, but on this machine")
+        return value
+
+
+class IndexConfig(_Section):
+    """Where memories are searched."""
+
+    adapter: Literal["sealed", "qdrant"] = Field(
+        default="sealed",
+        description="index of new tenants: `sealed`, in the records, or `qdrant`; `index move` brings the others",
+    )
+    qdrant: QdrantConfig | None = Field(
+        default=None, validate_default=True, description="where Qdrant is; needed while any tenant is there"
+    )
+
+    @field_validator("qdrant")
+    @classmethod
+    def _named(cls, value: QdrantConfig | None, info: ValidationInfo) -> QdrantConfig | None:
+        if value is None and info.data.get("adapter") == "qdrant":
+            raise ValueError("stands there where the adapter is qdrant")
+        return value
+
+
 class AuditConfig(_Section):
     """When the log is signed."""
 
@@ -343,6 +412,7 @@ class VaultConfig(_Section):
     detection: DetectionConfig = DetectionConfig()
     embedder: EmbedderConfig = EmbedderConfig()
     limits: LimitsConfig = LimitsConfig()
+    index: IndexConfig = IndexConfig()
     audit: AuditConfig = AuditConfig()
     backup: BackupConfig = BackupConfig()
     cli: CliConfig = CliConfig()

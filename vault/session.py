@@ -200,6 +200,8 @@ class Vault:
             stages.stores.abandon()
             stages.keystore.close()
             stages.index.clear()
+            if stages.outside is not None:
+                stages.outside.close()
             stages.cache.wipe()
             stages.provider.close()
             stages.close_embedders()

@@ -698,8 +698,8 @@ ADMIN_ATTACKS: dict[str, list[Callable[[World], Any]]] = {
     **{
         name: [_operator(name)]
         for name in ("audit_verify", "audit_checkpoint", "keys_status", "keys_backup", "keys_verify", "index_verify",
-                     "index_rebuild", "index_status", "sweep", "rescan", "reembed", "retention_plan", "retention_run",
-                     "overview", "doctor", "tenants")
+                     "index_rebuild", "index_move", "index_status", "sweep", "rescan", "reembed", "retention_plan",
+                      "retention_run", "overview", "doctor", "tenants")
     },
     "audit_evidence": [
         _admin_b("auditor", "audit", "audit_evidence", out) for out in ("../evidence", "/nowhere/evidence", None, [A])

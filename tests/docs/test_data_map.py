@@ -37,7 +37,7 @@ def test_schema_parser_sees_the_columns_it_must() -> None:
 
 
 def test_every_records_column_is_mapped() -> None:
-    assert section("## `tenants/<tid>/records.db`") == columns(schema.TABLES)
+    assert section("## `tenants/<tid>/records.db`") == columns(schema.TABLES + schema.PLACED)
 
 
 def test_every_keystore_column_is_mapped() -> None:

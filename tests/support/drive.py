@@ -666,7 +666,7 @@ _ADMIN: dict[str, Callable[[Drive, Any], None]] = {
         "keys_status", "keys_backup", "keys_verify", "audit_verify", "audit_checkpoint", "sweep", "rescan",
         "reembed",
         "retention_plan", "retention_run",
-        "index_verify", "index_rebuild", "index_status", "overview", "doctor",
+        "index_verify", "index_rebuild", "index_move", "index_status", "overview", "doctor",
     )},
 }  # fmt: skip
 _EXPORTS: dict[str, Callable[[Drive, Any], None]] = {"preview": export_preview, "run": export_run}

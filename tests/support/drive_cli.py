@@ -485,7 +485,7 @@ VERBS: dict[str, Callable[[Terminal], None]] = {
     "evidence page": evidence_page,
     **{name: plain(*name.split()) for name in (
         "status", "tenant list", "keys status", "keys backup", "keys verify", "audit verify",
-        "index status", "index verify", "index rebuild", "index sweep", "retention plan", "retention run",
+        "index status", "index verify", "index rebuild", "index move", "index sweep", "retention plan", "retention run",
         "rescan", "reembed", "policy lint", "policy test",
     )},
     "doctor": doctor,

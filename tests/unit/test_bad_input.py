@@ -229,6 +229,7 @@ TABLE: dict[str, dict[str, list[Bad]]] = {
     "Admin.index_verify": {},
     "Admin.index_rebuild": {"progress": bad.callbacks()},
     "Admin.reembed": {"dry_run": bad.flags("dry_run"), "progress": bad.callbacks()},
+    "Admin.index_move": {"progress": bad.callbacks()},
     "Admin.import_many": {
         "items": [b for b in bad.items() if b.code == "items.type"],  # lines are reported, see below
         "batch": bad.numbers("batch", 10_000),

@@ -243,6 +243,7 @@ SITES: dict[str, str] = {
     "rotate.reseal_rows": "rotate",  # by the rotation and the roll, which ask first
     "rotate.retag": "- the same content under other tags",
     "upkeep.index_rebuild": "- the same vectors, made anew",
+    "upkeep.index_move": "- the same vectors, elsewhere",
     "merging.move": "merge",
     "merging.rewrite_user": "rename",
     "merging.merge_again": "- as the log says that it was done",

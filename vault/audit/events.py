@@ -85,6 +85,7 @@ _CATALOGUE: Final[tuple[tuple[Kind, Mapping[str, str]], ...]] = (
             "policy.activate": "a policy pack came into force",
             "audit.verify": "the log was checked",
             "audit.checkpoint": "a checkpoint was asked for",
+            "index.move": "the tenant's memories were brought to another index",
             "index.rebuild": "the index was made anew from the records",
             "index.reembed": "memories were embedded by another model, or that was counted",
             "index.verify": "the index was compared with the records",

@@ -34,7 +34,13 @@ def register(app: typer.Typer) -> None:
         ),
         "index": (
             "The index, and what has expired.",
-            {"status": index_status, "verify": index_verify, "rebuild": index_rebuild, "sweep": index_sweep},
+            {
+                "status": index_status,
+                "verify": index_verify,
+                "rebuild": index_rebuild,
+                "move": index_move,
+                "sweep": index_sweep,
+            },
         ),
     }
     for noun, (help_text, verbs) in nouns.items():
@@ -314,7 +320,7 @@ def audit_checkpoint(
 
 
 def index_status(call: Call) -> None:
-    """Show the tenant's index: adapter, embedder, memories."""
+    """Show the tenant's index: the one in use, the one configured, what waits for it, embedder, memories."""
     with call.admin("index.verify") as admin:
         facts = admin.index_status()
     _facts(call, facts)
@@ -325,7 +331,7 @@ def index_verify(call: Call) -> None:
     with call.admin("index.verify") as admin:
         facts = admin.index_verify()
     _facts(call, facts)
-    if facts["stale"]:
+    if facts["stale"] or facts.get("missing") or facts.get("surplus"):
         raise typer.Exit(5)
 
 
@@ -334,6 +340,13 @@ def index_rebuild(call: Call) -> None:
     with call.admin("index.rebuild") as admin, call.out.progress("embedding") as progress:
         done = admin.index_rebuild(progress=progress)
     _facts(call, {"rebuilt": done})
+
+
+def index_move(call: Call) -> None:
+    """Bring the tenant to the index that the configuration names: it is built and compared, then searched."""
+    with call.admin("index.move") as admin, call.out.progress("moving") as progress:
+        facts = admin.index_move(progress=progress)
+    _facts(call, facts)
 
 
 def index_sweep(

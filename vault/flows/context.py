@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -19,9 +19,11 @@ from vault.errors import (
     InvalidInputError,
     NotFoundError,
     StorageError,
+    UnavailableError,
+    VectorIndexError,
 )
 from vault.flows.stores import OpenStore, Stores
-from vault.index.interface import VectorIndex
+from vault.index.interface import OutsideIndex, VectorIndex
 from vault.index.rerank import Reranker
 from vault.keys import cases
 from vault.keys.identity import primary
@@ -30,7 +32,7 @@ from vault.keys.keyring import KeyCache, SubjectKeys, TenantKeys
 from vault.keys.keystore import Keystore
 from vault.locks import Lease
 from vault.policy.decide import Decision, Policy, Request
-from vault.records.interface import RecordStore
+from vault.records.interface import ELSEWHERE, INDEX, RecordStore
 from vault.redaction.interface import Detector
 from vault.types import Principal, Scope
 
@@ -57,6 +59,8 @@ class Stages:
     cache: KeyCache
     stores: Stores
     lease: Lease
+    outside: OutsideIndex | None = None  # where the configuration names an index that is kept elsewhere
+    after: Callable[[OpenStore], None] = field(default=lambda _store: None)  # carries the outbox out
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
     reranker: Reranker | None = None
 
@@ -95,6 +99,21 @@ class Call:
     @property
     def records(self) -> RecordStore:
         return self.store.records
+
+    @property
+    def index(self) -> VectorIndex:
+        """The index that the tenant is searched in; raises VectorIndexError where the configuration lacks it."""
+        if self.records.setting(INDEX) != ELSEWHERE:
+            return self.stages.index
+        return self.outside()
+
+    def outside(self) -> OutsideIndex:
+        """The index kept elsewhere; raises VectorIndexError where the configuration does not say where (any more)."""
+        if self.stages.outside is None:
+            raise VectorIndexError(
+                "index.unconfigured", "the configuration does not say where the index is: give [index.qdrant]"
+            )
+        return self.stages.outside
 
     def event(
         self,
@@ -172,6 +191,10 @@ def calling(stages: Stages, caller: Caller, action: str) -> Iterator[Call]:
             except HeldError:  # every path that a hold refuses is on record, whichever it is
                 call.log_read(call.event(result="refused"))
                 raise
+            with suppress(
+                UnavailableError
+            ):  # what was not carried out waits in the outbox, scored from the records
+                stages.after(store)
 
 
 def _refuse_closed(stages: Stages, tenant: TenantKeys) -> None:

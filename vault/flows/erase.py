@@ -16,7 +16,7 @@ from typing import Any, Final
 from vault.audit.certified import Count
 from vault.crypto.record import read_stub
 from vault.errors import NotFoundError, StorageError
-from vault.flows import ids
+from vault.flows import ids, outbox
 from vault.flows.change import find_visible, remove_rows
 from vault.flows.context import Call, milliseconds
 from vault.flows.holds import is_held
@@ -146,9 +146,10 @@ _FINDERS: Final = {
 # --- counting --------------------------------------------------------------------------------------------------------
 
 STORES: Final = (
-    "memories", "points", "history", "tokens", "replays", "log details", "archived details", "data keys",
+    "memories", "points", "index points", "history", "tokens", "replays", "log details", "archived details",
+    "data keys",
 )  # fmt: skip
-_PASSING: Final = ("replays", "log details", "archived details")
+_PASSING: Final = ("replays", "log details", "archived details", "index points")
 
 
 def counted(call: Call, found: Sequence[Target]) -> dict[str, int]:
@@ -158,6 +159,7 @@ def counted(call: Call, found: Sequence[Target]) -> dict[str, int]:
         row = call.records.subject(target.sid)
         for name, count in (_of_rows(call, target, row) if row is not None else {}).items():
             total[name] += count
+        total["index points"] += outbox.count(call, target.sid, None if target.whole else set(target.numbers))
         if target.whole:
             live = call.stages.keystore.generations(call.tenant.tid, target.sid)
             total["data keys"] += len(live.intersection(target.generations))
@@ -280,7 +282,11 @@ def _remove_part(call: Call, target: Target) -> None:
 
 
 def purge(call: Call, found: Sequence[Target]) -> None:
-    """Make removed bytes unreadable in every file; raises StorageError `erase.busy` while others read all the time."""
+    """Make removed bytes unreadable in every file; raises StorageError `erase.busy` while others read all the time.
+
+    Also in an index kept elsewhere, which must answer: VectorIndexError.
+    """
+    outbox.wipe(call, [target.sid for target in found if target.whole])
     call.store.archive.forget(*(target.sid for target in found if target.whole))
     for _ in range(_PURGE_TRIES):
         if call.records.purge_free_space() and call.stages.keystore.database.truncate_wal():

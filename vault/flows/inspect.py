@@ -22,6 +22,7 @@ from vault.flows.context import Call, Caller, Stages, calling, milliseconds, mom
 from vault.flows.rotate import backup_folder
 from vault.flows.vectors import named_in_force
 from vault.keys.rotation import newest_backup
+from vault.records.interface import THERE
 from vault.storage import Database
 from vault.types import Principal
 
@@ -114,7 +115,9 @@ def index_status(stages: Stages, caller: Caller) -> dict[str, Any]:
     with calling(stages, caller, "index.verify") as call:
         configured = identity(stages.embedder())
         facts = {
-            "adapter": stages.index.describe()["adapter"],
+            "adapter": call.index.describe()["adapter"],
+            "configured_adapter": stages.config.index.adapter,
+            "waiting": sum(n for state, n in call.records.outbox.counts().items() if state != THERE),
             "memories": call.records.count(),
             "scopes": len(call.records.subjects()),
             "embedder": named_in_force(call.records),
@@ -273,19 +276,25 @@ def _embedder(call: Call) -> Iterator[Check]:
 
 
 def _egress(stages: Stages) -> Iterable[Check]:
-    embedder = stages.embedder()
-    if embedder.address is None:
+    embedder, config = stages.embedder(), stages.config.index
+    if embedder.address is not None:
+        yield Check(
+            "egress",
+            "warn",
+            f"redacted texts and redacted questions go to {embedder.address} (embedder {embedder.name})",
+        )
+    if config.qdrant is not None:
+        yield Check(
+            "egress",
+            "warn",
+            f"index: obfuscated vectors and terms, not encrypted, go to {config.qdrant.url}",
+        )
+    if embedder.address is None and config.qdrant is None:
         yield Check(
             "egress",
             "ok",
             f"none: key provider {stages.provider.name}, index {stages.index.describe()['adapter']} and embedder "
             f"{embedder.version} work inside this process; no address is configured",
-        )
-    else:
-        yield Check(
-            "egress",
-            "warn",
-            f"redacted texts and redacted questions go to {embedder.address} (embedder {embedder.name})",
         )
     foreign = stages.provider.describe().get("egress")
     if foreign is not None:

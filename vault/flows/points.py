@@ -8,14 +8,15 @@ reading without blocks gives the same answer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from vault.errors import IntegrityViolationError
+from vault.errors import DecryptionError, IntegrityViolationError
 from vault.flows.bodies import open_value, open_values, seal_value
 from vault.flows.ids import place
 from vault.flows.vectors import model_in_force
 from vault.index.interface import (
+    Place,
     Point,
     Points,
     join_points,
@@ -25,16 +26,30 @@ from vault.index.interface import (
     unpack_point,
     unpack_points,
 )
+from vault.index.protect import Veil
 from vault.keys.keyring import SubjectKeys, TenantKeys
-from vault.records.interface import BLOCK, BlockRow, MemoryRow, RecordStore
+from vault.records.interface import BLOCK, THERE, BlockRow, MemoryRow, RecordStore
 
 
 def block_id(s: int, b: int) -> bytes:
     return b"block" + place(s, b)
 
 
+def place_of(tenant: TenantKeys, sid: bytes) -> Place:
+    """The stand-ins of a tenant and of a subject in an index kept elsewhere: HMACs under the tenant's `tags` key."""
+    return Place(tenant.tag("index", "").hex(), tenant.tag("index", sid.hex()).hex())
+
+
+def veil_of(subject: SubjectKeys, generation: int, dimension: int) -> Veil:
+    """The transform of one generation; raises DecryptionError where its key was destroyed."""
+    key = subject.key("index", generation)
+    if key is None:
+        raise DecryptionError("record.unreadable", "a sealed record does not open")
+    return Veil(key, dimension)
+
+
 class StoredPoints:
-    """Reads and unseals one subject's points for the index."""
+    """Reads and unseals one subject's points for the index, in the records or elsewhere."""
 
     def __init__(self, tenant: TenantKeys, subject: SubjectKeys, records: RecordStore) -> None:
         self._tenant = tenant
@@ -44,6 +59,8 @@ class StoredPoints:
         row = records.subject(subject.sid)
         self.s = row.s if row else 0
         self._position = (row.changes, row.next_n) if row else (0, 1)
+        self.doubts: dict[str, set[bytes]] = {}
+        self.expected = 0  # how many points the index elsewhere had, when it was asked
 
     @property
     def key(self) -> tuple[bytes, ...]:
@@ -54,21 +71,69 @@ class StoredPoints:
 
     def points(self, after_n: int) -> Points:
         """The points after number `after_n`: whole blocks where there are any, the others one by one."""
-        blocks = self._records.blocks(self.s, after_n=after_n)
-        opened = open_values(
-            self._tenant, self._subject, "vector", [(block_id(self.s, row.b), 1, row.body) for row in blocks]
-        )
         parts, last = [], after_n
-        for row, data in zip(blocks, opened, strict=True):
-            block = unpack_block(data)
-            if block.model != self._model:
-                continue  # sealed before the model was changed
-            if row.b * BLOCK > last + 1:
-                parts.append(self._single(last, row.b * BLOCK))
+        for b, block in self._opened(self._records.blocks(self.s, after_n=after_n)):
+            if b * BLOCK > last + 1:
+                parts.append(self._single(last, b * BLOCK))
             parts.append(block)
-            last = row.b * BLOCK + BLOCK - 1
+            last = b * BLOCK + BLOCK - 1
         parts.append(self._single(last, None))
         return join_points(parts)
+
+    def _opened(self, rows: Sequence[BlockRow]) -> Iterator[tuple[int, Points]]:
+        """Blocks with the vectors of the model in force, with their numbers."""
+        sealed = [(block_id(self.s, row.b), 1, row.body) for row in rows]
+        opened = open_values(self._tenant, self._subject, "vector", sealed)
+        for row, data in zip(rows, opened, strict=True):
+            block = unpack_block(data)
+            if block.model == self._model:  # else sealed before the model was changed
+                yield row.b, block
+
+    @property
+    def place(self) -> Place:
+        return place_of(self._tenant, self._subject.sid)
+
+    def cover(self, dimension: int) -> Veil:
+        return veil_of(self._subject, self._subject.generation, dimension)
+
+    def there(self) -> int:
+        self.expected = self._records.outbox.there(self.s, self._subject.generation)
+        return self.expected
+
+    def numbers(self, ids: Sequence[bytes]) -> dict[bytes, int | None]:
+        rows = self._records.outbox.find(self.s, ids)
+        state = (THERE, self._subject.generation)
+        return {row.id: row.n if (row.state, row.generation) == state else None for row in rows}
+
+    def absent(self) -> list[int]:
+        return self._records.outbox.absent(self.s, self._subject.generation)
+
+    def around(self, numbers: Sequence[int], reach: int) -> list[Points]:
+        """Whole blocks: one opens in the time of three points. Blocks side by side are one run."""
+        windows = self._records.windows(self.s, numbers, reach)
+        wanted = sorted({b for first, last in windows for b in range(first // BLOCK, last // BLOCK + 1)})
+        runs: list[list[Points]] = []
+        for at, (b, points) in enumerate(self._at(wanted)):
+            if at and wanted[at - 1] == b - 1:
+                runs[-1].append(points)
+            else:
+                runs.append([points])
+        return [join_points(run) for run in runs]
+
+    def sample(self, rows: int) -> Points:
+        """Whole blocks again, evenly from the first to the last."""
+        count, wanted = self._position[1] // BLOCK + 1, rows // BLOCK
+        spread = sorted({count * at // wanted for at in range(wanted)})
+        return join_points([points for _, points in self._at(spread)])
+
+    def _at(self, numbers: Sequence[int]) -> Iterator[tuple[int, Points]]:
+        """The points of each of these blocks, one by one where they are not sealed in one piece."""
+        opened = dict(self._opened(self._records.blocks_at(self.s, numbers)))
+        for b in numbers:
+            yield b, opened[b] if b in opened else self._single(b * BLOCK - 1, (b + 1) * BLOCK)
+
+    def doubt(self, kind: str, ids: Sequence[bytes]) -> None:
+        self.doubts.setdefault(kind, set()).update(ids)
 
     def _single(self, after_n: int, before_n: int | None) -> Points:
         rows = self._records.points(self.s, after_n=after_n, before_n=before_n)
@@ -96,15 +161,20 @@ def change_points(
     records: RecordStore,
     rows: Sequence[MemoryRow],
     change: Callable[[Point], Point],
+    *,
+    told: bool = False,
 ) -> int:
-    """Inside a transaction: other points for memories of one subject, but for those that changed or went meanwhile."""
+    """Inside a transaction: other points for memories of one subject, but for those that changed or went meanwhile.
+
+    `told`: they give an index kept elsewhere nothing new.
+    """
     changed = []
     for row in rows:
         current = records.memory(row.s, row.n)
         if current is not None and current.version == row.version:
             packed = change(open_point(tenant, subject, current)).packed()
             sealed = seal_value(tenant, subject, "vector", place(row.s, row.n), row.version, packed)
-            records.replace(current, replace(current, point=sealed))
+            records.replace(current, replace(current, point=sealed), told=told)
             changed.append(row.n)
     if changed:
         seal_blocks(tenant, subject, records, rows[0].s, changed)

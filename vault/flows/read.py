@@ -17,6 +17,7 @@ from vault.flows.additions import Embedded
 from vault.flows.bodies import open_body, to_memory, value_term
 from vault.flows.change import find_visible
 from vault.flows.context import Call, Caller, Stages, calling, milliseconds
+from vault.flows.outbox import alarm
 from vault.flows.points import StoredPoints
 from vault.flows.reveal import reveal_reason, revealed
 from vault.flows.scope import Found, locate, log_read, open_rows, translate, view
@@ -56,7 +57,9 @@ def search(
         if found is not None:
             asked = embed_question(call, question)
             with call.records.reading():
-                hits = _best(call, found, question, asked, tree, count, least)
+                reader = StoredPoints(call.tenant, found.subject, call.records)
+                hits = _best(call, found, reader, question, asked, tree, count, least)
+            alarm(call, found.subject, reader)
             if not parts:
                 hits = [replace(hit, explain=None) for hit in hits]
             if why is not None:
@@ -69,6 +72,7 @@ def search(
 def _best(
     call: Call,
     found: Found,
+    reader: StoredPoints,
     question: str,
     asked: Embedded,
     tree: Filter | None,
@@ -78,8 +82,8 @@ def _best(
     """The best memories by the index, or by a re-ranker that reads the best of those."""
     reranker = call.stages.reranker
     if reranker is None:
-        return _ranked(call, found, question, asked, tree, limit, threshold)
-    hits = _ranked(call, found, question, asked, tree, max(limit, RERANKED), 0.0)
+        return _ranked(call, found, reader, question, asked, tree, limit, threshold)
+    hits = _ranked(call, found, reader, question, asked, tree, max(limit, RERANKED), 0.0)
     scores = rescored(reranker, question, [hit.memory.text for hit in hits])
     again = [
         replace(hit, score=score, explain={**(hit.explain or {}), "index": hit.score, "rerank": score})
@@ -92,20 +96,20 @@ def _best(
 def _ranked(
     call: Call,
     found: Found,
+    reader: StoredPoints,
     question: str,
     asked: Embedded,
     tree: Filter | None,
     limit: int,
     threshold: float,
 ) -> list[SearchHit]:
-    reader = StoredPoints(call.tenant, found.subject, call.records)
     query = _query(call, found, question, embed_question(call, question, asked))
     tree = translate(call, found, tree)
     hits: list[SearchHit] = []
     wanted = limit if tree is None else 4 * limit
     seen: set[int] = set()
     while True:
-        ranked = call.stages.index.search(reader, query, wanted)
+        ranked = call.index.search(reader, query, wanted)
         fresh = [hit for hit in ranked if hit.n not in seen and hit.score >= threshold]
         seen.update(hit.n for hit in fresh)
         for start in range(0, len(fresh), limit):

@@ -2,6 +2,7 @@
 
 Fill gives every point the new model's vector beside the one in force, batch by batch. Switch writes the new model's
 name into the store, in the transaction that finds no point without its vector. Trim takes the old vectors out.
+An index kept elsewhere is sent everything anew from the switch on; what it lacks is scored from the records.
 Searches and writes of every process use the model in force, before and after; vectors of two models are never
 compared. Cut off anywhere, the same command goes on where it was. Each step is a call of its own, so that a roll of
 keys waits for one batch and not for all of them.
@@ -10,17 +11,19 @@ keys waits for one batch and not for all of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
 from vault.embedding.interface import identity, model_id
+from vault.errors import UnavailableError
 from vault.flows import validate
 from vault.flows.additions import Embedded
 from vault.flows.bodies import open_bodies
 from vault.flows.change import subject_of
 from vault.flows.context import Call, Caller, Stages, calling
+from vault.flows.outbox import begin_again, carry_out
 from vault.flows.points import change_points, open_point, open_points
 from vault.flows.sign import sign_if_due
 from vault.flows.vectors import embed_stored, model_in_force, named_in_force
@@ -95,6 +98,11 @@ def reembed(
         while not _switch(work):
             _fill(work)
         _trim(work)
+        with (
+            work.call() as call,
+            suppress(UnavailableError),
+        ):  # what is left waits in the outbox, and is found
+            carry_out(call, None)
     return Reembedding(before, after, embedder.address, memories, work.embedded)
 
 
@@ -165,7 +173,7 @@ def _put(call: Call, subject: SubjectKeys, rows: Sequence[MemoryRow], made: Sequ
         new = fresh[point.n]  # another process that does the same may have put it there meanwhile
         return replace(point, vectors=(*(old for old in point.vectors if old.model != new.model), new))
 
-    return change_points(call.tenant, subject, call.records, rows, both)
+    return change_points(call.tenant, subject, call.records, rows, both, told=True)
 
 
 # --- switch --------------------------------------------------------------------------------------------------------
@@ -186,6 +194,8 @@ def _switch(work: _Work) -> bool:
                     work.embedded += _put(call, subject, found, _embedded(call, subject, found))
             event = call.event(count=work.embedded, before=named_in_force(call.records), after=work.after)
             call.records.set_embedder(work.after)
+            if call.records.outbox.kept:
+                begin_again(call.records)
             call.store.log.append(event)
         work.stages.index.forget(call.tenant.tid)
         sign_if_due(call)
@@ -206,7 +216,7 @@ def _trim(work: _Work) -> None:
             if wide:
                 with call.records.transaction():
                     only = partial(_only, model_in_force(call.records))
-                    change_points(call.tenant, subject, call.records, wide, only)
+                    change_points(call.tenant, subject, call.records, wide, only, told=True)
 
 
 def _only(model: bytes, point: Point) -> Point:

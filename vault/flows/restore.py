@@ -33,6 +33,7 @@ from vault.flows.context import SYSTEM_TENANT, Caller, Stages, calling, millisec
 from vault.flows.manifest import Manifest, Part
 from vault.flows.merging import rows_again
 from vault.flows.naming import MERGE
+from vault.flows.outbox import begin_again
 from vault.flows.reconcile import do_again, merge_rows_again, purge, settle, survey
 from vault.flows.restore_plan import TenantPlan, give_up, log_restore, make_plan, refuse
 from vault.flows.restoring import Note
@@ -207,6 +208,8 @@ def _bring_in_line(stages: Stages, caller: Caller, place: Path, store: OpenStore
         if store.records.setting("tags") not in tenant.versions["tags"]:
             retag(keystore, tenant, store, lambda _done, _total: None)
         settle(keystore, store)
+        if stages.outside is not None:  # it has the points of now, or of no time
+            begin_again(store.records)
         log_restore(store, caller, "data", place.name, plan.facts(), done.total())
 
 

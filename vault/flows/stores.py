@@ -28,7 +28,7 @@ from vault.errors import IntegrityViolationError, RollbackError, StorageError, U
 from vault.flows.naming import catch_up
 from vault.keys.keyring import TenantKeys
 from vault.keys.keystore import Keystore, StoredCheckpoint
-from vault.records.interface import RecordStore
+from vault.records.interface import HERE, INDEX, RecordStore
 
 RESTORING_NAME: Final = (
     "memvault.restoring"  # there while a restore is under way, and after one that was cut off
@@ -115,6 +115,7 @@ class Stores:
         self._reconcile = reconcile
         self._barrier = barrier
         self.restoring = False
+        self.first_index = HERE  # where a new tenant's index is
         self._lock = threading.RLock()
         self._open: OrderedDict[bytes, OpenStore] = OrderedDict()
         self.on_close: Callable[[OpenStore], None] = lambda _store: None
@@ -224,13 +225,14 @@ class Stores:
             raise
         return store
 
-    @staticmethod
-    def _begin_log(store: OpenStore) -> None:
+    def _begin_log(self, store: OpenStore) -> None:
         """A tenant's log begins with its creation, whoever opens it first."""
         if store.records.log_head()[0] == 0:
             with store.records.transaction():
                 if store.records.log_head()[0] == 0:
                     store.log.append_system("tenant.create", count=1)
+                    if self.first_index != HERE:
+                        store.records.set_setting(INDEX, self.first_index)
 
     def archive(self, tenant: TenantKeys) -> TenantArchive:
         """The tenant's log archive, which needs no open store."""

@@ -15,7 +15,7 @@ from vault.audit.jcs import strict_loads
 from vault.audit.kept import verify_kept
 from vault.crypto.record import read_stub
 from vault.errors import AuditChainError, InvalidInputError
-from vault.flows import holds, ids, validate
+from vault.flows import holds, ids, outbox, validate
 from vault.flows.additions import Embedded
 from vault.flows.bodies import Body, open_bodies, open_value, record_id
 from vault.flows.change import known_subject, subject_of
@@ -238,8 +238,9 @@ def index_verify(stages: Stages, caller: Caller) -> dict[str, Any]:
                     stored = open_point(call.tenant, subject, row)
                     stale += _differ(fresh(stored), stored)
                 checked += len(rows)
-        call.log_read(call.event(count=checked, stale=stale))
-    return {**stages.index.describe(), "checked": checked, "stale": stale}
+        elsewhere = outbox.compare(call)
+        call.log_read(call.event(count=checked, stale=stale, elsewhere=elsewhere or None))
+        return {**call.index.describe(), "checked": checked, "stale": stale, **elsewhere}
 
 
 def index_rebuild(stages: Stages, caller: Caller, *, progress: Progress | None = None) -> int:
@@ -256,9 +257,17 @@ def index_rebuild(stages: Stages, caller: Caller, *, progress: Progress | None =
             done += len(rows)
             if progress is not None:
                 progress(done, total)
+        outbox.rebuild(call, progress)
         with call.records.transaction():
             call.store.log.append(call.event(count=done))
     return done
+
+
+def index_move(stages: Stages, caller: Caller, *, progress: Progress | None = None) -> dict[str, Any]:
+    """Bring the tenant to the index that the configuration names: built, compared, then searched."""
+    validate.callback("progress", progress)
+    with calling(stages, caller, "index.move") as call:
+        return outbox.move(call, stages.config.index.adapter, progress)
 
 
 def _people(call: Call) -> Iterator[tuple[SubjectKeys, list[MemoryRow]]]:

@@ -325,11 +325,70 @@ class PointReader(Protocol):
         """Every point with a number above `after_n`, in order."""
 
 
+class OutsideReader(PointReader, Protocol):
+    """What an index kept elsewhere is searched with: it knows points by random ids, and holds what a veil let through.
+
+    All answers are of one moment.
+    """
+
+    @property
+    def place(self) -> Place:
+        """What the subject's points are filed under there."""
+
+    def cover(self, dimension: int) -> Cover:
+        """The subject's keyed transform, under the generation in force."""
+
+    def there(self) -> int:
+        """How many of the points are there, transformed under the generation in force."""
+
+    def numbers(self, ids: Sequence[bytes]) -> dict[bytes, int | None]:
+        """The row number behind each id that is known; None where the index is not believed for it.
+
+        That is a point on its way in or out, or under another generation: `absent` has those that still count.
+        """
+
+    def absent(self) -> list[int]:
+        """The numbers of the points that the index does not have, or not yet."""
+
+    def around(self, numbers: Sequence[int], reach: int) -> list[Points]:
+        """Runs of points that stand side by side: those with these numbers, `reach` to each side, and maybe others."""
+
+    def sample(self, rows: int) -> Points:
+        """About so many points, evenly from the whole scope; all of a smaller one."""
+
+    def doubt(self, kind: str, ids: Sequence[bytes]) -> None:
+        """Something came back that must not, or did not come back: the flow counts it and raises the alarm."""
+
+
+class Cover(Protocol):
+    """See `vault.index.protect.Veil`."""
+
+    def turned(self, vectors: FloatVector) -> FloatVector: ...
+    def term(self, term: int) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Keyed stand-ins of a tenant and of a subject: all that an index kept elsewhere is told about a point."""
+
+    tenant: str
+    sid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """A point as it leaves the process: random id, transformed unit vector, renamed terms without counts."""
+
+    id: bytes
+    vector: FloatVector
+    terms: list[int]
+
+
 class VectorIndex(ABC):
     """Ranks the points of one subject; bounded in memory; forgets when told."""
 
     @abstractmethod
-    def search(self, reader: PointReader, query: Query, limit: int) -> list[Hit]:
+    def search(self, reader: OutsideReader, query: Query, limit: int) -> list[Hit]:
         """The best `limit` admitted points, best first; fewer means there are no more."""
 
     @abstractmethod
@@ -341,3 +400,37 @@ class VectorIndex(ABC):
     @abstractmethod
     def describe(self) -> dict[str, int | str]:
         """Facts for `status`: adapter, cached scopes, bytes."""
+
+
+class OutsideIndex(VectorIndex):
+    """An index kept elsewhere, derived from the records; raises VectorIndexError, without content, for every failure.
+
+    Nothing it answers is believed: a hit is an id that the records know, ranked anew on what they hold.
+    """
+
+    @abstractmethod
+    def put(self, place: Place, points: Sequence[Covered]) -> None:
+        """Store points of one subject, durably; those already there are replaced."""
+
+    @abstractmethod
+    def remove(self, tenant: str, ids: Sequence[bytes]) -> None:
+        """Take points out, and ask again; raises VectorIndexError `index.left` where one is still there."""
+
+    @abstractmethod
+    def remove_all(self, tenant: str, sid: str | None = None) -> None:
+        """Take everything of a tenant, or of a subject, out by its stand-in, and ask again as `remove` does."""
+
+    @abstractmethod
+    def count(self, tenant: str, sid: str | None = None) -> int:
+        """How many points there are, by their stand-ins."""
+
+    @abstractmethod
+    def present(self, tenant: str, ids: Sequence[bytes]) -> set[bytes]:
+        """Those of the ids that are there."""
+
+    @abstractmethod
+    def vacuum(self) -> None:
+        """Have what was taken out wiped from the index's own files, and wait for it."""
+
+    @abstractmethod
+    def close(self) -> None: ...

@@ -54,6 +54,23 @@ class Postings:
     lengths: npt.NDArray[np.int32]
 
 
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """What the scope is like of which only some rows are here: how many there are, their mean vector, as `mean_of`
+    makes it, their mean length, and how many hold each term."""
+
+    rows: int
+    mean: Floats
+    length: float
+    frequencies: Mapping[int, float]
+
+
+def mean_of(total: npt.NDArray[np.float64], rows: int) -> Floats:
+    """What the vectors have in common, from the sum of `rows` of them; few rows have little in common."""
+    mean: Floats = (total / (rows + MEAN_PRIOR_ROWS)).astype(np.float32)
+    return mean
+
+
 def dense(matrix: npt.NDArray[np.int8], scales: Floats, queries: Floats) -> Floats:
     """Products (n, k) of the rows `scales[i] * matrix[i]` with `queries` (d, k).
 
@@ -84,11 +101,11 @@ def cosines(matrix: npt.NDArray[np.int8], scales: Floats, query: Floats, mean: F
     return np.clip(out, -1.0, 1.0, out=out)
 
 
-def bm25(postings: Postings, query: Mapping[int, float]) -> tuple[Floats, float]:
+def bm25(postings: Postings, query: Mapping[int, float], whole: Whole | None = None) -> tuple[Floats, float]:
     """BM25 (terms, n) of the weighted term ids `query`, term by term, and what a row with each term once would get.
 
-    IDF is over these rows alone. Terms that no row holds are left out of both: after redaction a query's
-    names are absent from every row, and must not make the other words count less.
+    IDF and mean length are those of these rows alone, or of `whole`. Terms that no row holds are left out of both:
+    after redaction a query's names are absent from every row, and must not make the other words count less.
     """
     rows = len(postings.lengths)
     near = _near(postings.terms, query) if rows else _NONE
@@ -102,15 +119,24 @@ def bm25(postings: Postings, query: Mapping[int, float]) -> tuple[Floats, float]
     # A row holds a term once, so a term's occurrences in `place` are its document frequency.
     frequency = np.bincount(place, minlength=len(ids))
     held = frequency > 0
-    idf = np.log1p((rows - frequency + 0.5) / (frequency + 0.5))
-    value = idf * np.array([query[term] for term in ids.tolist()])
-    length = postings.lengths[holders] / max(float(postings.lengths.mean()), 1.0)
+    mean_length = float(postings.lengths.mean()) if whole is None else whole.length
+    scarcity = idf(rows, frequency)
+    if whole is not None:
+        counted = [whole.frequencies.get(term, 0.0) for term in ids.tolist()]
+        scarcity = idf(whole.rows, np.maximum(counted, frequency))
+    value = scarcity * np.array([query[term] for term in ids.tolist()])
+    length = postings.lengths[holders] / max(mean_length, 1.0)
     count = postings.counts[near].astype(np.float64)
     gains = np.zeros((int(held.sum()), rows), dtype=np.float32)
     gains[(np.cumsum(held) - 1)[place], holders] = (
         value[place] * (K1 + 1.0) * count / (count + K1 * (1.0 - B + B * length))
     )
     return gains, float(value[held].sum())
+
+
+def idf(rows: int, frequency: Any) -> Any:
+    """How much a term says that `frequency` of `rows` rows hold (a number, or an array of them); above 0."""
+    return np.log1p((rows - frequency + 0.5) / (frequency + 0.5))
 
 
 def _near(terms: npt.NDArray[np.uint32], query: Mapping[int, float]) -> npt.NDArray[np.intp]:
@@ -220,7 +246,7 @@ class ScopeIndex:
         self._n[row:size] = n
         self._matrix[row:size] = vectors
         self._scales[row:size] = scales
-        self._sum += _summed(vectors, scales)
+        self._sum += summed(vectors, scales)
         self._conversations[row:size] = 0 if conversations is None else conversations
         self._lengths[row:size] = np.bincount(rows - row, weights=counts, minlength=len(n))
         self._terms[used:end] = terms
@@ -262,24 +288,27 @@ class ScopeIndex:
         query_terms: Mapping[int, float] | Iterable[int],
         limit: int,
         threshold: float = 0.0,
+        whole: Whole | None = None,
     ) -> list[tuple[int, float, dict[str, float]]]:
         """The `limit` best rows as (n, score, explain), best first, newer first among equals.
 
         `query_vec` is a unit vector, or zero for none. `query_terms` are term ids, or term ids with weights,
         such as their counts in the query. A score is in [0, 1], rounded to 6 digits; rows below `threshold`
-        are left out. `explain` holds `dense` (the cosine) and `lexical` (BM25) of the row alone, what they give
-        as `dense_part` and `lexical_part`, and as `context_part` what the rows around it add; the three
-        parts sum to the score before rounding. Raises VectorIndexError for a query vector of another length.
+        are left out. `whole` describes the scope where these are only some of its rows.
+
+        `explain` holds `dense` (the cosine) and `lexical` (BM25) of the row alone, what they give as `dense_part`
+        and `lexical_part`, and as `context_part` what the rows around it add; the three parts sum to the score
+        before rounding. Raises VectorIndexError for a query vector of another length.
         """
         if query_vec.shape != (self._dimension,):
             raise VectorIndexError("index.dimension", "the query vector has another length than the index")
         if self._size == 0 or limit < 1:
             return []
         size = self._size
-        mean = (self._sum / (size + MEAN_PRIOR_ROWS)).astype(np.float32)
+        mean = mean_of(self._sum, size) if whole is None else whole.mean
         cosine = cosines(self._matrix[:size], self._scales[:size], query_vec, mean)
         weights = query_terms if isinstance(query_terms, Mapping) else dict.fromkeys(query_terms, 1.0)
-        gains, ideal = bm25(self._postings(), weights)
+        gains, ideal = bm25(self._postings(), weights, whole)
         lexical: Floats = gains.sum(axis=0)
         around = links(self._conversations[:size])
         dense_part, lexical_part = _weighted(cosine, share(lexical, ideal))
@@ -330,7 +359,7 @@ def _weighted(cosine: Floats, shares: Floats) -> tuple[Floats, Floats]:
     return np.float32(DENSE_WEIGHT) * np.clip(cosine, 0.0, 1.0), np.float32(LEXICAL_WEIGHT) * shares
 
 
-def _summed(matrix: npt.NDArray[np.int8], scales: Floats) -> npt.NDArray[np.float64]:
+def summed(matrix: npt.NDArray[np.int8], scales: Floats) -> npt.NDArray[np.float64]:
     """The sum of the rows `scales[i] * matrix[i]`, a block at a time."""
     total = np.zeros(matrix.shape[1], dtype=np.float64)
     for start in range(0, len(matrix), _BLOCK):

@@ -45,6 +45,7 @@ ACTIONS: Final = (
     "audit.verify",
     "audit.checkpoint",
     "audit.evidence",
+    "index.move",
     "index.rebuild",
     "index.reembed",
     "index.verify",

@@ -137,6 +137,89 @@ class ReplayRow:
     at_ms: int
 
 
+# What became of a point in an index kept elsewhere: to be put there, there, to be taken out.
+WAITING, THERE, LEAVING = 0, 1, 2
+# The setting `index` of a store: searched in the records; so too while an index elsewhere is built; searched there.
+INDEX: Final = "index"
+HERE, BUILDING, ELSEWHERE = 1, 2, 3
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedRow:
+    """A point of an index kept elsewhere: its random id there, and which version and key generation it stands for."""
+
+    s: int
+    n: int
+    id: bytes
+    version: int
+    generation: int
+    state: int
+
+
+class Outbox(ABC):
+    """What an index kept elsewhere was told, and has still to be told, of the points of one store.
+
+    While it is `kept`, a point that comes, changes or goes leaves its rows here in the same transaction. They hold
+    nothing that is not in the points, and are not part of the store's hash: `restart` makes them anew.
+    """
+
+    @property
+    @abstractmethod
+    def kept(self) -> bool:
+        """Whether the setting `index` says that there is an index elsewhere, or will be."""
+
+    @abstractmethod
+    def put(self, rows: Sequence[MemoryRow]) -> None:
+        """Inside the transaction that stores these rows: their points are to be put there."""
+
+    @abstractmethod
+    def take(self, s: int, n: int | None = None) -> None:
+        """Inside the transaction that drops them: the points of a row (None: of a subject) are to be taken out."""
+
+    @abstractmethod
+    def restart(self) -> None:
+        """Inside a transaction: every point is to be put there under a new id, everything known leaves."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """Inside a transaction: forget everything; the index elsewhere is empty."""
+
+    @abstractmethod
+    def open(self, limit: int) -> list[PlacedRow]:
+        """Rows that wait or leave."""
+
+    @abstractmethod
+    def settle(self, rows: Sequence[PlacedRow]) -> None:
+        """Inside a transaction: what these rows asked for was done; one that changed meanwhile stays open."""
+
+    @abstractmethod
+    def find(self, s: int, ids: Sequence[bytes]) -> list[PlacedRow]:
+        """The rows of a subject under these ids."""
+
+    @abstractmethod
+    def of(self, s: int) -> list[PlacedRow]:
+        """The rows of a subject."""
+
+    @abstractmethod
+    def there(self, s: int, generation: int) -> int:
+        """How many points of a subject are there under one generation of its key."""
+
+    @abstractmethod
+    def absent(self, s: int, generation: int) -> list[int]:
+        """The numbers of a subject's memories whose points are not there under this generation."""
+
+    @abstractmethod
+    def counts(self) -> dict[int, int]:
+        """How many rows are in each state, of those that occur."""
+
+    @abstractmethod
+    def draining(self) -> AbstractContextManager[bool]:
+        """Be the only one to carry rows out; False where another thread or process does, after a bounded wait."""
+
+    @abstractmethod
+    def close(self) -> None: ...
+
+
 class RecordStore(ABC):
     """One tenant's records. Changes happen inside `transaction()`: all of them, or none.
 
@@ -145,6 +228,7 @@ class RecordStore(ABC):
     """
 
     tid: TenantId
+    outbox: Outbox
     prove: Callable[[bytes, int, bytes], bytes] | None = None
 
     @abstractmethod
@@ -210,16 +294,31 @@ class RecordStore(ABC):
         """(n, version, sealed point) of after_n < n < before_n: a small clustered read, no bodies."""
 
     @abstractmethod
+    def points_at(self, s: int, numbers: Sequence[int]) -> list[tuple[int, int, bytes]]:
+        """(n, version, sealed point) of those that exist of these numbers, by number."""
+
+    @abstractmethod
+    def windows(self, s: int, numbers: Sequence[int], reach: int) -> list[tuple[int, int]]:
+        """(first, last) number of the points around each of these: itself, and `reach` that exist to each side."""
+
+    @abstractmethod
     def blocks(self, s: int, *, after_n: int = 0) -> list[BlockRow]:
         """The blocks of a subject that lie wholly after number `after_n`, in order."""
+
+    @abstractmethod
+    def blocks_at(self, s: int, numbers: Sequence[int]) -> list[BlockRow]:
+        """Those that exist of these blocks, in order."""
 
     @abstractmethod
     def put_block(self, row: BlockRow) -> None:
         """Store a block that is not there."""
 
     @abstractmethod
-    def replace(self, old: MemoryRow, new: MemoryRow) -> None:
-        """Put a new version in the place of `old`; the block that held its point is dropped."""
+    def replace(self, old: MemoryRow, new: MemoryRow, *, told: bool = False) -> None:
+        """Put a new version in the place of `old`; the block that held its point is dropped.
+
+        `told`: an index kept elsewhere has all that it should of the new point, if the key's generation is the same.
+        """
 
     @abstractmethod
     def remove(self, row: MemoryRow) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterator, Sequence
+from typing import Final, TypeVar
+
+from vault.storage import Database
 
 SCHEMA: Final = 2
 TABLES: Final = """
@@ -45,6 +48,17 @@ CREATE TABLE meta(key TEXT PRIMARY KEY, value);
 INSERT INTO meta SELECT key, value FROM old_meta;
 DROP TABLE old_meta;
 """
+# Since schema 2: what an index kept elsewhere was told of which point, under which random id; empty without one.
+PLACED: Final = """
+CREATE TABLE placed(
+  s INTEGER NOT NULL, n INTEGER NOT NULL, id BLOB NOT NULL, version INTEGER NOT NULL, generation INTEGER NOT NULL,
+  state INTEGER NOT NULL, PRIMARY KEY(s, n, id)) WITHOUT ROWID;
+CREATE UNIQUE INDEX placed_id ON placed(id);
+CREATE INDEX placed_scope ON placed(s, state, generation);
+CREATE INDEX placed_open ON placed(state) WHERE state <> 1;
+"""
+_FEW: Final = 500  # values in one statement; SQLite allows 32,766
+_T = TypeVar("_T")
 _COLUMNS: Final = (
     "SELECT m.s, m.n, m.nonce, m.id_key, m.version, m.created_ms, m.updated_ms, m.expires_ms, m.agent, m.app, m.run,"
     " m.body, {point} FROM memories m"
@@ -55,3 +69,22 @@ MEMORY: Final = (
 BODY: Final = _COLUMNS.format(point="x''")
 SUBJECT: Final = "SELECT s, sid, kid, next_n, changes FROM subjects"
 REPLAY: Final = "SELECT mac, digest, s, result, at_ms FROM replays"
+
+
+def few(values: Sequence[_T]) -> Iterator[Sequence[_T]]:
+    """As many at a time as one statement takes."""
+    for start in range(0, len(values), _FEW):
+        yield values[start : start + _FEW]
+
+
+def marks(values: Sequence[object]) -> str:
+    """The question marks of a list in a statement."""
+    return ", ".join("?" * len(values))
+
+
+def upgrade(database: Database) -> None:
+    """Bring a records file of schema 1 to the present one; another process may have been faster."""
+    with database.transaction():
+        if database.one("SELECT value FROM meta WHERE key = 'schema'") == (1,):
+            database.execute_script(META + INDEXES + PLACED)
+            database.execute("UPDATE meta SET value = ? WHERE key = 'schema'", (SCHEMA,))

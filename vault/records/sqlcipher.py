@@ -30,7 +30,20 @@ from vault.records.interface import (
     TokenRow,
 )
 from vault.records.items import HashedRow, item
-from vault.records.schema import BODY, INDEXES, MEMORY, META, REPLAY, SCHEMA, SUBJECT, TABLES
+from vault.records.outbox import SqlcipherOutbox, generation_of
+from vault.records.schema import (
+    BODY,
+    INDEXES,
+    MEMORY,
+    PLACED,
+    REPLAY,
+    SCHEMA,
+    SUBJECT,
+    TABLES,
+    few,
+    marks,
+    upgrade,
+)
 from vault.records.sealed import DISCARD, sealed_under
 from vault.storage import Database, copy_file, create_file
 from vault.types import TenantId
@@ -61,15 +74,13 @@ class SqlcipherRecords(RecordStore):
         if schema not in (1, SCHEMA):
             self._db.close()
             raise IntegrityViolationError("records.damaged", "the store lacks an entry every store has")
-        if schema != SCHEMA and not read_only:  # a copy is left as it is: it only takes longer to read
-            self._upgrade()
-
-    def _upgrade(self) -> None:
-        """Bring a file of schema 1 to the present one; another process may have been faster."""
-        with self._db.transaction():
-            if self._db.one("SELECT value FROM meta WHERE key = 'schema'") == (1,):
-                self._db.execute_script(META + INDEXES)
-                self._db.execute("UPDATE meta SET value = ? WHERE key = 'schema'", (SCHEMA,))
+        if schema == 1 and not read_only:
+            try:
+                upgrade(self._db)
+            except BaseException:
+                self._db.close()
+                raise
+        self.outbox = SqlcipherOutbox(self._db)
 
     @staticmethod
     def create(
@@ -86,7 +97,10 @@ class SqlcipherRecords(RecordStore):
                     meta = [("schema", SCHEMA), ("tid", tid), ("state", LtHash().state())]
                     meta += [("embedder", embedder)] if embedder is not None else []
                     create_file(
-                        path, key, TABLES + INDEXES, [("INSERT INTO meta(key, value) VALUES(?, ?)", meta)]
+                        path,
+                        key,
+                        TABLES + INDEXES + PLACED,
+                        [("INSERT INTO meta(key, value) VALUES(?, ?)", meta)],
                     )
                     sync_folder(path.parent.parent)
         except OSError as error:
@@ -116,6 +130,7 @@ class SqlcipherRecords(RecordStore):
         return self._db.reading()
 
     def close(self) -> None:
+        self.outbox.close()
         self._db.close()
 
     # --- multiset hash -----------------------------------------------------------------------------------------
@@ -262,6 +277,7 @@ class SqlcipherRecords(RecordStore):
             self._leave(row)
         for table in ("memories", "points", "blocks", "revisions", "tokens", "replays", "subjects"):
             self._db.execute(f"DELETE FROM {table} WHERE s = ?", (s,))  # noqa: S608 - names from the tuple above
+        self.outbox.take(s)
         return len(memories)
 
     def move_subject(self, s: int, into: int, by: int) -> None:
@@ -289,6 +305,7 @@ class SqlcipherRecords(RecordStore):
         )
         for row in rows:
             self._enter(row)
+        self.outbox.put(rows)
 
     def memory(self, s: int, n: int) -> MemoryRow | None:
         row = self._db.one(f"{MEMORY} WHERE m.s = ? AND m.n = ?", (s, n))
@@ -312,9 +329,34 @@ class SqlcipherRecords(RecordStore):
         sql = "SELECT n, version, point FROM points WHERE s = ? AND n > ? AND n < ? ORDER BY n"
         return self._db.query(sql, (s, after_n, _MANY if before_n is None else before_n))
 
+    def points_at(self, s: int, numbers: Sequence[int]) -> list[tuple[int, int, bytes]]:
+        found: list[tuple[int, int, bytes]] = []
+        for part in few(numbers):
+            sql = f"SELECT n, version, point FROM points WHERE s = ? AND n IN ({marks(part)})"  # noqa: S608
+            found += self._db.query(sql, (s, *part))
+        return sorted(found)
+
+    def windows(self, s: int, numbers: Sequence[int], reach: int) -> list[tuple[int, int]]:
+        sql = (
+            "SELECT (SELECT min(n) FROM (SELECT n FROM points WHERE s = ? AND n <= p.n ORDER BY n DESC LIMIT ?)),"
+            " (SELECT max(n) FROM (SELECT n FROM points WHERE s = ? AND n >= p.n ORDER BY n LIMIT ?))"
+            " FROM points p WHERE p.s = ? AND p.n IN ({})"
+        )
+        found: list[tuple[int, int]] = []
+        for part in few(numbers):
+            found += self._db.query(sql.format(marks(part)), (s, reach + 1, s, reach + 1, s, *part))
+        return sorted(found)
+
     def blocks(self, s: int, *, after_n: int = 0) -> list[BlockRow]:
         sql = "SELECT s, b, body FROM blocks WHERE s = ? AND b >= ? ORDER BY b"
         return [BlockRow(*row) for row in self._db.query(sql, (s, after_n // BLOCK + 1 if after_n else 0))]
+
+    def blocks_at(self, s: int, numbers: Sequence[int]) -> list[BlockRow]:
+        found: list[BlockRow] = []
+        for part in few(sorted(numbers)):
+            sql = f"SELECT s, b, body FROM blocks WHERE s = ? AND b IN ({marks(part)}) ORDER BY b"  # noqa: S608
+            found += [BlockRow(*row) for row in self._db.query(sql, (s, *part))]
+        return found
 
     def put_block(self, row: BlockRow) -> None:
         self._enter(row)
@@ -326,7 +368,7 @@ class SqlcipherRecords(RecordStore):
             self._leave(BlockRow(*found))
             self._db.execute("DELETE FROM blocks WHERE s = ? AND b = ?", (s, b))
 
-    def replace(self, old: MemoryRow, new: MemoryRow) -> None:
+    def replace(self, old: MemoryRow, new: MemoryRow, *, told: bool = False) -> None:
         self._leave(old)
         self._enter(new)
         self._db.execute(
@@ -336,12 +378,16 @@ class SqlcipherRecords(RecordStore):
             "INSERT OR REPLACE INTO points VALUES(?, ?, ?, ?)", (new.s, new.n, new.version, new.point)
         )
         self._changed(new.s, new.n)
+        if new.point != old.point and not (told and generation_of(new.point) == generation_of(old.point)):
+            self.outbox.take(new.s, new.n)
+            self.outbox.put([new])
 
     def remove(self, row: MemoryRow) -> None:
         self._leave(row)
         self._db.execute("DELETE FROM memories WHERE s = ? AND n = ?", (row.s, row.n))
         self._db.execute("DELETE FROM points WHERE s = ? AND n = ?", (row.s, row.n))
         self._changed(row.s, row.n)
+        self.outbox.take(row.s, row.n)
 
     def sealed_under(self) -> dict[int, dict[int, int]]:
         return numbers.fold(self._db, sealed_under(self._db))

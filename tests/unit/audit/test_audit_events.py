@@ -38,7 +38,7 @@ def test_the_catalogue_is_complete_and_described() -> None:
         *("subject.erase", "subject.merge", "subject.rename", "subject.find_mentions", "tenant.erase"),
         *("subject.alias", "subject.redact_mentions"),
         *("erasure.approve", "hold.place", "hold.release", "hold.list", "retention.plan", "retention.run"),
-        *("policy.activate", "audit.show", "audit.verify", "audit.checkpoint", "index.rebuild"),
+        *("policy.activate", "audit.show", "audit.verify", "audit.checkpoint", "index.rebuild", "index.move"),
         "index.reembed",
         *("index.verify", "vault.open", "restore.reconciled", "integrity.alarm", "subject.create", "state"),
         *("erasure.requested", "erasure.tombstone", "erasure.probed", "erasure.certified", "epoch.destroyed"),

@@ -215,6 +215,7 @@ TABLE: dict[str, tuple[list[str], dict[str, list[Row]]]] = {
     "index status": ([], {}),
     "index verify": ([], {}),
     "index rebuild": ([], {}),
+    "index move": ([], {}),
     "index sweep": ([], {"execute": FLAG}),
     "retention plan": ([], {}),
     "retention run": ([], {"execute": FLAG}),

@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 
+from vault.crypto.lthash import LtHash
 from vault.crypto.primitives import SecretKey
 from vault.errors import IntegrityViolationError, VaultError
 from vault.records.interface import MemoryRow
+from vault.records.schema import TABLES
 from vault.records.sqlcipher import SqlcipherRecords
-from vault.storage import Database
+from vault.storage import Database, create_file
 from vault.types import TenantId
 
 TID = TenantId(b"t" * 16)
@@ -53,6 +55,58 @@ def row(s: int, n: int, body: bytes = b"sealed body") -> MemoryRow:
 def test_a_new_file_is_whole_and_alone(path: Path) -> None:
     assert sorted(p.name for p in path.parent.iterdir()) == ["records.db", "records.db.lock"]
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.fixture
+def first_schema(tmp_path: Path, key: SecretKey) -> Path:
+    """A file as schema 1 had it: `meta` without a rowid, fewer indexes, no table of an index kept elsewhere."""
+    place = tmp_path / "tenants" / "old" / "records.db"
+    place.parent.mkdir(parents=True)
+    tables = TABLES.replace("value);", "value) WITHOUT ROWID;", 1)
+    meta = [("schema", 1), ("tid", TID), ("state", LtHash().state())]
+    create_file(place, key, tables, [("INSERT INTO meta(key, value) VALUES(?, ?)", meta)])
+    return place
+
+
+def parts_of(path: Path, key: SecretKey) -> set[tuple[str, str]]:
+    database = Database(path, key)
+    try:
+        return {(kind, name) for kind, name in database.query("SELECT type, name FROM sqlite_master")}
+    finally:
+        database.close()
+
+
+def test_a_file_of_the_first_schema_is_brought_up_to_date(
+    first_schema: Path, path: Path, key: SecretKey
+) -> None:
+    before = parts_of(first_schema, key)
+    SqlcipherRecords(first_schema, key, TID).close()
+    assert parts_of(first_schema, key) == parts_of(path, key) > before
+    store = SqlcipherRecords(first_schema, key, TID)
+    with store.transaction():
+        subject = store.ensure_subject(bytes(16), bytes(16))
+        store.insert([row(subject.s, 1)])
+    assert (store.outbox.kept, store.outbox.counts(), store.count()) == (False, {}, 1)
+    store.close()
+
+
+def test_a_file_of_the_first_schema_is_brought_up_to_date_at_once_or_not_at_all(
+    first_schema: Path, key: SecretKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, true = parts_of(first_schema, key), Database.execute
+
+    def cut_off(self: Database, sql: str, *arguments: Any) -> Any:
+        if "placed_open" in sql:  # the last of the statements
+            raise KeyboardInterrupt
+        return true(self, sql, *arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Database, "execute", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            SqlcipherRecords(first_schema, key, TID)
+    assert parts_of(first_schema, key) == before
+    SqlcipherRecords(first_schema, key, TID).close()
+    assert ("index", "placed_open") in parts_of(first_schema, key)
 
 
 def test_creating_again_keeps_what_is_there(path: Path, key: SecretKey, store: SqlcipherRecords) -> None:
