@@ -74,7 +74,10 @@ def admin(vault: Vault, tenant: str, role: str = "operator", purpose: str = "ope
 
 @pytest.fixture
 def world(make_vault: Callable[..., Vault]) -> World:
-    vault = make_vault()
+    return made_world(make_vault())
+
+
+def made_world(vault: Vault) -> World:
     alice = session(vault, A)
     first = alice.add(f"{SECRET}; write to {ADDRESS}", user_id=ALICE, agent_id="desk", metadata={"room": "blue"},
                       idempotency_key="alice-key-0001").memories[0]  # fmt: skip

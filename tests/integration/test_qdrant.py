@@ -17,6 +17,7 @@ from vault import Principal, Session, Vault
 from vault.audit.certificate import statement_of
 from vault.embedding.static import StaticEmbedder
 from vault.errors import ConfigError, VaultError, VectorIndexError
+from vault.index import qdrant
 
 USER = "pat-1"
 FACTS = [
@@ -311,6 +312,32 @@ def test_an_index_that_lost_points_is_noticed_and_made_anew(vault: Vault, engine
     operator(vault).index_rebuild()
     assert operator(vault).index_verify()["missing"] == 0
     assert [found(app, query) for query in QUESTIONS] == answers
+
+
+def test_a_collection_that_somebody_dropped_is_made_again(vault: Vault, engine: Hostile) -> None:
+    app = filled(vault)
+    answers = [found(app, query) for query in QUESTIONS]
+    engine.delete_collection("memvault-256")
+    with pytest.raises(VectorIndexError):
+        found(app, QUESTIONS[0])
+    operator(vault).index_rebuild()
+    assert [found(app, query) for query in QUESTIONS] == answers
+
+
+def test_a_scope_of_which_most_was_deleted_is_ranked_by_what_is_left(
+    vault: Vault, engine: Hostile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = session(vault)
+    ids = app.add_many([{"content": f"Note {n} on nothing", "user_id": USER} for n in range(200)]).ids
+    filled(vault)
+    for memory_id in ids:
+        app.delete(memory_id)
+    answers = [found(app, query) for query in QUESTIONS]
+    monkeypatch.setattr(qdrant, "LEAST", 1)
+    monkeypatch.setattr(qdrant, "OVERSAMPLE", 0)
+    monkeypatch.setattr(qdrant, "SAMPLE", 64)  # two blocks, both from among the deleted
+    got = [[hit.memory.text for hit in app.search(query, user_id=USER, limit=1)] for query in QUESTIONS[:4]]
+    assert got == [[best[0][0]] for best in answers[:4]]
 
 
 @pytest.mark.parametrize(

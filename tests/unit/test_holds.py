@@ -242,8 +242,7 @@ SITES: dict[str, str] = {
     "rotate._reseal_subject": "rotate",
     "rotate.reseal_rows": "rotate",  # by the rotation and the roll, which ask first
     "rotate.retag": "- the same content under other tags",
-    "upkeep.index_rebuild": "- the same vectors, made anew",
-    "upkeep.index_move": "- the same vectors, elsewhere",
+    "points.change_points": "- the same memory, its vectors made anew",
     "merging.move": "merge",
     "merging.rewrite_user": "rename",
     "merging.merge_again": "- as the log says that it was done",

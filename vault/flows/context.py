@@ -191,9 +191,7 @@ def calling(stages: Stages, caller: Caller, action: str) -> Iterator[Call]:
             except HeldError:  # every path that a hold refuses is on record, whichever it is
                 call.log_read(call.event(result="refused"))
                 raise
-            with suppress(
-                UnavailableError
-            ):  # what was not carried out waits in the outbox, scored from the records
+            with suppress(UnavailableError):  # what was not carried out waits in the outbox
                 stages.after(store)
 
 

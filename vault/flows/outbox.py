@@ -35,12 +35,8 @@ from vault.records.interface import (
     RecordStore,
 )
 
-BATCH: Final = (
-    256  # rows that one operation carries out, so that a long queue makes none of them wait for all
-)
-_SWEEP: Final = (
-    "index.sweep"  # setting: 2 while the tenant's points in the index have still to be cleared away
-)
+BATCH: Final = 256  # rows that one operation carries out: a long queue makes none of them wait for all
+_SWEEP: Final = "index.sweep"  # a setting: 2 while the tenant's points there have still to be cleared away
 _GENERATION: Final = slice(22, 26)  # of a PMV1 blob
 
 Progress = Callable[[int, int], None]

@@ -125,7 +125,7 @@ class QdrantIndex(OutsideIndex):
     def search(self, reader: OutsideReader, query: Query, limit: int) -> list[Hit]:
         absent, total = reader.absent(), reader.there()
         wanted = max(LEAST, OVERSAMPLE * limit)
-        while wanted < total:
+        while wanted < total and len(absent) < total:  # else the records are read whole as soon
             hits = self._best_of(reader, query, wanted, absent, total)
             if len(hits) >= limit:
                 return hits[:limit]
@@ -139,7 +139,8 @@ class QdrantIndex(OutsideIndex):
     ) -> list[Hit]:
         """The candidates, what is not there yet, and the rows around them, ranked as in the whole scope."""
         rows, sample = total + len(absent), reader.sample(SAMPLE)
-        mean = _whole(rows, [], sample, {}).mean
+        dimension = len(query.vector)
+        mean = _whole(dimension, rows, [], sample, {}).mean
         # The products of rows with the question less the mean are in the order of the centred cosines, but for lengths.
         direction = query.vector - mean if query.vector.any() else query.vector
         numbers, frequencies = self._candidates(reader, query, direction, wanted, total)
@@ -149,7 +150,7 @@ class QdrantIndex(OutsideIndex):
             for term in run.terms[waiting].tolist():
                 if term in frequencies:
                     frequencies[term] += 1
-        return _ranked(runs, query, _whole(rows, runs, sample, frequencies))
+        return _ranked(runs, query, _whole(dimension, rows, runs, sample, frequencies))
 
     def _candidates(
         self, reader: OutsideReader, query: Query, direction: FloatVector, wanted: int, total: int
@@ -331,15 +332,19 @@ class QdrantIndex(OutsideIndex):
 
     def _collections(self) -> list[str]:
         """Those of this vault that there are, whatever the length of their vectors."""
-        names = [one.name for one in self._ask(self._client.get_collections).collections]
-        return [name for name in names if re.fullmatch(rf"{re.escape(self._layout.collection)}-[0-9]+", name)]
+        named = re.compile(rf"{re.escape(self._layout.collection)}-[0-9]+")
+        answer = self._ask(self._client.get_collections)
+        names = [one.name for one in answer.collections if named.fullmatch(one.name)]
+        with self._lock:  # one that somebody dropped is made again
+            self._known = {known for known in self._known if known[0] in names}
+        return names
 
     def _prepared(self, tenant: str, dimension: int) -> str:
         """The collection for vectors of this length, with shard keys the tenant's shard too; asked once for each."""
         name = f"{self._layout.collection}-{dimension}"
         if (name, tenant) not in self._known:
             with self._lock:
-                if not self._ask(self._client.collection_exists, collection_name=name):
+                if name not in {known for known, _ in self._known}:
                     self._create(name, dimension)
                 if self._layout.shard_keys:
                     self._create_shard(name, tenant)
@@ -347,20 +352,26 @@ class QdrantIndex(OutsideIndex):
         return name
 
     def _create(self, name: str, dimension: int) -> None:
+        """The collection with its payload indexes, as far as they are not there; made again they stay as they are."""
         layout = self._layout
-        self._unless_there(
-            self._client.create_collection,
-            lambda: bool(self._ask(self._client.collection_exists, collection_name=name)),
-            collection_name=name,
-            vectors_config={_DENSE: models.VectorParams(size=dimension, distance=models.Distance.COSINE)},
-            sparse_vectors_config={_TERMS: models.SparseVectorParams(modifier=models.Modifier.IDF)},
-            hnsw_config=models.HnswConfigDiff(m=0, payload_m=_PAYLOAD_LINKS),
-            optimizers_config=_CALM,
-            shard_number=layout.shard_number,
-            sharding_method=models.ShardingMethod.CUSTOM if layout.shard_keys else None,
-            replication_factor=layout.replication_factor,
-            write_consistency_factor=layout.write_consistency_factor,
-        )
+
+        def there() -> bool:
+            return bool(self._ask(self._client.collection_exists, collection_name=name))
+
+        if not there():
+            self._unless_there(
+                self._client.create_collection,
+                there,
+                collection_name=name,
+                vectors_config={_DENSE: models.VectorParams(size=dimension, distance=models.Distance.COSINE)},
+                sparse_vectors_config={_TERMS: models.SparseVectorParams(modifier=models.Modifier.IDF)},
+                hnsw_config=models.HnswConfigDiff(m=0, payload_m=_PAYLOAD_LINKS),
+                optimizers_config=_CALM,
+                shard_number=layout.shard_number,
+                sharding_method=models.ShardingMethod.CUSTOM if layout.shard_keys else None,
+                replication_factor=layout.replication_factor,
+                write_consistency_factor=layout.write_consistency_factor,
+            )
         for field, is_tenant in (("sid", True), ("tenant", False)):
             kind = models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, is_tenant=is_tenant)
             self._ask(
@@ -459,16 +470,26 @@ def _vectors(point: Covered) -> dict[str, Any]:
     return found
 
 
-def _whole(rows: int, runs: Sequence[Points], sample: Points, frequencies: Mapping[int, float]) -> Whole:
+def _whole(
+    dimension: int,
+    rows: int,
+    runs: Sequence[Points],
+    sample: Points,
+    frequencies: Mapping[int, float],
+) -> Whole:
     """What a scope of so many rows is like: those that were read are as they are, the others as the sample's others."""
     read = [n for run in runs for n in run.n]
     others = ~np.isin(sample.n, read)
-    each = float(rows - len(read)) / max(int(others.sum()), 1)
-    vectors = each * summed(sample.vectors[others], sample.scales[others])
-    terms = each * float(sample.counts[np.repeat(others, sample.sizes)].sum())
+    vectors, terms = np.zeros(dimension), 0.0
     for run in runs:
         vectors += summed(run.vectors, run.scales)
         terms += float(run.counts.sum())
+    if others.any():
+        each = (rows - len(read)) / int(others.sum())
+        vectors += each * summed(sample.vectors[others], sample.scales[others])
+        terms += each * float(sample.counts[np.repeat(others, sample.sizes)].sum())
+    elif read:  # so much was deleted that the sample met nothing else
+        vectors, terms = vectors * (rows / len(read)), terms * (rows / len(read))
     return Whole(rows, mean_of(vectors, rows), terms / rows, frequencies)
 
 
