@@ -219,15 +219,12 @@ def outside_index(config: VaultConfig, folder: Path) -> OutsideIndex | None:
 
 
 def _api_key(reference: str, folder: Path) -> str:
-    match _secret(reference, folder):
-        case Unread.EXPOSED:
-            raise ConfigError(
-                "index.api_key_permissions", "the file of the API key is readable by others; make it 0600"
-            )
-        case bytearray() as secret:
-            return secret.decode("ascii", "replace")
-        case _:
-            raise ConfigError("index.api_key_missing", "the API key of the index cannot be read")
+    missing = ConfigError("index.api_key_missing", "the API key of the index cannot be read")
+    exposed = ConfigError(
+        "index.api_key_permissions", "the file of the API key is readable by others; make it 0600"
+    )
+    problems = {Unread.UNSET: missing, Unread.UNREADABLE: missing, Unread.EXPOSED: exposed}
+    return _source(reference, folder, problems)().decode("ascii", "replace")
 
 
 def default_key_folder(vault_name: str) -> Path:

@@ -269,11 +269,11 @@ class LimitsConfig(_Section):
     cache_mb: int = Field(
         default=256, ge=1, le=65_536, description="unsealed vectors and terms kept in memory"
     )
-    workers: int = Field(
-        default=0,
-        ge=0,
+    workers: int | None = Field(
+        default=None,
+        ge=1,
         le=256,
-        description="processes that detect for a large add_many or import; 0: one for each core, 1: none besides",
+        description="processes that detect for a large add_many or import; 1: this one; none: one for each core",
     )
 
 

@@ -100,6 +100,7 @@ class Vault:
         from vault.flows.tenants import note_pack
 
         folder = Path(validate.path("path", path)).absolute()
+        validate.reranker(reranker)
         stages = compose.build(folder)
         stages.reranker = reranker
         vault = cls(stages, folder)

@@ -127,10 +127,14 @@ UNBOUND = {
     "subjects.next_n": "a lower number makes the next add fail, a higher one leaves a gap",
     "subjects.changes": "tells caches of running processes that something changed",
     "meta.key of setting.tombstones": "how many erasures the file is in line with; it is brought in line again",
+    "meta.key of embedder": "the first model is in force then: searches refuse, or find nothing by meaning",
+    "meta.value of embedder": "as its key",
     "meta.key of setting.naming": "the keystore follows the changes of ids in the log again, up to the newest",
     "meta.value of setting.naming": "as its key",
     "meta.value of setting.tombstones": "as its key; rows put back under destroyed keys do not open either way",
 }
+# What a records file may lack: tables that only some vaults fill.
+EMPTY = {"placed": "what an index kept elsewhere was told; `index verify` compares it with that index"}
 AT_OPENING = {"meta.key of tid", "meta.value of tid", "meta.key of schema", "meta.value of schema"}
 UNBOUND_KEYSTORE = {
     "tenants.created_ms": "shown to operators",
@@ -257,10 +261,10 @@ def test_the_sample_fills_every_table_and_every_column(vault: Vault) -> None:
     for thief in (records_thief(vault, TENANT), keystore_thief(vault)):
         for table, columns in thief.tables().items():
             rows = thief.rows(table)
-            assert rows, table
-            assert {column for row in rows for column in columns if row[column] is not None} == set(
-                columns
-            ), table
+            assert rows or table in EMPTY, table
+            assert not rows or {
+                column for row in rows for column in columns if row[column] is not None
+            } == set(columns), table
 
 
 def test_any_changed_value_in_the_records_file_is_noticed(vault: Vault) -> None:

@@ -29,7 +29,7 @@ def with_workers(vault: Vault, count: int) -> Vault:
     """The vault opened again with another configuration."""
     path = vault.folder / "memvault.toml"
     vault.close()
-    text, found = re.subn(r"workers = \d+", f"workers = {count}", path.read_text())
+    text, found = re.subn(r"(# )?workers = \d*", f"workers = {count}", path.read_text())
     assert found == 1
     path.write_text(text)
     return Vault.open(vault.folder)

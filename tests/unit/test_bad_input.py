@@ -245,7 +245,10 @@ TABLE: dict[str, dict[str, list[Bad]]] = {
         "pkcs11_token": bad.token_names(),
         "pkcs11_pin": bad.passphrases(),
     },
-    "Vault.open": {"path": [*bad.paths(), *bad.table("path.form", {"None": None})]},
+    "Vault.open": {
+        "path": [*bad.paths(), *bad.table("path.form", {"None": None})],
+        "reranker": bad.table("reranker.type", {"a word": "best", "a class": object}),
+    },
     "Vault.restore": {
         "path": [*bad.paths(), *bad.table("path.form", {"None": None})],
         "backup": [*bad.paths(), *bad.table("path.form", {"None": None})],

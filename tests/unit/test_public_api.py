@@ -72,6 +72,7 @@ ERRORS = [
     ("KeyProviderError", "UnavailableError", 503, 10),
     ("DetectorError", "UnavailableError", 503, 10),
     ("EmbedderError", "UnavailableError", 503, 10),
+    ("EgressError", "UnavailableError", 503, 10),
     ("VectorIndexError", "UnavailableError", 503, 10),
     ("AuditWriteError", "UnavailableError", 503, 10),
     ("StorageError", "UnavailableError", 503, 10),

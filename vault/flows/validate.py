@@ -286,6 +286,12 @@ def callback(name: str, value: object) -> None:
         raise InvalidInputError(f"{name}.type", f"{name} must be callable")
 
 
+def reranker(value: object) -> None:
+    """A re-ranker has a method `scores`; None is none."""
+    if value is not None and not callable(getattr(value, "scores", None)):
+        raise InvalidInputError("reranker.type", "reranker must have a method scores(question, texts)")
+
+
 def flag(name: str, value: object) -> bool:
     if not isinstance(value, bool):
         raise InvalidInputError(f"{name}.type", f"{name} must be true or false")
