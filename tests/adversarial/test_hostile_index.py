@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.elsewhere import FAILURES, HARMLESS, LIES, Hostile, elsewhere
+from support.elsewhere import COLLECTION, FAILURES, HARMLESS, LIES, Hostile, elsewhere
 from support.soak import markdown, record
 from test_tenancy import (
     ADDRESS,
@@ -167,6 +167,8 @@ def test_table(make_vault: Callable[..., Vault], engine: Hostile) -> None:
             engine.lie = None
             tried, crossed = tried + one, crossed + len(found)
             vault.close()
+            engine.delete_collection(COLLECTION)
+            engine.gone.clear()
         rows.append((wrong, tried, crossed))
     head = ("what Qdrant answers", "attacks", "crossings")
     record("hostile-index", "Tenancy attacks while Qdrant lies", markdown(head, rows))
