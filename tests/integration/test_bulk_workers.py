@@ -14,10 +14,17 @@ from support.calls import operator, rows, session_of, stages_of
 
 from vault import Vault, workers
 from vault.errors import ConfigError, DeniedError, DetectorError, InvalidInputError
+from vault.flows import bulk
 from vault.flows.redact import Material
 
 BATCH = 8
 STREETS = ("Mill Lane", "Harbour Road", "Church Street")
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers from the second batch on."""
+    monkeypatch.setattr(bulk, "ALONE_S", -1.0)
 
 
 @pytest.fixture
@@ -173,11 +180,13 @@ def test_nothing_is_started_for_a_short_write_or_for_who_may_not_write(
 
     monkeypatch.setattr(workers, "Workers", start)
     with two:
-        session_of(two).add_many(items(2 * BATCH), batch=BATCH)
+        session_of(two).add_many(items(BATCH), batch=BATCH)
         with pytest.raises(DeniedError):
             session_of(two, roles=("auditor",), purpose="audit").add_many(items(60), batch=BATCH)
         with pytest.raises(AssertionError):
-            session_of(two).add_many(items(3 * BATCH), batch=BATCH)
+            session_of(two).add_many(items(2 * BATCH), batch=BATCH)
+        monkeypatch.setattr(bulk, "ALONE_S", 3600.0)
+        session_of(two).add_many(items(2 * BATCH), batch=BATCH)
 
 
 def test_one_worker_is_none_and_a_service_is_asked_by_one_process(two: Vault) -> None:

@@ -12,6 +12,7 @@ from support.calls import entries, held, rows, session_of
 
 from vault import Principal, Session, Vault
 from vault.errors import DeniedError, InvalidInputError, RejectedError
+from vault.flows import bulk
 
 
 def items(count: int) -> list[dict[str, Any]]:
@@ -219,7 +220,10 @@ def test_blocked_items_are_collected_and_each_item_is_stored_whole_or_not(strict
         assert rows(strict, "subjects") == 2
 
 
-def test_what_a_pack_blocks_comes_back_from_a_worker_as_itself(strict: Vault) -> None:
+def test_what_a_pack_blocks_comes_back_from_a_worker_as_itself(
+    strict: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk, "ALONE_S", -1.0)
     lines = [*items(9), {"content": "her SSN is 536-90-4399", "user_id": "new"}, *items(9)]
     with strict:
         with pytest.raises(RejectedError) as caught:

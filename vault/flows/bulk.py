@@ -5,6 +5,7 @@ A long write is spread over every core: workers detect and embed the batches to 
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
@@ -27,7 +28,7 @@ _FIELDS: Final = frozenset(
     {"content", "user_id", "agent_id", "app_id", "run_id", "metadata", "expires_at", "idempotency_key"}
 )
 _MOST: Final = 10_000
-_ALONE: Final = 2  # chunks of a bulk write before workers are started for the others
+ALONE_S: Final = 1.0  # seconds before workers are started for the rest: about what starting them costs
 _REFUSALS: Final = (RejectedError, InvalidInputError, ConflictError)
 
 
@@ -127,13 +128,19 @@ def _checked(
 def _prepared(chunks: Iterator[_Chunk], start: Callable[[], Workers | None]) -> Iterator[_Chunk]:
     """The chunks in order: those of a long write are detected and embedded by workers, a few ahead of the commits.
 
-    The first ones are not: most writes are short, and who may not write is refused before anything is started.
+    Not those of its first second: most writes are short, and who may not write is refused before anything is started.
     """
-    yield from islice(chunks, _ALONE)
+    until = time.monotonic() + ALONE_S
+    for chunk in chunks:
+        yield chunk
+        if time.monotonic() > until:
+            break
     following = next(chunks, None)
-    workers = start() if following is not None else None
-    if following is None or workers is None:
-        yield from (chain([following], chunks) if following is not None else ())
+    if following is None:
+        return
+    workers = start()
+    if workers is None:
+        yield from chain([following], chunks)
         return
     ahead: deque[_Chunk] = deque()
     try:
