@@ -22,12 +22,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
+from benchmarks.erasure import seconds
 from benchmarks.facts import Fact, facts
-from benchmarks.systems import Mem0, Memvault, fresh_folder, stay_offline
+from benchmarks.systems import Mem0, Memvault, System, fresh_folder, stay_offline
 from benchmarks.timing import Samples, machine
 from vault import Principal, Vault
+
+_S = TypeVar("_S", bound=System)
 
 PER_USER: Final = 200
 ASKED: Final = 300
@@ -65,62 +68,52 @@ def size(folder: Path) -> int:
 
 def grown(count: int, users: int) -> dict[str, Any]:
     """A vault with so many memories."""
-    folder = fresh_folder("growth", None)
-    try:
-        memory = Memvault(folder / "vault")
-        started = time.perf_counter()
+
+    def fill(memory: Memvault) -> None:
         memory.bulk(told(count, users), batch=BATCH)
-        added = time.perf_counter() - started
+
+    return measured("growth", Memvault, fill, count, users)
+
+
+def beside(count: int, users: int) -> dict[str, Any]:
+    """mem0 with so many memories, which takes them one by one."""
+    stay_offline()
+
+    def fill(memory: Mem0) -> None:
+        for fact in told(count, users):
+            memory.add(fact)
+
+    found = measured("growth-mem0", Mem0, fill, count, users)
+    return {**found, "single_per_s": found["add_per_s"], "add_per_s": None}
+
+
+def measured(
+    name: str, system: Callable[[Path], _S], fill: Callable[[_S], None], count: int, users: int
+) -> dict[str, Any]:
+    """A system filled, opened again and asked."""
+    folder = fresh_folder(name, None)
+    try:
+        memory = system(folder / "memory")
+        added = seconds(lambda: fill(memory))
         memory.close()
-        disk = size(folder / "vault")
+        disk = size(folder)
         started = time.perf_counter()
-        memory = Memvault(folder / "vault")
+        memory = system(folder / "memory")
         opened = time.perf_counter() - started
         questions = asked(count, users)
         first = list({fact.user: fact for fact in questions}.values())
         cold = searches(memory.search, first)
         searches(memory.search, questions)
-        found = {"cold": cold, "warm": searches(memory.search, questions)}
-        started = time.perf_counter()
-        for fact in questions:
-            memory.add(fact)
-        single = len(questions) / (time.perf_counter() - started)
+        warm = searches(memory.search, questions)
+        single = len(questions) / seconds(lambda: [memory.add(fact) for fact in questions])
         memory.close()
         return {
-            "single_per_s": round(single),
             "add_per_s": round(count / added),
+            "single_per_s": round(single),
             "open_s": round(opened, 3),
             "disk_mb": round(disk / 1e6, 1),
-            **found,
-        }
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def beside(count: int, users: int) -> dict[str, Any]:
-    """mem0 with so many memories."""
-    folder = fresh_folder("growth-mem0", None)
-    try:
-        stay_offline()
-        memory = Mem0(folder / "mem0")
-        started = time.perf_counter()
-        for fact in told(count, users):
-            memory.add(fact)
-        added = time.perf_counter() - started
-        started = time.perf_counter()
-        memory = memory.reopened()
-        opened = time.perf_counter() - started
-        questions = asked(count, users)
-        first = list({fact.user: fact for fact in questions}.values())
-        found = {"cold": searches(memory.search, first), "warm": searches(memory.search, questions)}
-        memory.close()
-        disk = size(folder)
-        return {
-            "add_per_s": None,
-            "single_per_s": round(count / added),
-            "open_s": round(opened, 3),
-            "disk_mb": round(disk / 1e6, 1),
-            **found,
+            "cold": cold,
+            "warm": warm,
         }
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -22,12 +22,12 @@ from vault.flows.bodies import (
 from vault.flows.context import Call, Caller, Stages, calling, milliseconds
 from vault.flows.holds import refuse_held
 from vault.flows.points import seal_blocks
-from vault.flows.redact import Finished, Material, finish, preview, settled
+from vault.flows.redact import Finished, Material, finish, preview, redactor, settled
 from vault.flows.scope import LOGGED_IDS, locate
 from vault.flows.sign import sign_if_due
 from vault.flows.tokens import TokenMap
 from vault.flows.vectors import embed, still
-from vault.flows.write import fill, redactor, seal_row
+from vault.flows.write import fill, seal_row
 from vault.keys.cases import mark_stale
 from vault.keys.keyring import SubjectKeys
 from vault.records.interface import MemoryRow, RevisionRow

@@ -17,11 +17,10 @@ from vault.errors import RejectedError
 from vault.flows import ids
 from vault.flows.bodies import Body, decode, open_actor, open_bodies, open_value, record_id
 from vault.flows.context import Call, milliseconds, moment
-from vault.flows.redact import Material, unnamed
+from vault.flows.redact import Material, redactor, unnamed
 from vault.flows.reveal import map_metadata
 from vault.flows.scope import Found
 from vault.flows.tokens import TokenMap
-from vault.flows.write import redactor
 from vault.records.interface import LogRow, MemoryRow, RevisionRow, TokenRow
 from vault.redaction.operators import escape_tokens, find_tokens
 from vault.types import Metadata

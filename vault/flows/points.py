@@ -55,7 +55,7 @@ class StoredPoints:
         self._tenant = tenant
         self._subject = subject
         self._records = records
-        self._model = model_in_force(records)
+        self.model = model_in_force(records)
         row = records.subject(subject.sid)
         self.s = row.s if row else 0
         self._position = (row.changes, row.next_n) if row else (0, 1)
@@ -64,7 +64,7 @@ class StoredPoints:
 
     @property
     def key(self) -> tuple[bytes, ...]:
-        return self._tenant.tid, self._subject.sid, self._model
+        return self._tenant.tid, self._subject.sid, self.model
 
     def position(self) -> tuple[int, int]:
         return self._position
@@ -86,7 +86,7 @@ class StoredPoints:
         opened = open_values(self._tenant, self._subject, "vector", sealed)
         for row, data in zip(rows, opened, strict=True):
             block = unpack_block(data)
-            if block.model == self._model:  # else sealed before the model was changed
+            if block.model == self.model:  # else sealed before the model was changed
                 yield row.b, block
 
     @property
@@ -137,7 +137,7 @@ class StoredPoints:
 
     def _single(self, after_n: int, before_n: int | None) -> Points:
         rows = self._records.points(self.s, after_n=after_n, before_n=before_n)
-        return unpack_points(open_points(self._tenant, self._subject, self.s, rows), self._model)
+        return unpack_points(open_points(self._tenant, self._subject, self.s, rows), self.model)
 
 
 def open_points(

@@ -6,6 +6,7 @@ open is an integrity violation, never a shorter answer. Listing, history and rev
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from operator import attrgetter
 from typing import Final
@@ -23,7 +24,7 @@ from vault.flows.reveal import reveal_reason, revealed
 from vault.flows.scope import Found, locate, log_read, open_rows, translate, view
 from vault.flows.vectors import embed_question
 from vault.index.interface import TAG_BYTES, Query
-from vault.index.rerank import RERANKED, rescored
+from vault.index.rerank import RERANKED, Reranker, rescored
 from vault.index.terms import terms, value_ngrams
 from vault.types import Memory, Scope, SearchHit
 
@@ -58,7 +59,14 @@ def search(
             asked = embed_question(call, question)
             with call.records.reading():
                 reader = StoredPoints(call.tenant, found.subject, call.records)
-                hits = _best(call, found, reader, question, asked, tree, count, least)
+                if asked.model != reader.model:  # changed since
+                    asked = embed_question(call, question)
+                wanted, tree = _query(call, found, question, asked), translate(call, found, tree)
+                if stages.reranker is None:
+                    hits = _ranked(call, found, reader, wanted, tree, count, least)
+                else:
+                    most = _ranked(call, found, reader, wanted, tree, max(count, RERANKED), 0.0)
+                    hits = _reranked(stages.reranker, question, most, count, least)
             alarm(call, found.subject, reader)
             if not parts:
                 hits = [replace(hit, explain=None) for hit in hits]
@@ -69,21 +77,10 @@ def search(
     return hits
 
 
-def _best(
-    call: Call,
-    found: Found,
-    reader: StoredPoints,
-    question: str,
-    asked: Embedded,
-    tree: Filter | None,
-    limit: int,
-    threshold: float,
+def _reranked(
+    reranker: Reranker, question: str, hits: Sequence[SearchHit], limit: int, threshold: float
 ) -> list[SearchHit]:
-    """The best memories by the index, or by a re-ranker that reads the best of those."""
-    reranker = call.stages.reranker
-    if reranker is None:
-        return _ranked(call, found, reader, question, asked, tree, limit, threshold)
-    hits = _ranked(call, found, reader, question, asked, tree, max(limit, RERANKED), 0.0)
+    """The best of the index's best, by a re-ranker that reads them."""
     scores = rescored(reranker, question, [hit.memory.text for hit in hits])
     again = [
         replace(hit, score=score, explain={**(hit.explain or {}), "index": hit.score, "rerank": score})
@@ -97,14 +94,11 @@ def _ranked(
     call: Call,
     found: Found,
     reader: StoredPoints,
-    question: str,
-    asked: Embedded,
+    query: Query,
     tree: Filter | None,
     limit: int,
     threshold: float,
 ) -> list[SearchHit]:
-    query = _query(call, found, question, embed_question(call, question, asked))
-    tree = translate(call, found, tree)
     hits: list[SearchHit] = []
     wanted = limit if tree is None else 4 * limit
     seen: set[int] = set()

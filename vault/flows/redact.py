@@ -10,7 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from vault.errors import DetectorError
 from vault.flows.tokens import TokenMap
@@ -32,6 +32,9 @@ from vault.redaction.operators import (
 from vault.redaction.resolve import resolve
 from vault.redaction.structure import walk_metadata
 from vault.types import Finding, Metadata
+
+if TYPE_CHECKING:
+    from vault.flows.context import Stages
 
 Segments = Sequence["str | Redacted"]
 
@@ -169,6 +172,11 @@ class Redactor:
     def _settled(self, value: str, found: Finding, material: Material) -> bool:
         operator = self._operators.get(found.entity, self._default)
         return operator == "shift" and material.settled is not None and value in material.settled
+
+
+def redactor(stages: Stages) -> Redactor:
+    """By the detector and the pack in force."""
+    return Redactor(stages.detector, stages.policy)
 
 
 def _others(material: Material) -> list[tuple[str, str | None]]:

@@ -17,12 +17,12 @@ from vault.flows.change import known_subject, put_version
 from vault.flows.context import Call, Caller, Stages, calling
 from vault.flows.holds import is_held
 from vault.flows.points import seal_blocks
-from vault.flows.redact import Draft, Material, Redactor, finish, preview, settled
+from vault.flows.redact import Draft, Material, Redactor, finish, preview, redactor, settled
 from vault.flows.scope import log_written
 from vault.flows.sign import sign_if_due
 from vault.flows.tokens import TokenMap
 from vault.flows.vectors import embed, still
-from vault.flows.write import fill, redactor
+from vault.flows.write import fill
 from vault.keys.cases import mark_stale
 from vault.keys.keyring import SubjectKeys
 from vault.records.interface import MemoryRow, RevisionRow

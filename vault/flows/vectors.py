@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from vault.embedding.interface import FIRST_IDENTITY, Embedder, identity, model_id
 from vault.flows.additions import Embedded
 from vault.flows.bodies import Body
-from vault.flows.redact import Material, Redactor, preview, settled
+from vault.flows.redact import Material, preview, redactor, settled
 from vault.flows.tokens import TokenMap
 from vault.keys.keyring import SubjectKeys
 from vault.records.interface import RecordStore
@@ -47,16 +47,11 @@ def embed_by(embedder: Embedder, texts: Sequence[str]) -> list[Embedded]:
     return [Embedded(text, model, vector) for text, vector in zip(texts, embedder.embed(texts), strict=True)]
 
 
-def embed_question(call: Call, question: str, asked: Embedded | None = None) -> Embedded:
-    """The vector of a question, which is redacted like a memory where it leaves this process.
-
-    `asked` is what was answered before the transaction: it stands while the model is the same.
-    """
-    if asked is not None and asked.model == model_in_force(call.records):
-        return asked
+def embed_question(call: Call, question: str) -> Embedded:
+    """The vector of a question, which is redacted like a memory where it leaves this process."""
     embedder = embedder_in_force(call)
     if embedder.address is not None:
-        question = preview(_redactor(call).draft(Material(question)))
+        question = preview(redactor(call.stages).draft(Material(question)))
     return embed_by(embedder, [question])[0]
 
 
@@ -75,7 +70,7 @@ def embed_stored(
     texts = [body.text for body in bodies]
     if embedder.address is not None:
         tokens = TokenMap(call.tenant, subject, call.records, s)
-        drafts = _redactor(call).drafts([[_material(body, tokens)] for body in bodies])
+        drafts = redactor(call.stages).drafts([[_material(body, tokens)] for body in bodies])
         texts = [preview(draft) for draft in drafts]
     return embed_by(embedder, texts)
 
@@ -83,7 +78,3 @@ def embed_stored(
 def _material(body: Body, tokens: TokenMap) -> Material:
     stored = settled(body.text, body.metadata) if body.shifted else None
     return Material(body.text, own=tokens.known, settled=stored)
-
-
-def _redactor(call: Call) -> Redactor:
-    return Redactor(call.stages.detector, call.stages.policy)

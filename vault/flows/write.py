@@ -24,7 +24,7 @@ from vault.flows.bodies import (
 )
 from vault.flows.context import Call, Caller, Stages, calling, milliseconds
 from vault.flows.points import seal_blocks
-from vault.flows.redact import Draft, Finished, Material, Redactor, finish, preview
+from vault.flows.redact import Draft, Finished, Material, finish, preview, redactor
 from vault.flows.replay import refuse_used, remember, repeated, request_digest, without_replayed
 from vault.flows.scope import LOGGED_IDS, log_written
 from vault.flows.sign import sign_if_due
@@ -35,10 +35,6 @@ from vault.index.terms import canonical, terms
 from vault.keys.keyring import SubjectKeys
 from vault.records.interface import BLOCK, MemoryRow
 from vault.types import AddResult, Content, Memory, Scope
-
-
-def redactor(stages: Stages) -> Redactor:
-    return Redactor(stages.detector, stages.policy)
 
 
 def add(
