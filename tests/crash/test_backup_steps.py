@@ -15,12 +15,13 @@ from typing import Any
 
 import pytest
 from support.backing import ACTIONS, GONE, LATER, STAYS, app, fill
+from support.hsm import Hsm
 from support.nursery import Nursery
 from support.soak import markdown, record
 
 from vault import Vault, VaultError
 
-pytest_plugins = ("support.crash_fixtures",)
+pytest_plugins = ("support.crash_fixtures", "support.hsm_fixtures")
 
 NOW = {"words": [*STAYS, *LATER], "bank": 1, "records": [5, 1], "tenants": 3}
 RESTORED = {"words": [*STAYS], "bank": 1, "records": [3, 1], "tenants": 3}
@@ -35,7 +36,7 @@ REFUSED = {  # what a vault may say that somebody is putting back
         "keystore.missing",
     },  # that it is lost is why it is restored
 }
-SAMPLE = 5  # every so many steps under `make test`
+SAMPLE = {"key files": 5, "SoftHSM2": 29}  # every so many steps under `make test`
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +44,15 @@ def template(memory_root: Path) -> Path:
     base = memory_root / "template"
     base.mkdir()
     fill(base)
+    return base
+
+
+@pytest.fixture
+def token_template(tmp_path: Path, on_token: dict[str, Any]) -> Path:
+    """The same on a token, which all copies share: neither a backup nor a restore makes or destroys a root key."""
+    base = tmp_path / "token-template"
+    base.mkdir()
+    fill(base, **on_token)
     return base
 
 
@@ -120,16 +130,36 @@ def tmp_path(memory_path: Path) -> Path:
 
 @pytest.mark.parametrize("action", ACTIONS)
 def test_cut_off_anywhere(nursery: Nursery, template: Path, tmp_path: Path, action: str) -> None:
-    died, barred = cut_off(nursery, template, tmp_path, action, stride=SAMPLE)
+    died, barred = cut_off(nursery, template, tmp_path, action, stride=SAMPLE["key files"])
     assert died >= 3
     assert bool(barred) == action.startswith("restore")
 
 
+def test_cut_off_anywhere_on_a_token(
+    nursery: Nursery, token_template: Path, tmp_path: Path, hsm: Hsm, token_environment: dict[str, str]
+) -> None:
+    held = hsm.objects()
+    for action in ACTIONS:
+        died, _ = cut_off(
+            nursery.within(token_environment), token_template, tmp_path, action, stride=SAMPLE["SoftHSM2"]
+        )
+        assert died >= 1
+    assert hsm.objects() == held
+
+
 @pytest.mark.soak
-def test_every_statement(nursery: Nursery, template: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", SAMPLE)
+def test_every_statement(
+    nursery: Nursery, tmp_path: Path, kind: str, request: pytest.FixtureRequest
+) -> None:
+    if kind == "SoftHSM2":
+        nursery = nursery.within(request.getfixturevalue("token_environment"))
+    template = request.getfixturevalue("token_template" if kind == "SoftHSM2" else "template")
     rows = []
     for action in ACTIONS:
         died, barred = cut_off(nursery, template, tmp_path, action, every=True)
         rows.append((action, died, barred, 0, 0))
+        print(*rows[-1], flush=True)
     head = ("cut off", "places", "served nobody until done again", "not resumed", "erased: back")
-    record("backup", "Backups and restores killed between all their statements", markdown(head, rows))
+    name = "backup-steps" if kind == "key files" else "backup-steps-token"
+    record(name, f"Backups and restores killed between all their statements, {kind}", markdown(head, rows))

@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 from support.nursery import Nursery
 from support.remote import Remote
+from support.soak import markdown, record
 from support.steps import ACTIONS
 from test_kill import report
 
@@ -30,7 +31,7 @@ from vault.errors import NotFoundError
 from vault.flows.rotate import LEVELS
 from vault.policy.pack import load
 
-pytest_plugins = ("support.crash_fixtures",)
+pytest_plugins = ("support.crash_fixtures", "support.hsm_fixtures")
 
 EMAIL = "kim@example.org"
 EMBEDDER = StaticEmbedder()
@@ -54,9 +55,18 @@ def tmp_path(memory_path: Path) -> Path:
 @pytest.fixture(scope="module")
 def template(memory_root: Path) -> Path:
     """A closed vault with its keys beside it, named by a relative path, so that a copy stands alone."""
-    base = memory_root / "template"
+    return filled(memory_root / "template")
+
+
+@pytest.fixture
+def token_template(tmp_path: Path, on_token: dict[str, Any]) -> Path:
+    """The same with its root key on a token, which all copies share."""
+    return filled(tmp_path / "token-template", **on_token, keystore_backup="../keys/keystore-backups")
+
+
+def filled(base: Path, **keys: Any) -> Path:
     base.mkdir()
-    Vault.init(base / "vault", key_folder=base / "keys").close()
+    Vault.init(base / "vault", **(keys or {"key_folder": base / "keys"})).close()
     path = base / "vault" / "memvault.toml"
     path.write_text(path.read_text().replace(str(base / "keys"), "../keys"))
     with Vault.open(base / "vault") as vault:
@@ -407,6 +417,13 @@ def test_retention_cut_off_anywhere(nursery: Nursery, template: Path, tmp_path: 
     assert cut_off_retention(nursery, template, tmp_path, action) >= 3
 
 
+@pytest.mark.parametrize("action", RETAINED)
+def test_retention_cut_off_anywhere_on_a_token(
+    nursery: Nursery, token_template: Path, tmp_path: Path, token_environment: dict[str, str], action: str
+) -> None:
+    assert cut_off_retention(nursery.within(token_environment), token_template, tmp_path, action) >= 3
+
+
 @pytest.mark.parametrize("level", LEVELS)
 def test_a_rotation_cut_off_anywhere(nursery: Nursery, template: Path, tmp_path: Path, level: str) -> None:
     assert cut_off_rotation(nursery, template, tmp_path, level) >= 2
@@ -467,6 +484,20 @@ def test_a_file_key_changed_under_long_fire(nursery: Nursery, template: Path, tm
 @pytest.mark.parametrize("action", WRITES)
 def test_a_write_cut_off_anywhere(nursery: Nursery, template: Path, tmp_path: Path, action: str) -> None:
     assert cut_off_write(nursery, template, tmp_path, action) >= 2
+
+
+@pytest.mark.soak
+def test_every_statement_of_retention_on_a_token(
+    nursery: Nursery, token_template: Path, tmp_path: Path, token_environment: dict[str, str]
+) -> None:
+    rows = []
+    for action in RETAINED:
+        died = cut_off_retention(
+            nursery.within(token_environment), token_template, tmp_path, action, every=True
+        )
+        rows.append((action, died, 0, 0))
+    head = ("cut off", "places", "removed in part", "not resumed")
+    record("retention-token", "Retention killed between all its statements, SoftHSM2", markdown(head, rows))
 
 
 @pytest.mark.soak

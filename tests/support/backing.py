@@ -31,9 +31,11 @@ def operator(vault: Vault, tenant: str = "clinic") -> Any:
     return vault.admin(Principal(tenant, "op", ("operator",)))
 
 
-def fill(base: Path) -> None:
-    """A vault, backed up; then a person and a memory erased, more written, and the keystore backed up again."""
-    with Vault.init(base / "vault", key_folder=base / "keys") as vault:
+def fill(base: Path, **keys: Any) -> None:
+    """A vault, its root key in a folder or as `keys` say, backed up; then a person and a memory erased, more written, and the keystore backed up again."""
+    if keys:
+        keys["keystore_backup"] = base / "keys" / "keystore-backups"
+    with Vault.init(base / "vault", **(keys or {"key_folder": base / "keys"})):
         toml = base / "vault" / "memvault.toml"
         toml.write_text(toml.read_text().replace(str(base), ".."))
     with Vault.open(base / "vault") as vault:

@@ -257,9 +257,8 @@ def _still_open(place: Path, scratch: Path) -> list[str]:
 WORKS: Final[dict[str, Callable[..., None]]] = {"act": act, "watch": watch, "resume": resume}
 
 
-def serve(stream: IO[str], part: str, environment: dict[str, str], **order: Any) -> None:
+def serve(stream: IO[str], part: str, **order: Any) -> None:
     """In a forked child: one of the three parts; a failure is sent as its traceback."""
-    os.environ.update(environment)
     try:
         WORKS[part](stream, **order)
     except BaseException:  # noqa: BLE001 - whatever it is, the test must see it

@@ -115,6 +115,10 @@ p = Pkcs11Provider(Path({str(self.module)!r}), {self.label!r}, lambda: bytearray
 
         return pkcs11.lib(str(self.module)).get_token(token_label=self.label).open(rw=True)
 
+    def objects(self) -> set[str]:
+        """The files of what is on the token: keys and marks."""
+        return {path.name for path in self.tokens.rglob("*.object")}
+
     def close(self) -> None:
         for one in self.given:
             one.close()

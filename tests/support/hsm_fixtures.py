@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,3 +23,17 @@ def hsm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hsm]:
     yield made
     made.close()
     assert not any(any(pin) for pin in made.pins)
+
+
+@pytest.fixture
+def on_token(hsm: Hsm, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What `Vault.init` is told so that the root key is on that token, and the variables another process needs."""
+    monkeypatch.setenv("CLINIC_PIN", hsm.pin)
+    return {"pkcs11_module": hsm.module, "pkcs11_token": hsm.label, "pkcs11_pin": "env:CLINIC_PIN"}
+
+
+@pytest.fixture
+def token_environment(hsm: Hsm, on_token: dict[str, Any]) -> dict[str, str]:
+    """The variables with which another process finds the token and its PIN."""
+    assert on_token["pkcs11_pin"] == "env:CLINIC_PIN"
+    return {"SOFTHSM2_CONF": hsm.environment["SOFTHSM2_CONF"], "CLINIC_PIN": hsm.pin}

@@ -6,6 +6,7 @@ and the test. Nothing of a vault is open in the process that forks.
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import signal
@@ -64,6 +65,7 @@ class Nursery:
         from support.children import environment
 
         self.place = place
+        self._environment: dict[str, str] = {}
         command = [sys.executable, "-m", "support.nursery", str(place)]
         self._process = subprocess.Popen(command, env=environment())
         deadline = time.monotonic() + 30
@@ -72,8 +74,14 @@ class Nursery:
             assert time.monotonic() < deadline, "the nursery did not start"
             time.sleep(0.01)
 
+    def within(self, environment: dict[str, str]) -> Nursery:
+        """The same process, whose children are given these variables as well."""
+        other = copy.copy(self)
+        other._environment = environment
+        return other
+
     def child(self, **order: Any) -> Child:
-        return Child(self.place, order)
+        return Child(self.place, {"environment": self._environment, **order})
 
     def close(self) -> None:
         self._process.terminate()
@@ -117,6 +125,7 @@ def main() -> None:
             listener.close()
             stream = connection.makefile("rw", encoding="utf-8")
             order = json.loads(stream.readline())
+            os.environ.update(order.pop("environment"))
             stream.write(f"{os.getpid()}\n")
             stream.flush()
             try:
