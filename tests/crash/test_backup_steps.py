@@ -149,9 +149,7 @@ def test_cut_off_anywhere_on_a_token(
 
 @pytest.mark.soak
 @pytest.mark.parametrize("kind", SAMPLE)
-def test_every_statement(
-    nursery: Nursery, tmp_path: Path, kind: str, request: pytest.FixtureRequest
-) -> None:
+def test_every_statement(nursery: Nursery, tmp_path: Path, kind: str, request: pytest.FixtureRequest) -> None:
     if kind == "SoftHSM2":
         nursery = nursery.within(request.getfixturevalue("token_environment"))
     template = request.getfixturevalue("token_template" if kind == "SoftHSM2" else "template")

@@ -32,7 +32,10 @@ def operator(vault: Vault, tenant: str = "clinic") -> Any:
 
 
 def fill(base: Path, **keys: Any) -> None:
-    """A vault, its root key in a folder or as `keys` say, backed up; then a person and a memory erased, more written, and the keystore backed up again."""
+    """A vault, backed up; then a person and a memory erased, more written, and the keystore backed up again.
+
+    Its root key lies in a folder, or where `keys` say.
+    """
     if keys:
         keys["keystore_backup"] = base / "keys" / "keystore-backups"
     with Vault.init(base / "vault", **(keys or {"key_folder": base / "keys"})):
