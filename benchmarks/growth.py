@@ -33,9 +33,11 @@ from vault import Principal, Vault
 _S = TypeVar("_S", bound=System)
 
 PER_USER: Final = 200
+ANSWERS: Final = 10  # of a search of the vault where nobody says otherwise
 ASKED: Final = 300
 BATCH: Final = 1_000
 TOUCHES: Final = 2  # of each tenant
+KEEP: Final = "MEMVAULT_BENCH_KEEP"  # names a folder where filled systems stay, for the next run
 HEAD: Final = (
     *("system", "memories", "users", "warm p50 ms", "p95", "cold p50 ms", "p95"),
     *("adds/s in bulk", "one by one", "open s", "disk MB", "peak MB"),
@@ -54,11 +56,11 @@ def asked(count: int, users: int) -> list[Fact]:
     return [fact for n, fact in enumerate(told(count, users)) if n in wanted]
 
 
-def searches(search: Callable[[Fact], object], questions: Sequence[Fact]) -> dict[str, float]:
+def searches(memory: System, questions: Sequence[Fact]) -> dict[str, float]:
     samples = Samples()
     samples.next_round()
     for fact in questions:
-        samples.time(lambda fact=fact: search(fact))  # type: ignore[misc]
+        samples.time(lambda fact=fact: memory.search(fact, ANSWERS))  # type: ignore[misc]
     return {name: value for name, value in samples.figures().items() if name in ("p50_ms", "p95_ms")}
 
 
@@ -90,21 +92,25 @@ def beside(count: int, users: int) -> dict[str, Any]:
 def measured(
     name: str, system: Callable[[Path], _S], fill: Callable[[_S], None], count: int, users: int
 ) -> dict[str, Any]:
-    """A system filled, opened again and asked."""
-    folder = fresh_folder(name, None)
+    """A system filled, or found filled where such are kept, opened again and asked."""
+    keep = os.environ.get(KEEP)
+    folder = Path(keep, f"{name}-{count}-{users}") if keep else fresh_folder(name, None)
+    note = folder / "filled.json"
     try:
-        memory = system(folder / "memory")
-        added = seconds(lambda: fill(memory))
-        memory.close()
-        disk = size(folder)
+        if not note.exists():
+            memory = system(folder / "memory")
+            added = seconds(lambda: fill(memory))
+            memory.close()
+            note.write_text(json.dumps([added, size(folder)]))
+        added, disk = json.loads(note.read_text())
         started = time.perf_counter()
         memory = system(folder / "memory")
         opened = time.perf_counter() - started
         questions = asked(count, users)
         first = list({fact.user: fact for fact in questions}.values())
-        cold = searches(memory.search, first)
-        searches(memory.search, questions)
-        warm = searches(memory.search, questions)
+        cold = searches(memory, first)
+        searches(memory, questions)
+        warm = searches(memory, questions)
         single = len(questions) / seconds(lambda: [memory.add(fact) for fact in questions])
         memory.close()
         return {
@@ -116,7 +122,8 @@ def measured(
             "warm": warm,
         }
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if not keep:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def many_tenants(count: int, _users: int) -> dict[str, Any]:

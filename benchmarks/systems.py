@@ -23,7 +23,7 @@ class System(Protocol):
     """Remembers facts and answers with the ids of what it remembers."""
 
     def add(self, fact: Fact) -> str: ...
-    def search(self, fact: Fact) -> list[str]: ...
+    def search(self, fact: Fact, limit: int = LIMIT) -> list[str]: ...
     def reopened(self) -> Self:
         """Close, and open what was stored again."""
         ...
@@ -57,8 +57,8 @@ class Memvault:
         """As `add_many`, without keeping anything of what is stored."""
         self._session.add_many(({"content": f.text, "user_id": f.user} for f in facts), batch=batch)
 
-    def search(self, fact: Fact) -> list[str]:
-        return [hit.memory.id for hit in self._session.search(fact.question, user_id=fact.user, limit=LIMIT)]
+    def search(self, fact: Fact, limit: int = LIMIT) -> list[str]:
+        return [hit.memory.id for hit in self._session.search(fact.question, user_id=fact.user, limit=limit)]
 
     def cool(self) -> None:
         """Forget every unsealed point and every unwrapped key."""

@@ -63,13 +63,13 @@ def search(
                     asked = embed_question(call, question)
                 wanted, tree = _query(call, found, question, asked), translate(call, found, tree)
                 if stages.reranker is None:
-                    hits = _ranked(call, found, reader, wanted, tree, count, least)
+                    hits = _ranked(call, found, reader, wanted, tree, count, least, explain=parts)
                 else:
-                    most = _ranked(call, found, reader, wanted, tree, max(count, RERANKED), 0.0)
+                    most = _ranked(
+                        call, found, reader, wanted, tree, max(count, RERANKED), 0.0, explain=parts
+                    )
                     hits = _reranked(stages.reranker, question, most, count, least)
             alarm(call, found.subject, reader)
-            if not parts:
-                hits = [replace(hit, explain=None) for hit in hits]
             if why is not None:
                 shown = revealed(call, found, [hit.memory for hit in hits], why)
                 hits = [replace(hit, memory=memory) for hit, memory in zip(hits, shown, strict=True)]
@@ -83,7 +83,7 @@ def _reranked(
     """The best of the index's best, by a re-ranker that reads them."""
     scores = rescored(reranker, question, [hit.memory.text for hit in hits])
     again = [
-        replace(hit, score=score, explain={**(hit.explain or {}), "index": hit.score, "rerank": score})
+        SearchHit(hit.memory, score, hit.explain and {**hit.explain, "index": hit.score, "rerank": score})
         for hit, score in zip(hits, scores, strict=True)
         if score >= threshold
     ]
@@ -98,6 +98,8 @@ def _ranked(
     tree: Filter | None,
     limit: int,
     threshold: float,
+    *,
+    explain: bool,
 ) -> list[SearchHit]:
     hits: list[SearchHit] = []
     wanted = limit if tree is None else 4 * limit
@@ -113,7 +115,7 @@ def _ranked(
                 if hit.n not in opened or (tree is not None and not tree.matches(view(*opened[hit.n]))):
                     continue
                 memory = to_memory(call.tenant, *opened[hit.n])
-                hits.append(SearchHit(memory, hit.score, dict(hit.explain)))
+                hits.append(SearchHit(memory, hit.score, dict(hit.explain) if explain else None))
                 if len(hits) == limit:
                     return hits
         if len(ranked) < wanted:
