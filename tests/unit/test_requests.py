@@ -36,6 +36,7 @@ from vault.errors import (
     VaultError,
 )
 from vault.flows import certify, erase, requests, roll
+from vault.policy.decide import Retention
 from vault.policy.pack import load
 from vault.rights import Request
 
@@ -333,6 +334,18 @@ def test_what_expired_goes_by_request_too(filled: Vault) -> None:
     assert code(NotFoundError, app.get, memory.id) == "memory.unknown"
     assert statement_of(request.certificate())["predicate"]["scope"] == "expired"
     assert len(_ids(filled)) == 3
+
+
+def test_what_expired_stays_for_as_long_as_the_pack_wants_it_kept(filled: Vault) -> None:
+    stages, now = stages_of(filled), stages_of(filled).now
+    clock = Clock(filled, now() - timedelta(hours=2))
+    session_of(filled).add("Ends soon", user_id=USER, expires_at=clock.now + timedelta(hours=1))
+    stages.now = now
+    given = stages.policy.retention
+    stages.policy = replace(stages.policy, retention={**given, "memory": Retention(30, min_rule="t/keep")})
+    assert code(NotFoundError, opened(privacy(filled), expired=True).preview) == "request.nothing"
+    stages.policy = replace(stages.policy, retention=given)
+    assert erased(privacy(filled), expired=True).info().counts["memories"] == 1  # type: ignore[index]
 
 
 def test_nothing_of_the_person_is_left_in_any_table(filled: Vault) -> None:

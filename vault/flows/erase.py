@@ -16,7 +16,7 @@ from typing import Any, Final
 from vault.audit.certified import Count
 from vault.crypto.record import read_stub
 from vault.errors import NotFoundError, StorageError
-from vault.flows import ids, outbox
+from vault.flows import ids, outbox, retention
 from vault.flows.change import find_visible, remove_rows
 from vault.flows.context import Call, milliseconds
 from vault.flows.holds import is_held
@@ -126,7 +126,9 @@ def _tenant(call: Call, _asked: dict[str, Any]) -> Iterator[Target]:
 
 
 def _expired(call: Call, _asked: dict[str, Any]) -> Iterator[Target]:
-    rows = call.records.expired(milliseconds(call.stages.now()), 1_000_000_000)
+    now_ms = milliseconds(call.stages.now())
+    rule = retention.expiry(call.stages.policy, now_ms)
+    rows = [row for row in call.records.expired(now_ms, 1_000_000_000) if rule.ends(row)]
     for s in sorted({row.s for row in rows}):
         known = call.records.subject_by_number(s)
         subject = call.stages.keystore.subject_by_sid(call.tenant, known.sid) if known is not None else None

@@ -97,7 +97,11 @@ def summary_of(
         "purposes": dict(policy.purposes),
         "actions": {name: ACTIONS[name].description for name in actions if name in ACTIONS},
         "retention": {
-            record: {"min_days": period.min_days, "max_days": period.max_days}
+            record: {
+                "min_days": period.min_days,
+                "max_days": period.max_days,
+                "idle_days": period.idle_days,
+            }
             for record, period in policy.retention.items()
         },
         "files": [{"name": one.name, "lines": one.lines} for one in state.files if one.name in PARTS],

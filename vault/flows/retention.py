@@ -151,10 +151,15 @@ def _asked(
 # --- which rules there are, and what they are about ------------------------------------------------------------------
 
 
+def expiry(policy: Policy, now_ms: int) -> _Rule:
+    """What has reached its own `expires_at`, and is older than the pack wants memories to be kept."""
+    kept = now_ms - (policy.retention["memory"].min_days or 0) * DAY_MS
+    return _Rule(EXPIRY, "memory", EXPIRY, None, now_ms, kept)
+
+
 def _rules(policy: Policy, now_ms: int) -> tuple[_Rule, ...]:
     """Expiry first, then the periods of the pack for memories and for earlier values."""
-    kept = now_ms - (policy.retention["memory"].min_days or 0) * DAY_MS
-    rules = [_Rule(EXPIRY, "memory", EXPIRY, None, now_ms, kept)]
+    rules = [expiry(policy, now_ms)]
     for record in ("memory", "history"):
         period = policy.retention[record]
         kept = now_ms - (period.min_days or 0) * DAY_MS
