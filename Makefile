@@ -24,6 +24,7 @@ help:
 	@echo 'make docs    build the documentation into site/'
 	@echo 'make soak    the long tests at full size; tables go to docs/soak/ (an hour or more)'
 	@echo 'make bench   speed, beside mem0, in an environment of its own'
+	@echo 'make growth  the same as stores and scopes grow, drawn into docs/soak/ (20 minutes)'
 	@echo 'make wheel   build dist/memvault-*.whl'
 	@echo 'make clean   remove what make made'
 
@@ -50,6 +51,10 @@ soak: .venv/.dev
 bench: .bench/.ready
 	.bench/bin/python -m benchmarks
 
+growth: .bench/.ready
+	.bench/bin/python -m benchmarks.growth --json >docs/soak/growth.jsonl
+	.bench/bin/python -m benchmarks.plots docs/soak/growth.jsonl docs/soak
+
 wheel: .venv/.run
 	$(PIP) wheel --no-deps --wheel-dir dist .
 	@ls dist/memvault-*.whl
@@ -58,7 +63,7 @@ clean:
 	rm -rf .venv .bench .demo build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find vault tests benchmarks training -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
-.PHONY: help demo test check docs soak bench wheel clean
+.PHONY: help demo test check docs soak bench growth wheel clean
 
 # Environments. Each stamp is renewed when pyproject.toml changes. A version manager can leave a `python3.13`
 # on the path that does not run, and Debian ships Python without ensurepip, so each candidate is tried.
