@@ -14,7 +14,7 @@ from typing import Any, Final
 import matplotlib
 
 matplotlib.use("svg")
-import matplotlib.pyplot as plt  # noqa: E402 - the drawing back end is chosen before
+import matplotlib.pyplot as plt
 
 COLOURS: Final = {"memvault": "#00796b", "mem0": "#b26a00"}
 KINDS: Final = {"warm": "-", "cold": ":"}
