@@ -62,7 +62,8 @@ ADD: Final = (
     Stage("tokens", ("vault.flows.write:finish", "vault.flows.tokens:TokenMap.refer")),
     Stage("terms", ("vault.flows.write:terms",)),
     Stage(
-        "encode", ("vault.flows.write:encode", "vault.flows.write:pack_point", "vault.flows.write:quantise")
+        "encode",
+        ("vault.flows.write:encode", "vault.flows.write:pack_point", "vault.flows.additions:quantise"),
     ),
     Stage("seal", ("vault.flows.bodies:seal",)),
     Stage("insert", (f"{RECORDS}.insert",)),
