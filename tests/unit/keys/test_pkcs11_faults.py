@@ -304,7 +304,7 @@ def test_a_slow_token_is_given_up_and_comes_back_by_itself(hsm: Hsm, stuck: thre
     assert code_of(lambda: provider.wrap(1, key, CONTEXT)) == "keys.provider_slow"
     assert code_of(other.live_epochs) == "keys.provider_slow"  # the same module
     provider.close()  # does not wait either
-    assert time.monotonic() - began < 0.4
+    assert time.monotonic() - began < 1.4  # three that wait would take 1.5
     stuck.set()
     deadline = time.monotonic() + 10
     while True:

@@ -130,9 +130,9 @@ def test_the_same_text_in_other_letters_keeps_the_way_back() -> None:
 
 def test_a_pile_of_combining_marks_is_not_slow() -> None:
     pile = "e" + "\u0301\u0323" * 30_000
-    start = time.perf_counter()
+    start = time.process_time()
     view = View(pile)
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
     assert view.original(0, 1) == (0, len(pile))
 
 

@@ -106,6 +106,6 @@ def test_nothing_is_lost_at_a_window_border(detector: PresidioDetector, at: int)
 @pytest.mark.parametrize("seed", ["a.a.a.", "A1 A1 ", "ab:ab:", "1 "])
 def test_long_input_is_examined_in_bounded_time(detector: PresidioDetector, seed: str) -> None:
     text = seed * (16_384 // len(seed))
-    start = time.perf_counter()
+    start = time.process_time()
     detector.detect(text)
-    assert time.perf_counter() - start < 20
+    assert time.process_time() - start < 20

