@@ -77,7 +77,7 @@ def words(vault: Vault) -> list[str]:
 
 
 def deaths(
-    nursery: Nursery, template: Path, place: Path, action: str, *, stride: int, every: bool
+    nursery: Nursery, template: Path, place: Path, action: str, *, stride: int
 ) -> Iterator[tuple[Path, Vault]]:
     """A fresh copy for each step, in which the action died before that step, and a handle that saw it happen."""
     for number in count(1, stride):
@@ -85,7 +85,7 @@ def deaths(
         shutil.copytree(template, base)
         witness = Vault.open(base / "vault")
         words(witness)
-        steps = ask(nursery, "act", base, action=action, die_at=number, every=every)
+        steps = ask(nursery, "act", base, action=action, die_at=number)
         if steps is not None:
             witness.close()
             shutil.rmtree(base)
@@ -97,12 +97,12 @@ def deaths(
 
 
 def cut_off(
-    nursery: Nursery, template: Path, place: Path, action: str, *, stride: int = 1, every: bool = False
+    nursery: Nursery, template: Path, place: Path, action: str, *, stride: int = 1
 ) -> tuple[int, int]:
     """Every death of one action: how many, and in how many of them nobody was served until it was done again."""
     died = barred = 0
     whole, end = NOW, AT_ONCE[action]
-    for base, witness in deaths(nursery, template, place, action, stride=stride, every=every):
+    for base, witness in deaths(nursery, template, place, action, stride=stride):
         died += 1
         where = f"{action}, death {died}"
         said = ask(nursery, "look", base)
@@ -148,16 +148,33 @@ def test_cut_off_anywhere_on_a_token(
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("kind", SAMPLE)
-def test_every_statement(nursery: Nursery, tmp_path: Path, kind: str, request: pytest.FixtureRequest) -> None:
-    if kind == "SoftHSM2":
-        nursery = nursery.within(request.getfixturevalue("token_environment"))
-    template = request.getfixturevalue("token_template" if kind == "SoftHSM2" else "template")
+def test_cut_off_at_every_step(
+    nursery: Nursery,
+    template: Path,
+    token_template: Path,
+    tmp_path: Path,
+    hsm: Hsm,
+    token_environment: dict[str, str],
+) -> None:
+    held = hsm.objects()
+    places = [
+        (nursery, template, tmp_path / "files"),
+        (nursery.within(token_environment), token_template, tmp_path),
+    ]
+    places[0][2].mkdir()
     rows = []
     for action in ACTIONS:
-        died, barred = cut_off(nursery, template, tmp_path, action, every=True)
-        rows.append((action, died, barred, 0, 0))
+        files, token = (cut_off(forks, base, place, action) for forks, base, place in places)
+        rows.append((action, *files, *token, 0, 0))
         print(*rows[-1], flush=True)
-    head = ("cut off", "places", "served nobody until done again", "not resumed", "erased: back")
-    name = "backup-steps" if kind == "key files" else "backup-steps-token"
-    record(name, f"Backups and restores killed between all their statements, {kind}", markdown(head, rows))
+    assert hsm.objects() == held
+    head = (
+        "cut off",
+        "places, key files",
+        "served nobody until done again",
+        "places, SoftHSM2",
+        "served nobody until done again",
+        "not resumed",
+        "erased: back",
+    )
+    record("backup-steps", "Backups and restores killed at every step", markdown(head, rows))

@@ -103,8 +103,8 @@ ACTIONS: Final[dict[str, Callable[[Path], None]]] = {
 # --- in the other processes ----------------------------------------------------------------------------------------
 
 
-def act(stream: IO[str], base: str, action: str, die_at: int, every: bool = False) -> None:
-    steps = Steps(die_at, every=every)
+def act(stream: IO[str], base: str, action: str, die_at: int) -> None:
+    steps = Steps(die_at, every=False)
     install(steps)
     ACTIONS[action](Path(base))
     stream.write(json.dumps(steps.count) + "\n")
