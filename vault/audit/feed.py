@@ -22,8 +22,9 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO, Final, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from vault.audit import ocsf
 from vault.audit.jcs import strict_loads
@@ -229,21 +230,21 @@ def _last(line: bytes, form: Format, origin: str) -> Place | None:
 class Target:
     """A file that grows, held by one process, and where it goes on; `place` is None where it is empty."""
 
-    def __init__(self, file: BinaryIO, path: Path, place: Place | None) -> None:
+    def __init__(self, file: FileIO, path: Path, place: Place | None) -> None:
         self._file = file
         self._path = path
+        self._waiting = bytearray()
         self.place = place
 
     def write(self, data: bytes) -> None:
-        try:
-            self._file.write(data)
-        except OSError as error:
-            raise convert_os(error) from None
+        """Take lines; they are in the file once they are flushed."""
+        self._waiting += data
 
     def flush(self) -> None:
-        """Make what was written durable."""
+        """Write what waits, durably; raises StorageError."""
         try:
-            self._file.flush()
+            while self._waiting:
+                del self._waiting[: self._file.write(self._waiting)]
             sync_file(self._path)
         except OSError as error:
             raise convert_os(error) from None
@@ -259,7 +260,7 @@ def target(path: Path, form: Format, origin: str, *, resume: bool) -> Iterator[T
         raise _occupied()
     with closing(FileLock(path, 0.0)) as lock, lock.hold():
         try:
-            file = path.open("r+b", buffering=1 << 16)
+            file = FileIO(path, "r+b")  # unbuffered: nothing is left to be written when it closes
         except OSError as error:
             raise convert_os(error) from None
         with file:
@@ -275,7 +276,7 @@ def target(path: Path, form: Format, origin: str, *, resume: bool) -> Iterator[T
                 raise
 
 
-def _tail(file: BinaryIO, form: Format, origin: str) -> Place | None:
+def _tail(file: FileIO, form: Format, origin: str) -> Place | None:
     """Cut off what is no whole line, and read the last one."""
     end = file.seek(0, os.SEEK_END)
     start = file.seek(max(0, end - 2 * _LONGEST_LINE))

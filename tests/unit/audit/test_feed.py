@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -19,9 +20,17 @@ from support.calls import stages_of
 
 from vault import Principal, Vault
 from vault.admin import Admin
-from vault.audit import verify
+from vault.audit import feed, verify
+from vault.audit.merkle import Frontier
 from vault.audit.verify import VerificationError
-from vault.errors import DeniedError, InvalidInputError, RollbackError, StorageError, VaultError
+from vault.errors import (
+    AuditChainError,
+    DeniedError,
+    InvalidInputError,
+    RollbackError,
+    StorageError,
+    VaultError,
+)
 from vault.flows import feed as flow
 from vault.locks import FileLock
 
@@ -122,7 +131,7 @@ write, left = feed.Target.write, [int(sys.argv[3])]
 def cut(self, data):
     if len(data) >= left[0]:
         write(self, data[: left[0]])
-        self._file.flush()
+        self.flush()
         os.kill(os.getpid(), signal.SIGKILL)
     left[0] -= len(data)
     write(self, data)
@@ -246,6 +255,7 @@ def _vault_folder(place: Path) -> dict[str, Any]:
         (lambda place: {"to": io.BytesIO(), "resume": True}, "resume.stream"),
         (lambda place: {"cursor": place / "clinic" / "memvault.toml"}, "cursor.form"),
         (lambda place: {"cursor": place / "empty"}, "cursor.form"),
+        (lambda place: {"cursor": place / "bad"}, "cursor.form"),
         (lambda place: {"cursor": place / "other"}, "cursor.log"),
     ],
 )
@@ -254,6 +264,9 @@ def test_what_cannot_be_is_refused(
 ) -> None:
     root = "A" * 43 + "="
     (tmp_path / "empty").write_bytes(b"{}")
+    (tmp_path / "bad").write_text(
+        '{"memvault":"audit-cursor","format":1,"origin":"x","next":0,"root":"AAAAA"}'
+    )
     said = {"memvault": "audit-cursor", "format": 1, "origin": "memvault/t/00", "next": 0, "root": root}
     (tmp_path / "other").write_text(json.dumps(said))
     with pytest.raises(InvalidInputError) as caught:
@@ -291,6 +304,80 @@ def test_a_file_has_one_writer(filled: Vault, tmp_path: Path) -> None:
     link.symlink_to(path)
     with pytest.raises(InvalidInputError):
         auditor(filled).audit_export(link, resume=True)
+
+
+def test_a_disk_that_fills_up_is_said_and_the_export_goes_on_later(
+    filled: Vault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "log.jsonl"
+    monkeypatch.setattr(flow, "_PAGE", 3)
+    pages = iter([None, None, OSError(errno.ENOSPC, "full")])
+
+    def sync(_path: Path) -> None:
+        if (error := next(pages)) is not None:
+            raise error
+
+    with monkeypatch.context() as context:
+        context.setattr(feed, "sync_file", sync)
+        with pytest.raises(StorageError) as caught:
+            auditor(filled).audit_export(path)
+    assert caught.value.code == "storage.full"
+    assert caught.value.__cause__ is None
+    facts = auditor(filled).audit_export(path, resume=True)
+    assert entries(path.read_bytes()) == stored(filled)
+    assert verified(path, facts["vkeys"]) == facts["next"]
+
+
+def test_what_is_taken_while_it_is_opened_is_left_alone(
+    filled: Vault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "log.jsonl"
+    hold = FileLock.hold
+
+    def between(act: Callable[[], object], **given: Any) -> VaultError:
+        """Something happens to the file just before, or just after, the export holds it."""
+
+        def held(self: FileLock) -> Any:
+            if self._path == path:
+                act()
+            return hold(self)
+
+        with monkeypatch.context() as context:
+            context.setattr(feed.FileLock, "hold", held)
+            with pytest.raises(VaultError) as caught:
+                auditor(filled).audit_export(path, **given)
+        return caught.value
+
+    assert between(lambda: path.write_bytes(b"somebody else's")).code == "to.exists"
+    assert path.read_bytes() == b"somebody else's"
+
+    def lost(*_arguments: object) -> Any:
+        raise FileNotFoundError(errno.ENOENT, "gone")
+
+    with monkeypatch.context() as context:
+        context.setattr(feed, "FileIO", lost)
+        with pytest.raises(StorageError) as caught:
+            auditor(filled).audit_export(path, resume=True)
+    assert caught.value.code == "storage.io"
+
+
+def test_entries_that_are_not_those_of_a_checkpoint_are_not_handed_out(
+    filled: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for drop, code in ((lambda rows: rows[1:], "audit.gap"), (lambda rows: [], "audit.gap")):
+        with monkeypatch.context() as context:
+            context.setattr(flow, "islice", lambda rows, _most, drop=drop: drop(list(rows)))
+            with pytest.raises(AuditChainError) as caught:
+                auditor(filled).audit_export(io.BytesIO())
+        assert caught.value.code == code
+    stages = stages_of(filled)
+    with stages.stores.use(stages.tenant("clinic")) as store:
+        notes = [(size, note) for size, note, _ in store.records.checkpoints()]
+        lines = feed.Feed("jsonl", store.log.origin, Frontier(), notes, store.log.vkeys(), "1.0")
+    changed = [entry.replace(b'"n":', b'"n":1', 1) for entry in stored(filled)]
+    with pytest.raises(AuditChainError) as caught:
+        b"".join(line for entry in changed for line in lines.lines(entry))
+    assert caught.value.code == "audit.root"
 
 
 def test_a_folder_that_cannot_be_written_is_said(filled: Vault, tmp_path: Path) -> None:
