@@ -1,9 +1,9 @@
-"""Entries as events of the Open Cybersecurity Schema Framework, version 1.3.0: enumerated words, counts, pseudonyms.
+"""Entries as events of the Open Cybersecurity Schema Framework, version 1.4.0: enumerated words, counts, pseudonyms.
 
 What somebody did is API Activity (class 6003); an alarm is a Detection Finding (class 2004). `raw_data` is the entry as
 it is stored and hashed, so that nothing is lost and every event can be checked against a checkpoint.
 
-Source: the schema's `events/` and `objects/` (github.com/ocsf/ocsf-schema); tests/vectors/ocsf-1.3.0.json holds what it
+Source: the schema's `events/` and `objects/` (github.com/ocsf/ocsf-schema); tests/vectors/ocsf-1.4.0.json holds what it
 requires of these two classes.
 """
 
@@ -18,7 +18,7 @@ from typing import Any, Final
 from vault.audit.events import action
 from vault.audit.jcs import strict_loads
 
-VERSION: Final = "1.3.0"
+VERSION: Final = "1.4.0"
 _PRODUCT: Final = "memvault"
 _API, _FINDING = 6003, 2004
 _ACTIVITY: Final = MappingProxyType({1: "Create", 2: "Read", 3: "Update", 4: "Delete", 99: "Other"})

@@ -12,7 +12,7 @@ import pytest
 from vault.audit import ocsf
 from vault.audit.events import ACTIONS, RESULTS, entry
 
-SCHEMA = json.loads((Path(__file__).parents[2] / "vectors" / "ocsf-1.3.0.json").read_text(encoding="utf-8"))
+SCHEMA = json.loads((Path(__file__).parents[2] / "vectors" / "ocsf-1.4.0.json").read_text(encoding="utf-8"))
 AT = datetime(2026, 5, 4, 12, 30, 0, 250_000, UTC)
 
 
@@ -49,13 +49,16 @@ def valid(found: dict[str, Any]) -> None:
     holds(found, SCHEMA["base"])
     spec = SCHEMA["classes"][str(found["class_uid"])]
     holds(found, spec["required"])
+    for name, kind in spec.get("lists", {}).items():
+        for one in found[name]:
+            holds({kind: one}, {kind: kind})
     assert found["category_uid"] == spec["category_uid"]
     assert found["activity_id"] in spec["activities"]
     assert found["activity_id"] != 99 or found["activity_name"]
     assert found["type_uid"] == found["class_uid"] * 100 + found["activity_id"]
     assert found["severity_id"] in SCHEMA["severities"]
     assert found["status_id"] in spec["statuses"]
-    assert found["metadata"]["version"] == "1.3.0"
+    assert found["metadata"]["version"] == "1.4.0"
     if "actor" in found:
         holds(found["actor"], {"user": "user"})
 

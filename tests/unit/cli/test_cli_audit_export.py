@@ -40,7 +40,7 @@ def test_the_output_is_the_feed_and_nothing_else(folder: Path, tmp_path: Path) -
             [*command, *cursor], capture_output=True, text=True, check=True, env=dict(os.environ), timeout=60
         )
         events = [json.loads(line) for line in done.stdout.splitlines()]
-        assert {event["metadata"]["version"] for event in events} == {"1.3.0"}
+        assert {event["metadata"]["version"] for event in events} == {"1.4.0"}
         assert done.stderr == ""
         counts.append([event["metadata"]["sequence"] for event in events])
     assert counts[1][0] == counts[0][-1] + 1
