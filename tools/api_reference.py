@@ -6,6 +6,7 @@ import ast
 import dataclasses
 import importlib
 import inspect
+import json
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -67,13 +68,17 @@ def text(annotation: object) -> str:
     if annotation is inspect.Signature.empty:
         return ""
     said = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
-    return said.strip("'\"")
+    return said.strip("'\"").replace("'", '"')
+
+
+def shown(default: object) -> str:
+    return json.dumps(default) if isinstance(default, str) else repr(default)
 
 
 def parameter(one: inspect.Parameter) -> str:
     star = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}.get(one.kind, "")
     kind = f": {text(one.annotation)}" if text(one.annotation) else ""
-    default = "" if one.default is inspect.Parameter.empty else f"{' = ' if kind else '='}{one.default!r}"
+    default = "" if one.default is inspect.Parameter.empty else f"{' = ' if kind else '='}{shown(one.default)}"
     return f"{star}{one.name}{kind}{default}"
 
 
