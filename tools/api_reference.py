@@ -78,7 +78,9 @@ def shown(default: object) -> str:
 def parameter(one: inspect.Parameter) -> str:
     star = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}.get(one.kind, "")
     kind = f": {text(one.annotation)}" if text(one.annotation) else ""
-    default = "" if one.default is inspect.Parameter.empty else f"{' = ' if kind else '='}{shown(one.default)}"
+    default = (
+        "" if one.default is inspect.Parameter.empty else f"{' = ' if kind else '='}{shown(one.default)}"
+    )
     return f"{star}{one.name}{kind}{default}"
 
 
