@@ -1,4 +1,4 @@
-"""docs/api.md is what the signatures and docstrings say today, and leaves no public name out."""
+"""Pages made from the source say what it says today: docs/api.md, docs/error-codes.md; no public name is left out."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ import re
 from pathlib import Path
 from types import ModuleType
 
+import pytest
+from test_documented import raised
+
 import vault
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
 
 
-def generator() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("api_reference", ROOT / "tools" / "api_reference.py")
+def generator(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -22,9 +25,19 @@ def generator() -> ModuleType:
     return module
 
 
-def test_the_page_is_current() -> None:
-    """Where this fails: `python tools/api_reference.py`."""
-    assert generator().page() == PAGE
+@pytest.mark.parametrize(
+    ("name", "made"), [("api_reference", "api.md"), ("error_reference", "error-codes.md")]
+)
+def test_the_page_is_current(name: str, made: str) -> None:
+    """Where this fails: `python tools/api_reference.py`, `python tools/error_reference.py`."""
+    assert generator(name).page() == (ROOT / "docs" / made).read_text(encoding="utf-8")
+
+
+def test_every_code_that_is_raised_is_on_the_page() -> None:
+    codes = set(
+        re.findall(r"^\| `([^`]+)` \|", (ROOT / "docs" / "error-codes.md").read_text("utf-8"), re.MULTILINE)
+    )
+    assert {code for _, code in raised()} <= codes
 
 
 def test_every_public_name_has_its_place() -> None:
