@@ -96,6 +96,23 @@ def test_it_is_decided_and_logged_before_anything_leaves(filled: Vault, tmp_path
     assert [entry["act"] for entry in denied] == ["audit.export"]
 
 
+@pytest.mark.parametrize(
+    ("role", "purpose"),
+    [
+        ("operator", "operations"),
+        ("auditor", "security"),
+        ("privacy", "rights-request"),
+        ("staff", "service"),
+    ],
+)
+def test_the_shipped_packs_permit_it_to_the_auditor_alone(
+    filled: Vault, tmp_path: Path, role: str, purpose: str
+) -> None:
+    with pytest.raises(DeniedError):
+        filled.admin(Principal("clinic", "x", (role,)), purpose=purpose).audit_export(tmp_path / "log.jsonl")
+    assert not list(tmp_path.glob("log*"))
+
+
 @pytest.mark.parametrize("form", ["jsonl", "ocsf"])
 def test_wherever_a_file_was_cut_off_it_goes_on_and_has_every_entry_once(
     filled: Vault, tmp_path: Path, form: Any, monkeypatch: pytest.MonkeyPatch
