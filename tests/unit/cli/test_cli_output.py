@@ -38,7 +38,7 @@ WANTED = (
     " detect:eval detect:text detect:coverage detect:measure models:list models:install tenant:list"
     " backup:create backup:archive backup:list backup:verify backup:restore"
     " tenant:create keys:status keys:rotate keys:backup keys:verify policy:lint policy:test policy:diff policy:explain"
-    " audit:verify audit:show audit:checkpoint index:status index:verify index:rebuild index:move index:sweep"
+    " audit:verify audit:show audit:checkpoint audit:export index:status index:verify index:rebuild index:move index:sweep"
     " evidence:build evidence:verify evidence:page"
     " retention:plan retention:run export:run export:verify hold:place hold:list hold:release"
     " request:open request:preview request:approve request:run request:certificate request:roll request:list"
