@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import inspect
+import io
 import json
 import shutil
 from collections.abc import Callable, Iterator
@@ -691,6 +692,12 @@ def _operator(name: str, *args: Any, **kwargs: Any) -> Callable[[World], Any]:
     return _admin_b("operator", "operations", name, *args, **kwargs)
 
 
+def _exported(vault: Vault, tenant: str, **more: Any) -> io.BytesIO:
+    out = io.BytesIO()
+    admin(vault, tenant, "auditor", "audit").audit_export(out, **more)
+    return out
+
+
 ADMIN_ATTACKS: dict[str, list[Callable[[World], Any]]] = {
     "audit_show": [
         _admin_b("auditor", "audit", "audit_show"),
@@ -706,6 +713,14 @@ ADMIN_ATTACKS: dict[str, list[Callable[[World], Any]]] = {
     },
     "audit_evidence": [
         _admin_b("auditor", "audit", "audit_evidence", out) for out in ("../evidence", "/nowhere/evidence", None, [A])
+    ],
+    "audit_export": [
+        lambda w: _exported(w.vault, B).getvalue(),
+        *(
+            _admin_b("auditor", "audit", "audit_export", to, **more)
+            for to in ("../log.jsonl", "/nowhere/log.jsonl", None, [A])
+            for more in ({}, {"format": "ocsf"}, {"resume": True}, {"cursor": A})
+        ),
     ],
     "backup_create": [
         lambda w: admin(w.vault, B).backup_create("data", to=w.vault.folder.parent / "copies"),

@@ -637,6 +637,18 @@ class Sync:
         return lambda *args, **kwargs: asyncio.run(method(*args, **kwargs))
 
 
+def audit_export(d: Drive, a: Any) -> None:
+    """What goes to a collector of logs stays where it is: the scan finds nothing in it."""
+    auditor = d.admin("auditor", "audit")
+    for form in ("jsonl", "ocsf"):
+        place, cursor = d.folder / f"log.{form}", d.folder / f"cursor.{form}"
+        assert auditor.audit_export(place, format=form, cursor=cursor)["entries"]
+        assert auditor.audit_export(place, format=form, resume=True)["entries"]
+        d.refused(VaultError, auditor.audit_export, place)
+    d.refused(VaultError, auditor.audit_export, d.folder / "log.csv", format=d.canaries.word("refused value"))
+    d.refused(DeniedError, a.audit_export, d.folder / d.canaries.word("refused value"))
+
+
 def async_vault(d: Drive, _: Any) -> None:
     async def run() -> None:
         async with await AsyncVault.open(d.folder / "second") as vault:
@@ -659,7 +671,7 @@ _SESSION: dict[str, Callable[[Drive, Any], None]] = {
 }  # fmt: skip
 _ADMIN: dict[str, Callable[[Drive, Any], None]] = {
     "tenants": tenants, "create_tenant": create_tenant, "keys_rotate": keys_rotate, "audit_show": audit_show,
-    "audit_evidence": audit_evidence,
+    "audit_evidence": audit_evidence, "audit_export": audit_export,
     **dict.fromkeys(("backup_create", "backup_archive", "backup_list", "backup_verify"), backups),
     "import_many": import_many,
     **{name: _simple(name) for name in (

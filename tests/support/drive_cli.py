@@ -354,6 +354,17 @@ def audit_checkpoint(t: Terminal) -> None:
     t.fails("audit", "verify", "--since", t.canaries.word("missing file"))
 
 
+def audit_export(t: Terminal) -> None:
+    """What goes to a collector of logs is scanned like everything else."""
+    for form in ("jsonl", "ocsf"):
+        t.run("audit", "export", "--format", form, "--to", t.folder / f"log.{form}")
+        t.run("audit", "export", "--format", form, "--to", t.folder / f"log.{form}", "--resume", "--json")
+        t.run("audit", "export", "--format", form, "--since", "1d", "--cursor", t.folder / f"cursor.{form}")
+    t.fails("audit", "export", "--to", t.folder / "log.jsonl")
+    t.fails("audit", "export", "--format", t.canaries.word("refused value"))
+    t.fails("audit", "export", "--since", t.canaries.word("refused time"))
+
+
 def evidence_build(t: Terminal) -> None:
     """What is handed out is scanned like everything else."""
     for name in ("evidence", "evidence.zip"):
@@ -480,7 +491,7 @@ VERBS: dict[str, Callable[[Terminal], None]] = {
     **{f"hold {verb}": hold_life for verb in ("place", "release", "list")},
     **{f"subject {verb}": subject_ids for verb in ("rename", "merge", "alias add", "alias remove", "alias list")},
     **{f"subject {verb}": subject_mentions for verb in ("mentions", "redact")},
-    "tenant create": tenant_create, "audit show": audit_show, "keys rotate": keys_rotate,
+    "tenant create": tenant_create, "audit show": audit_show, "audit export": audit_export, "keys rotate": keys_rotate,
     "audit checkpoint": audit_checkpoint, "evidence build": evidence_build, "evidence verify": evidence_verify,
     "evidence page": evidence_page,
     **{name: plain(*name.split()) for name in (

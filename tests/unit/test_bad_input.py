@@ -215,6 +215,18 @@ TABLE: dict[str, dict[str, list[Bad]]] = {
         ]
     },
     "Admin.audit_evidence": {"out": [*bad.paths(), *bad.table("path.form", {"None": None})]},
+    "Admin.audit_export": {
+        "to": [
+            *bad.paths(),
+            *bad.table("path.form", {"None": None}),
+            *bad.table("to.folder", {"no folder": f"/nowhere/{CANARY}/log.jsonl", "a folder itself": "/"}),
+        ],
+        "format": bad.table("format.value", {**bad.wrong_types(), "another": CANARY, "None": None}),
+        "since": bad.times("since"),
+        "resume": bad.flags("resume"),
+        "cursor": bad.paths(),
+        "progress": bad.callbacks(),
+    },
     "Admin.audit_show": {
         "user_id": bad.scopes(),
         "since": bad.times("since"),
@@ -296,6 +308,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "Subjects.redact_mentions": {"value": "Ana Rivera", "memory_ids": [CANARY], "reason": "she asked"},
     "create_tenant": {"name": "bank"},
     "audit_evidence": {"out": "/nowhere/evidence"},
+    "audit_export": {"to": "/nowhere/log.jsonl"},
     "keys_rotate": {"level": "detail"},
     "import_many": {"items": [{"content": "prefers the front row", "user_id": "pat-42"}]},
     "session": {"principal": Principal("newcomer", "bot"), "purpose": "service"},

@@ -44,6 +44,7 @@ _CATALOGUE: Final[tuple[tuple[Kind, Mapping[str, str]], ...]] = (
             "subject.find_mentions": "memories of other people were searched for a value",
             "hold.list": "holds were listed",
             "retention.plan": "what has outlived its time was counted",
+            "audit.export": "log entries were handed out to a collector of logs",
             "audit.evidence": "log, checkpoints and certificates were handed out as evidence",
         },
     ),
@@ -134,7 +135,8 @@ def b64u(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
 
 
-def _timestamp(at: datetime) -> str:
+def stamp(at: datetime) -> str:
+    """A time as entries hold it: RFC 3339 in UTC, milliseconds. Raises InvalidInputError without a time zone."""
     if at.tzinfo is None:
         raise InvalidInputError("audit.time", "a time needs its time zone")
     return at.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
@@ -174,7 +176,7 @@ def entry(
             "v": FORMAT,
             "log": b64u(log),
             "seq": seq,
-            "t": _timestamp(at),
+            "t": stamp(at),
             "act": name,
             "pur": purpose,
             "actor": b64u(actor),

@@ -411,6 +411,60 @@ def verify_export(folder: Path, verifiers: Sequence[Verifier], since: Checkpoint
     return checkpoint
 
 
+def verify_feed(path: Path, verifiers: Sequence[Verifier], since: Checkpoint | None = None) -> Checkpoint:
+    """Check a file that `memvault audit export` wrote as jsonl, whole or from some entry on; its last checkpoint.
+
+    The first line of a part says what came before it by hashes alone; the signed checkpoints confirm them.
+    """
+    frontier, last, log, origin = Frontier(), None, None, None
+    with path.open("rb") as source:
+        for number, line in enumerate(source):
+            fields = strict_loads(line)
+            if not isinstance(fields, dict) or not line.endswith(b"\n"):
+                raise VerificationError(f"line {number + 1} is not whole")
+            if fields.get("memvault") == "audit-export":
+                edge = _edge(fields)
+                require(
+                    number == 0 or edge.nodes == frontier.nodes, "a part does not follow the one before it"
+                )
+                require(origin in (None, fields.get("origin")), "a part is of another log")
+                frontier, origin = edge, fields.get("origin")
+                require(
+                    since is None or number or since.size >= edge.size, "it begins after the known checkpoint"
+                )
+            elif "checkpoint" in fields:
+                last = open_checkpoint(str(fields["checkpoint"]).encode(), verifiers)
+                seen = Checkpoint(str(origin), frontier.size, frontier.root())
+                require(last == seen, "the entries are not those of the checkpoint")
+            else:
+                ordered = (
+                    fields.get("v") == 1 and fields.get("seq") == frontier.size and isinstance(origin, str)
+                )
+                require(ordered, f"line {number + 1} is not in its place")
+                log = log or fields.get("log")
+                require(isinstance(log, str) and fields.get("log") == log, "an entry is of another log")
+                frontier.append(leaf_hash(line[:-1]))
+            if since is not None and frontier.size == since.size:
+                require(frontier.root() == since.root, "the log does not extend the known checkpoint")
+    if last is None or last.size != frontier.size:
+        raise VerificationError("no checkpoint covers the last entries")
+    if since is not None and (since.origin != last.origin or since.size > last.size):
+        raise VerificationError("the log is older than, or another than, the known checkpoint")
+    return last
+
+
+def _edge(fields: Mapping[str, Any]) -> Frontier:
+    """The tree before the first entry of a part."""
+    size, nodes = fields.get("start"), fields.get("edge")
+    if type(size) is not int or size < 0 or not isinstance(nodes, list) or len(nodes) != size.bit_count():
+        raise VerificationError("the first line is malformed")
+    made = Frontier()
+    made.size = size
+    made.nodes = [_b64(str(node)) for node in nodes]
+    require(all(len(node) == HASH_BYTES for node in made.nodes), "the first line is malformed")
+    return made
+
+
 # --- shapes --------------------------------------------------------------------------------------------------------
 
 _ANY: Final = re.compile(r"[\s\S]*")
@@ -1518,7 +1572,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     evidence = commands.add_parser("evidence", help="an evidence bundle")
     evidence.add_argument("place", type=Path, metavar="FOLDER_OR_ZIP")
-    log = commands.add_parser("log", help="a whole exported log")
+    log = commands.add_parser("log", help="an exported log: a folder, or a file of `audit export`")
     log.add_argument("export", type=Path)
     for command in (certificate, evidence, log):
         command.add_argument(
@@ -1564,9 +1618,10 @@ def _run(options: argparse.Namespace) -> tuple[list[str], dict[str, Any]]:
         with _named("older-checkpoint"):
             known = [open_checkpoint(path.read_bytes(), verifiers) for path in options.since]
         with _named("log"):
-            checkpoint = verify_export(options.export, verifiers, *known[:1])
+            check = verify_export if options.export.is_dir() else verify_feed
+            checkpoint = check(options.export, verifiers, *known[:1])
             for one in known[1:]:
-                verify_export(options.export, verifiers, one)
+                check(options.export, verifiers, one)
     else:
         with _named("inclusion"):
             checkpoint = verify_proof(options.entry.read_bytes(), options.proof.read_bytes(), verifiers)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 
 import typer
 
@@ -29,8 +30,13 @@ def register(app: typer.Typer) -> None:
             {"status": keys_status, "rotate": keys_rotate, "backup": keys_backup, "verify": keys_verify},
         ),
         "audit": (
-            "The log: verify, read, sign.",
-            {"verify": audit_verify, "show": audit_show, "checkpoint": audit_checkpoint},
+            "The log: verify, read, sign, export.",
+            {
+                "verify": audit_verify,
+                "show": audit_show,
+                "checkpoint": audit_checkpoint,
+                "export": audit_export,
+            },
         ),
         "index": (
             "The index, and what has expired.",
@@ -314,6 +320,40 @@ def audit_checkpoint(
     call.out.show(
         facts, lambda screen: screen.out(facts.get("file", note), end="\n" if out else "", highlight=False)
     )
+
+
+def audit_export(
+    call: Call,
+    to: Annotated[
+        str, typer.Option("--to", metavar="FILE", help="A new file outside the vault, or - for the output.")
+    ] = "-",
+    form: Annotated[
+        str, typer.Option("--format", metavar="FORMAT", help="jsonl: entries as they are hashed; or ocsf.")
+    ] = "jsonl",
+    since: Annotated[
+        str | None,
+        typer.Option("--since", metavar="WHEN", help="ISO 8601 time (UTC), or a span back: 12h, 30d, 4w."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on at the end of FILE, where it is there already.")
+    ] = False,
+    cursor: Annotated[
+        Path | None,
+        typer.Option("--cursor", metavar="FILE", help="Go on where this file says, and keep it up to date."),
+    ] = None,
+) -> None:
+    """Write the log for a collector of logs: entries and the signed checkpoints that cover them, a line each.
+
+    Acts as the auditor; handing out the log is logged. No line names a person or holds a text.
+    """
+    start = parsing.since(since)
+    place: Any = sys.stdout.buffer if to == "-" else to
+    with call.admin("audit.export", AUDITOR) as admin, call.out.progress("exporting") as progress:
+        facts = admin.audit_export(
+            place, format=cast("Any", form), since=start, resume=resume, cursor=cursor, progress=progress
+        )
+    if to != "-":
+        _facts(call, facts)
 
 
 # --- index -------------------------------------------------------------------------------------------------------

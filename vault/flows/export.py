@@ -88,7 +88,7 @@ def run(
     """Everything held about one user under a new name outside the vault's `folder`; see `vault.exports`."""
     with calling(stages, caller, EXPORT) as call:
         scope = _scope(call, user_id)
-        place = destination(validate.path("to", to), _kept_out(stages, folder))
+        place = destination(validate.path("to", to), kept_out(stages, folder))
         if form not in ("archive", "folder"):
             raise InvalidInputError("format.value", 'format must be "archive" or "folder"')
         validate.callback("progress", progress)
@@ -117,7 +117,7 @@ def _revealing(call: Call, reveal: object) -> tuple[str | None, frozenset[str] |
     return why, call.stages.policy.reveal_classes(call.caller.principal.roles, call.caller.purpose)
 
 
-def _kept_out(stages: Stages, folder: Path) -> Iterator[Path]:
+def kept_out(stages: Stages, folder: Path) -> Iterator[Path]:
     """Where nothing readable may lie: the vault, its log's archive, its keys, and the backups of its keystore."""
     yield folder
     yield folder / Path(stages.config.audit.archive).expanduser()

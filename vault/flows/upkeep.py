@@ -5,16 +5,16 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
 
-from vault.audit.events import b64u
+from vault.audit.events import b64u, stamp
 from vault.audit.jcs import strict_loads
 from vault.audit.kept import verify_kept
 from vault.crypto.record import read_stub
-from vault.errors import AuditChainError, InvalidInputError
+from vault.errors import AuditChainError
 from vault.flows import holds, ids, outbox, validate
 from vault.flows.additions import Embedded
 from vault.flows.bodies import Body, open_bodies, open_value, record_id
@@ -148,7 +148,7 @@ def show(
     """Who saw or changed what, when, for what purpose; with `user_id`, about that person only. Newest last."""
     with calling(stages, caller, "audit.show") as call:
         most = validate.limit(limit, 1_000_000)
-        start = _since(since)
+        start = validate.since(since)
         person = validate.identifier("user_id", user_id)
         subject = stages.keystore.subject(call.tenant, "user", person) if person is not None else None
         found: list[Seen] = []
@@ -161,17 +161,6 @@ def show(
                 found = [_opened(call, row, entry) for row, entry in matching][-most:]
         call.log_read(call.event(count=len(found)))
     return found
-
-
-def _since(value: object) -> datetime | None:
-    if value is None:
-        return None
-    if not isinstance(value, datetime) or value.tzinfo is None:
-        raise InvalidInputError("since.type", "since must be a datetime with a time zone")
-    try:
-        return value.astimezone(UTC)
-    except (OverflowError, ValueError):
-        raise InvalidInputError("since.range", "since is out of range") from None
 
 
 def _pseudonyms(subject: SubjectKeys, start: datetime | None, now: datetime) -> frozenset[bytes]:
@@ -190,9 +179,7 @@ def _matching(
 ) -> Iterator[tuple[LogRow, dict[str, Any]]]:
     """Entries with one of the pseudonyms, or that were about somebody who is this person since."""
     texts = frozenset(b64u(pseudonym) for pseudonym in wanted) if wanted is not None else None
-    earliest = (
-        start.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z" if start is not None else ""
-    )
+    earliest = stamp(start) if start is not None else ""
     for row in call.records.log():
         entry = strict_loads(row.entry)
         if entry["t"] < earliest:

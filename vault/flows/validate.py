@@ -237,6 +237,18 @@ def expires_at(value: object, now: datetime) -> datetime | None:
     return moment
 
 
+def since(value: object) -> datetime | None:
+    """A time with a zone, in UTC, from which on something is asked for; None is from the beginning."""
+    if value is None:
+        return None
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        raise InvalidInputError("since.type", "since must be a datetime with a time zone")
+    try:
+        return value.astimezone(UTC)
+    except (OverflowError, ValueError):
+        raise InvalidInputError("since.range", "since is out of range") from None
+
+
 def idempotency_key(value: object) -> str | None:
     if value is None:
         return None

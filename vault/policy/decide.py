@@ -45,6 +45,7 @@ ACTIONS: Final = (
     "audit.verify",
     "audit.checkpoint",
     "audit.evidence",
+    "audit.export",
     "index.move",
     "index.rebuild",
     "index.reembed",

@@ -43,6 +43,7 @@ def test_the_catalogue_is_complete_and_described() -> None:
         *("index.verify", "vault.open", "restore.reconciled", "integrity.alarm", "subject.create", "state"),
         *("erasure.requested", "erasure.tombstone", "erasure.probed", "erasure.certified", "epoch.destroyed"),
         "audit.evidence",
+        "audit.export",
         *("backup.create", "backup.verify", "backup.restore"),
     }
     for name, kind in ACTIONS.items():

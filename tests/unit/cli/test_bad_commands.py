@@ -199,6 +199,16 @@ TABLE: dict[str, tuple[list[str], dict[str, list[Row]]]] = {
     "keys verify": ([], {}),
     "audit verify": ([], {"since": FILE}),
     "audit show": ([], {"user_id": SCOPE, "since": [(v, 2, "time.form") for v in TIME[::3]], "limit": LIMIT[::3]}),
+    "audit export": (["--to", "./new.jsonl"], {
+        "to": [
+            ("./clinic/x", 2, "to.inside"), ("./keys/x", 2, "to.inside"), (f"./{CANARY}/x", 2, "to.folder"),
+            ("good.json", 2, "to.exists"),
+        ],
+        "form": [(v, 2, "format.value") for v in ("", CANARY, "JSONL", "csv")],
+        "since": [(v, 2, "time.form") for v in TIME[::3]],
+        "resume": FLAG,
+        "cursor": [("good.json", 2, "cursor.form"), ("./clinic", 10, "storage.io")],
+    }),
     "audit checkpoint": ([], {
         "out": [("./clinic/memvault.toml", 2, "out.exists"), (f"./{CANARY}/x", 9, "file.missing")],
     }),
