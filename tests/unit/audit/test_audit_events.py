@@ -44,6 +44,7 @@ def test_the_catalogue_is_complete_and_described() -> None:
         *("erasure.requested", "erasure.tombstone", "erasure.probed", "erasure.certified", "epoch.destroyed"),
         "audit.evidence",
         *("backup.create", "backup.verify", "backup.restore"),
+        *("telemetry.status", "telemetry.enable", "telemetry.disable", "telemetry.rotate"),
     }
     for name, kind in ACTIONS.items():
         assert action(name) is kind
