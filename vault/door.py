@@ -60,8 +60,12 @@ class Door:
 
     def post(self, path: str, document: object, headers: Mapping[str, str], *, most_bytes: int) -> Any:
         """The JSON that the host answers to `document`; raises EgressError for anything else than 200 and JSON."""
-        sent = [*_HEADERS.items(), *headers.items()]
         body = json.dumps(document, allow_nan=False).encode()
+        return _parsed(self.send(path, body, headers, most_bytes=most_bytes))
+
+    def send(self, path: str, body: bytes, headers: Mapping[str, str], *, most_bytes: int) -> bytes:
+        """What the host answers to `body`, which is JSON and goes as it is; raises EgressError for all but 200."""
+        sent = [*_HEADERS.items(), *headers.items()]
         self._deadline.set(self._timeout_s)
         try:
             with self._pool.stream(
@@ -72,14 +76,13 @@ class Door:
                 extensions={"timeout": {"pool": self._timeout_s}},
             ) as response:
                 _check(response)
-                answer = _read(response.iter_stream(), most_bytes)
+                return _read(response.iter_stream(), most_bytes)
         except httpcore.TimeoutException:
             raise EgressError("egress.timeout", "the service did not answer in time") from None
         except httpcore.ConnectError as error:
             _raise_unreachable(error)
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.ProxyError):
             raise EgressError("egress.broken", "the connection to the service broke off") from None
-        return _parsed(answer)
 
     def leave(self) -> None:
         """In a child made by fork: the parent's connections stay the parent's."""

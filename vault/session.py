@@ -193,6 +193,7 @@ class Vault:
         stages, self._stages = self._stages, None
         if stages is None or os.getpid() != self._pid:
             return
+        stages.usage.close()
         try:
             with stages.lease.shared():
                 stages.keystore.refresh()
