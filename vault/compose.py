@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from vault.audit.archive import TenantArchive
-from vault.config import FILE_NAME, KeysConfig, VaultConfig, render
+from vault.config import FILE_NAME, PROJECT_KEY, KeysConfig, VaultConfig, render
 from vault.crypto.primitives import SecretKey
 from vault.embedders import Embedders
 from vault.embedding.interface import identity
@@ -428,14 +428,17 @@ def usage(stages: Stages, folder: Path) -> Usage:
 
 
 def _project_key(value: str, folder: Path) -> str:
-    if value.startswith("phc_"):
+    if PROJECT_KEY.fullmatch(value):
         return value
     missing = ConfigError("telemetry.key_missing", "the project key of telemetry cannot be read")
     exposed = ConfigError(
         "telemetry.key_permissions", "the file of telemetry's project key is readable by others; make it 0600"
     )
     problems = {Unread.UNSET: missing, Unread.UNREADABLE: missing, Unread.EXPOSED: exposed}
-    return _source(value, folder, problems)().decode("ascii", "replace")
+    found = _source(value, folder, problems)().decode("ascii", "replace")
+    if not PROJECT_KEY.fullmatch(found):
+        raise ConfigError("telemetry.key_form", "what telemetry's key refers to is no project key (phc_...)")
+    return found
 
 
 def default_config(

@@ -26,7 +26,7 @@ from vault.errors import ConfigError
 
 FILE_NAME: Final = "memvault.toml"
 FORMAT: Final = 1
-_PROJECT_KEY: Final = re.compile(r"phc_[A-Za-z0-9]{1,100}")  # public by its maker's word: it can only send
+PROJECT_KEY: Final = re.compile(r"phc_[A-Za-z0-9]{1,100}")  # public by its maker's word: it can only send
 _LOOPBACK: Final = re.compile(r"http://(localhost|127\.0\.0\.1|\[::1\])(:|/|$)")
 
 
@@ -42,7 +42,7 @@ def _reference(value: str) -> str:
 
 
 def _project_key(value: str) -> str:
-    return value if _PROJECT_KEY.fullmatch(value) else _reference(value)
+    return value if PROJECT_KEY.fullmatch(value) else _reference(value)
 
 
 class Pkcs11Config(_Section):

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import UUID, uuid4
 
+from vault.config import PROJECT_KEY
 from vault.errors import ConflictError, DeniedError, VaultError
 from vault.flows.context import SYSTEM_TENANT, Call, Caller, Stages, calling, milliseconds
 from vault.keys import cases
@@ -31,7 +32,7 @@ from vault.observe.usage import Embedding, Index, Installation, Keys, Pack, Syst
 from vault.policy.locate import is_name
 
 NO_ID: Final = UUID(int=0)  # in a preview, before anybody agreed
-_NO_KEY: Final = "phc_"
+_NO_KEY: Final = "phc_"  # in the preview of a process that is off, where the configuration has none by value
 _MACHINE: Final = Path("/etc/machine-id")
 _SYSTEMS: Final = {"linux": System.LINUX, "darwin": System.MACOS, "win32": System.WINDOWS}
 _LIBRARIES: Final = ("posthog", "httpcore2")
@@ -240,6 +241,6 @@ def _numbers(release: str) -> tuple[int, int, int]:
 def _example(stages: Stages, install: UUID) -> list[bytes]:
     """The first sending of a process that opened the vault now and did nothing."""
     asked, now = stages.config.telemetry, stages.now()
-    key = asked.key if asked.key is not None and asked.key.startswith(_NO_KEY) else _NO_KEY
+    key = asked.key if asked.key is not None and PROJECT_KEY.fullmatch(asked.key) else _NO_KEY
     said = [installation(stages)]
     return list(bodies(said, key=key, install=install, interval=Interval.beginning(now), batch=asked.batch))
