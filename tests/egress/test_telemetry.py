@@ -23,7 +23,9 @@ from typing import Any
 import pytest
 from support.calls import session_of, told
 from support.commands import run_command
+from support.drive import Drive, drive
 from support.posthog import KEY, MODES, operator_of, receiving, set_pack, set_telemetry, switched_on
+from support.scan import Scanner
 
 from vault import Vault
 from vault.errors import ConfigError, ConflictError, DeniedError, NotFoundError, VaultError
@@ -175,6 +177,21 @@ def test_no_canary_is_in_anything_sent(make_vault: Callable[..., Vault]) -> None
         digests = [getattr(hashlib, name)(data).hexdigest() for name in ("md5", "sha1", "sha256")]
         digests += [hmac.new(b"", data, name).hexdigest() for name in ("md5", "sha1", "sha256")]
         assert [form for form in (canary.lower(), *digests) if form[:32] in sent] == []
+
+
+def test_no_canary_of_the_whole_library_is_in_anything_sent(tmp_path: Path) -> None:
+    """Every public method with canaries, as tests/leak does it, while telemetry goes out every second."""
+    with receiving() as receiver:
+        d = Drive(tmp_path)
+        d.vault = Vault.open(switched_on(d.vault, receiver.url, interval_s=1))
+        try:
+            drive(d)
+        finally:
+            d.close()
+        assert len(receiver.requests) >= 2
+        actions = {event["properties"].get("action") for event in receiver.events()}
+        assert {"memory.add", "keys.rotate", "subject.erase", "hold.place", "backup.create"} <= actions
+        assert Scanner(d.canaries.values).scan(receiver.received) == set()
 
 
 # --- the agreement ------------------------------------------------------------------------------------------------

@@ -12,13 +12,11 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
-from egress.test_no_network import PROBE, asked, environment, outward, refusing, run, succeeded, traced
 from support.posthog import operator_of, set_pack, set_telemetry
+from support.watched import PROBE, asked, environment, outward, refusing, run, succeeded
 
 from vault import Vault
 from vault.observe.switches import Switches
-
-__all__ = ["traced"]
 
 NOBODY = "http://127.0.0.1:9"  # nobody listens there
 WORK = """
@@ -37,7 +35,7 @@ loaded = [name for name in ("posthog", "requests", "httpcore2", "vault.observe.p
 print(" ".join(loaded))
 """
 NAMES = tuple(one.name for one in fields(Switches))
-CASES = {"the default": None, **{f"without {name}": {name} for name in NAMES}, "with all": set(NAMES)}
+CASES = {"the default": None, **{f"without {name}": {name} for name in NAMES}, "without any": set(NAMES)}
 VARIABLES = ({"MEMVAULT_TELEMETRY": "off"}, {"MEMVAULT_TELEMETRY": "0"}, {"DO_NOT_TRACK": "1"})
 
 
