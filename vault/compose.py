@@ -408,9 +408,13 @@ def usage(stages: Stages, folder: Path) -> Usage:
         return _project_key(asked.key or "", folder)
 
     def carrier(project_key: str) -> Carrier:
-        from vault.door import Door
-        from vault.observe.posthog import PosthogCarrier
-
+        try:
+            from vault.door import Door
+            from vault.observe.posthog import PosthogCarrier
+        except ImportError:
+            raise ConfigError(
+                "telemetry.extra", "telemetry needs an extra: pip install 'memvault[telemetry]'"
+            ) from None
         ca = folder / Path(asked.ca).expanduser() if asked.ca is not None else None
         door = Door(
             endpoint, ca=ca, proxy=None, loopback=endpoint.startswith("http:"), timeout_s=asked.timeout_s
