@@ -21,6 +21,7 @@ from vault.observe.switches import Switches
 NOBODY = "http://127.0.0.1:9"  # nobody listens there
 WORK = """
 import sys
+import time
 if "without-client" in sys.argv:
     sys.modules["posthog"] = None
 from vault import Principal, Vault
@@ -30,6 +31,9 @@ with Vault.open(sys.argv[1]) as vault:
     session.search("when?", user_id="pat-1")
     vault.admin(Principal("clinic", "root", ("operator",))).telemetry_status()
     vault.admin(Principal("clinic", "root", ("operator",))).telemetry_preview()
+    until = time.monotonic() + 60 * ("wait" in sys.argv)
+    while time.monotonic() < until and not hasattr(sys.modules.get("vault.observe.posthog"), "PosthogCarrier"):
+        time.sleep(0.01)
 loaded = [name for name in ("posthog", "requests", "httpcore2", "vault.observe.posthog", "vault.door")
           if sys.modules.get(name) is not None]
 print(" ".join(loaded))
@@ -37,6 +41,9 @@ print(" ".join(loaded))
 NAMES = tuple(one.name for one in fields(Switches))
 CASES = {"the default": None, **{f"without {name}": {name} for name in NAMES}, "without any": set(NAMES)}
 VARIABLES = ({"MEMVAULT_TELEMETRY": "off"}, {"MEMVAULT_TELEMETRY": "0"}, {"DO_NOT_TRACK": "1"})
+
+
+pytest.importorskip("posthog", reason="the extra memvault[telemetry] is not installed")
 
 
 @pytest.fixture
@@ -81,7 +88,7 @@ def test_with_every_switch_on_the_same_program_asks(
     tmp_path: Path, made: Callable[[set[str] | None], Path]
 ) -> None:
     folder, attempts = made(set()), tmp_path / "attempts"
-    done = run(program(folder, set()), refusing(tmp_path, attempts), tmp_path)
+    done = run([*program(folder, set()), "wait"], refusing(tmp_path, attempts), tmp_path)
     succeeded(done)
     assert {b"posthog", b"vault.observe.posthog", b"vault.door"} <= set(done.stdout.split())
     assert asked(attempts) - PROBE
@@ -108,5 +115,5 @@ def test_strace_counts_no_connection_without_one_switch(
 def test_strace_counts_the_connection_with_every_switch_on(
     tmp_path: Path, made: Callable[[set[str] | None], Path], traced: list[str]
 ) -> None:
-    succeeded(run([*traced, *program(made(set()), set())], environment(tmp_path), tmp_path))
+    succeeded(run([*traced, *program(made(set()), set()), "wait"], environment(tmp_path), tmp_path))
     assert any("connect(" in line for line in outward((tmp_path / "trace").read_text()))
