@@ -26,11 +26,12 @@ import httpcore2 as httpcore
 from vault.errors import ConfigError, EgressError
 
 _LOCAL_NAME: Final = "localhost"
-_HEADERS: Final = {"content-type": "application/json", "accept-encoding": "identity"}
+_JSON: Final = {"content-type": "application/json"}
+_IDENTITY: Final = ("accept-encoding", "identity")
 
 
 class Door:
-    """Sends JSON to one host and returns its JSON. Safe from several threads, and in a child made by fork.
+    """Sends to one host and returns what it answers. Safe from several threads, and in a child made by fork.
 
     Raises ConfigError for an address that may not be spoken to, or authorities that cannot be read.
     """
@@ -61,11 +62,11 @@ class Door:
     def post(self, path: str, document: object, headers: Mapping[str, str], *, most_bytes: int) -> Any:
         """The JSON that the host answers to `document`; raises EgressError for anything else than 200 and JSON."""
         body = json.dumps(document, allow_nan=False).encode()
-        return _parsed(self.send(path, body, headers, most_bytes=most_bytes))
+        return _parsed(self.send(path, body, {**_JSON, **headers}, most_bytes=most_bytes))
 
     def send(self, path: str, body: bytes, headers: Mapping[str, str], *, most_bytes: int) -> bytes:
-        """What the host answers to `body`, which is JSON and goes as it is; raises EgressError for all but 200."""
-        sent = [*_HEADERS.items(), *headers.items()]
+        """What the host answers to `body`; raises EgressError for anything else than 200."""
+        sent = [_IDENTITY, *headers.items()]
         self._deadline.set(self._timeout_s)
         try:
             with self._pool.stream(

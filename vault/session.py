@@ -193,8 +193,8 @@ class Vault:
         stages, self._stages = self._stages, None
         if stages is None or os.getpid() != self._pid:
             return
-        stages.usage.close()
         try:
+            stages.usage.close()
             with stages.lease.shared():
                 stages.keystore.refresh()
                 stages.stores.close()

@@ -19,6 +19,7 @@ from vault.errors import EgressError
 from vault.observe.bodies import PATH
 
 _MOST_BYTES: Final = 65_536  # of an answer, which is a word
+_HEADERS: Final = {"content-type": "application/json"}
 _ADDED: Final = "sent_at"  # by the client, from its clock; not sent
 
 
@@ -42,7 +43,7 @@ class _Session:
         made.pop(_ADDED, None)
         if made != json.loads(self._body) or not url.endswith(PATH):
             raise EgressError("egress.body", "the client would send something else than was previewed")
-        self._door.send(PATH, self._body, {}, most_bytes=_MOST_BYTES)
+        self._door.send(PATH, self._body, _HEADERS, most_bytes=_MOST_BYTES)
         return _Answer()
 
 
