@@ -283,6 +283,38 @@ class Admin:
 
         return upkeep.index_move(self._opened(), self._tenant_caller(), progress=progress)
 
+    # telemetry
+
+    def telemetry_status(self) -> dict[str, Any]:
+        """Each switch of telemetry as it is for this process, those that are off, and who agreed."""
+        from vault.flows import telemetry
+
+        return telemetry.status(self._opened(), self._folder, self._vault_caller())
+
+    def telemetry_preview(self) -> dict[str, Any]:
+        """The requests that this process would send now, byte for byte; they stay pending."""
+        from vault.flows import telemetry
+
+        return telemetry.preview(self._opened(), self._folder, self._vault_caller())
+
+    def telemetry_enable(self) -> dict[str, Any]:
+        """Agree to telemetry in this place, for processes that open the vault from now on; or raises DeniedError."""
+        from vault.flows import telemetry
+
+        return telemetry.enable(self._opened(), self._folder, self._vault_caller())
+
+    def telemetry_disable(self) -> dict[str, Any]:
+        """Take the agreement back; no process sends anything after it."""
+        from vault.flows import telemetry
+
+        return telemetry.disable(self._opened(), self._folder, self._vault_caller())
+
+    def telemetry_rotate(self) -> dict[str, Any]:
+        """Another random installation id from the next sending on; ConflictError where nobody agreed."""
+        from vault.flows import telemetry
+
+        return telemetry.rotate(self._opened(), self._folder, self._vault_caller())
+
     def import_many(
         self, items: Any, *, batch: int = 256, progress: Callable[[int], None] | None = None
     ) -> BulkResult:

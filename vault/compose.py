@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Final
 
 from vault.audit.archive import TenantArchive
-from vault.config import FILE_NAME, KeysConfig, VaultConfig, render
+from vault.config import FILE_NAME, PROJECT_KEY, KeysConfig, VaultConfig, render
 from vault.crypto.primitives import SecretKey
 from vault.embedders import Embedders
 from vault.embedding.interface import identity
 from vault.errors import ConfigError
 from vault.files import private_folder, write_private
-from vault.flows import outbox
+from vault.flows import outbox, telemetry
 from vault.flows.context import SYSTEM_TENANT, Stages
 from vault.flows.reconcile import reconcile
 from vault.flows.sign import sign_on_close
@@ -30,6 +30,8 @@ from vault.keys.keyring import KeyCache, TenantKeys
 from vault.keys.keystore import Keystore
 from vault.keys.local import LocalProvider
 from vault.locks import Lease
+from vault.observe.sender import Carrier, Sender
+from vault.observe.usage import OFF, Usage
 from vault.policy.pack import Policy, check_coverage, load
 from vault.records.interface import ELSEWHERE, RecordStore
 from vault.records.sqlcipher import SqlcipherRecords
@@ -374,7 +376,7 @@ def build(
     stores.first_index = ELSEWHERE if config.index.adapter == "qdrant" else stores.first_index
     stores.on_close = lambda store: sign_on_close(keystore, store)
     stores.on_moved = lambda tenant: index.forget(tenant.tid)
-    return Stages(
+    stages = Stages(
         config=config,
         policy=pack,
         detector=found_by,
@@ -390,6 +392,57 @@ def build(
         outside=outside,
         after=after,
     )
+    if not restoring:
+        stages.usage = usage(stages, folder)
+    return stages
+
+
+def usage(stages: Stages, folder: Path) -> Usage:
+    """What counts calls: nothing, unless every switch of telemetry is on; its client is loaded then, in its thread."""
+    asked = stages.config.telemetry
+    endpoint = asked.endpoint
+    if not asked.enabled or endpoint is None or not telemetry.switches(stages, folder).on:
+        return OFF
+
+    def key() -> str:
+        return _project_key(asked.key or "", folder)
+
+    def carrier(project_key: str) -> Carrier:
+        try:
+            from vault.door import Door
+            from vault.observe.posthog import PosthogCarrier
+        except ImportError:
+            raise ConfigError(
+                "telemetry.extra", "telemetry needs an extra: pip install 'memvault[telemetry]'"
+            ) from None
+        ca = folder / Path(asked.ca).expanduser() if asked.ca is not None else None
+        door = Door(
+            endpoint, ca=ca, proxy=None, loopback=endpoint.startswith("http:"), timeout_s=asked.timeout_s
+        )
+        return PosthogCarrier(door, endpoint, project_key)
+
+    return Sender(
+        telemetry.installation(stages),
+        key=key,
+        carrier=carrier,
+        consent=lambda: telemetry.agreed(stages, folder),
+        interval_s=asked.interval_s,
+        batch=asked.batch,
+    )
+
+
+def _project_key(value: str, folder: Path) -> str:
+    if PROJECT_KEY.fullmatch(value):
+        return value
+    missing = ConfigError("telemetry.key_missing", "the project key of telemetry cannot be read")
+    exposed = ConfigError(
+        "telemetry.key_permissions", "the file of telemetry's project key is readable by others; make it 0600"
+    )
+    problems = {Unread.UNSET: missing, Unread.UNREADABLE: missing, Unread.EXPOSED: exposed}
+    found = _source(value, folder, problems)().decode("ascii", "replace")
+    if not PROJECT_KEY.fullmatch(found):
+        raise ConfigError("telemetry.key_form", "what telemetry's key refers to is no project key (phc_...)")
+    return found
 
 
 def default_config(

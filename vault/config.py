@@ -1,11 +1,12 @@
 """The configuration: one TOML file into frozen objects; an unknown key stops the start.
 
 Secrets are never values, only references: `file:PATH` or `env:NAME`. The environment can name the vault folder
-(`MEMVAULT_VAULT`) and nothing else: policy, keys and limits cannot be changed from outside the file.
+(`MEMVAULT_VAULT`) and switch telemetry off; policy, keys and limits cannot be changed from outside the file.
 """
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, NamedTuple, get_args
@@ -25,6 +26,8 @@ from vault.errors import ConfigError
 
 FILE_NAME: Final = "memvault.toml"
 FORMAT: Final = 1
+PROJECT_KEY: Final = re.compile(r"phc_[A-Za-z0-9]{1,100}")  # public by its maker's word: it can only send
+_LOOPBACK: Final = re.compile(r"http://(localhost|127\.0\.0\.1|\[::1\])(:|/|$)")
 
 
 class _Section(BaseModel):
@@ -36,6 +39,10 @@ def _reference(value: str) -> str:
     if not (value.startswith(("env:", "file:")) and value.partition(":")[2]):
         raise ValueError("must be env:NAME or file:PATH, never the secret")
     return value
+
+
+def _project_key(value: str) -> str:
+    return value if PROJECT_KEY.fullmatch(value) else _reference(value)
 
 
 class Pkcs11Config(_Section):
@@ -386,6 +393,49 @@ class BackupConfig(_Section):
     )
 
 
+class TelemetryConfig(_Section):
+    """Where counts of calls go, once the operator agreed (`memvault telemetry enable`); needs the extra `telemetry`."""
+
+    enabled: bool = Field(
+        default=False, description="one of the switches that all have to be on; see docs/telemetry.md"
+    )
+    endpoint: str | None = Field(
+        default=None,
+        validate_default=True,
+        pattern=r"^https?://[^\s/@?#\x00-\x1f\x7f]{1,255}(/[^\s@?#\x00-\x1f\x7f]{0,512})?$",
+        description="base address of a PostHog: https, or http on this machine's loopback; no other host is asked",
+    )
+    key: Annotated[str, AfterValidator(_project_key)] | None = Field(
+        default=None,
+        validate_default=True,
+        description="the project's public key, `phc_...`; or `env:NAME` or `file:PATH`",
+    )
+    ca: str | None = Field(
+        default=None, description="PEM file of the authorities to trust in the place of the system's"
+    )
+    interval_s: int = Field(default=3_600, ge=1, le=604_800, description="seconds between two sendings")
+    batch: int = Field(default=100, ge=1, le=1_000, description="events in one request")
+    timeout_s: float = Field(default=5.0, ge=0.1, le=60, description="for one request, answer included")
+
+    @field_validator("endpoint")
+    @classmethod
+    def _private(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and value.startswith("http://") and not _LOOPBACK.match(value):
+            raise ValueError("must be https, but on this machine")
+        return _needed(value, info)
+
+    @field_validator("key")
+    @classmethod
+    def _key(cls, value: str | None, info: ValidationInfo) -> str | None:
+        return _needed(value, info)
+
+
+def _needed(value: str | None, info: ValidationInfo) -> str | None:
+    if value is None and info.data.get("enabled"):
+        raise ValueError("stands there where telemetry is enabled")
+    return value
+
+
 class CliConfig(_Section):
     """Defaults of the command line."""
 
@@ -415,6 +465,7 @@ class VaultConfig(_Section):
     index: IndexConfig = IndexConfig()
     audit: AuditConfig = AuditConfig()
     backup: BackupConfig = BackupConfig()
+    telemetry: TelemetryConfig = TelemetryConfig()
     cli: CliConfig = CliConfig()
 
     @classmethod

@@ -194,6 +194,7 @@ class Vault:
         if stages is None or os.getpid() != self._pid:
             return
         try:
+            stages.usage.close()
             with stages.lease.shared():
                 stages.keystore.refresh()
                 stages.stores.close()

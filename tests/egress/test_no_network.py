@@ -6,21 +6,27 @@ own with empty caches. Each way of watching is first shown to notice a connectio
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from support.soak import markdown, record
+from support.watched import (
+    CONNECT,
+    PROBE,
+    RESOLVE,
+    ROOT,
+    asked,
+    environment,
+    outward,
+    refusing,
+    run,
+    succeeded,
+)
 
-ROOT = Path(__file__).parents[2]
-REFUSE = ROOT / "tests" / "support" / "refuse"
-CONNECT = [sys.executable, "-c", "import socket; socket.create_connection(('192.0.2.1', 9), timeout=0.2)"]
-RESOLVE = [sys.executable, "-c", "import socket; socket.getaddrinfo('example.org', 443)"]
 DEMO = [sys.executable, "-c", "from vault.cli.main import main; main()", "demo", "--json"]
 PRESIDIO = """
 from vault.redaction.presidio import PresidioDetector
@@ -28,38 +34,10 @@ found = PresidioDetector().detect("write to ana.rivera@example.org or see https:
 assert {"EMAIL_ADDRESS"} <= {f.entity for f in found}, found
 """
 UNIT = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/unit"]
-# urllib3, which Presidio's dependencies import, makes an IPv6 socket to see whether that can be done, and no more.
-PROBE = frozenset({f"socket family {int(socket.AF_INET6)}"})
-# What the kernel is asked for: names the family of each socket and the address of each connect and datagram.
-CALLS = "socket,connect,sendto,sendmsg,sendmmsg,bind"
-
-
-def environment(tmp_path: Path, **more: str) -> dict[str, str]:
-    """Nothing inherited but the path of programs; every cache empty."""
-    home = tmp_path / "home"
-    home.mkdir(exist_ok=True)
-    return {
-        "PATH": os.environ["PATH"],
-        "HOME": str(home),
-        "TMPDIR": str(home),
-        "XDG_CACHE_HOME": str(home / "cache"),
-        "XDG_DATA_HOME": str(home / "data"),
-        "PYTHONPATH": os.pathsep.join([str(REFUSE), str(ROOT / "tests"), str(ROOT)]),
-        "PYTHONDONTWRITEBYTECODE": "1",
-        **more,
-    }
 
 
 def session(tmp_path: Path) -> list[str]:
     return [sys.executable, "-m", "support.drive", str(tmp_path / "work")]
-
-
-def run(command: list[str], env: dict[str, str], cwd: Path) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(command, env=env, cwd=cwd, capture_output=True, timeout=1_800, check=False)
-
-
-def succeeded(done: subprocess.CompletedProcess[bytes]) -> None:
-    assert done.returncode == 0, done.stderr[-1_500:].decode(errors="replace")
 
 
 @pytest.fixture(params=["session", "demo"])
@@ -77,14 +55,6 @@ def command(request: pytest.FixtureRequest, tmp_path: Path) -> list[str]:
 @pytest.fixture
 def attempts(tmp_path: Path) -> Path:
     return tmp_path / "attempts"
-
-
-def asked(attempts: Path) -> frozenset[str]:
-    return frozenset(attempts.read_text().splitlines() if attempts.exists() else ())
-
-
-def refusing(tmp_path: Path, attempts: Path) -> dict[str, str]:
-    return environment(tmp_path, MEMVAULT_TEST_ATTEMPTS=str(attempts))
 
 
 @pytest.mark.parametrize("call", [CONNECT, RESOLVE])
@@ -148,22 +118,6 @@ def test_with_sockets_refused_the_unit_suite_passes_and_nothing_asked(tmp_path: 
 
 
 # --- strace -------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def traced(tmp_path: Path) -> list[str]:
-    """The words before a command that write down its system calls about sockets."""
-    words = ["strace", "-f", "-qq", "-e", f"trace={CALLS}", "-o", str(tmp_path / "trace")]
-    if not shutil.which("strace"):
-        pytest.skip("strace is not installed (apt-get install strace)")
-    if subprocess.run([*words, "true"], capture_output=True, check=False).returncode != 0:
-        pytest.skip("this system does not let us trace a process (ptrace is refused)")
-    return words
-
-
-def outward(trace: str) -> list[str]:
-    """The calls that name another family than AF_UNIX; on a socket inherited or made by a pair none is named."""
-    return [line for line in trace.splitlines() if re.search(r"AF_(?!UNIX|LOCAL)[A-Z0-9]+", line)]
 
 
 def test_strace_counts_a_connection(tmp_path: Path, traced: list[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
@@ -22,6 +23,7 @@ from vault.policy.model import (
     RetentionFile,
     RightsFile,
     TaxonomyFile,
+    TelemetryFile,
 )
 
 PURPOSES = ("service", "care", "audit")
@@ -182,8 +184,15 @@ def pack(
         access=AccessFile.model_validate(vocabulary, strict=False),
         retention=RetentionFile.model_validate({"rules": keep}, strict=False),
         rights=RightsFile.model_validate(right, strict=False) if right is not None else None,
+        telemetry=None,
         tests={},
         digest=name,
+    )
+
+
+def telemetry() -> st.SearchStrategy[TelemetryFile | None]:
+    return st.none() | st.builds(
+        TelemetryFile, allowed=st.none() | st.booleans(), approvals=st.none() | st.integers(0, 3)
     )
 
 
@@ -192,7 +201,8 @@ def roots(draw: st.DrawFn, name: str = "root") -> Policy:
     access = draw(rules(f"{name}-p", permits, most=4)) + draw(rules(f"{name}-f", forbids, most=2))
     keep = draw(retention(name, least=(1, 10), most=(20, 50)))
     right = draw(st.none() | rights())
-    return combine(pack(name, (), access, draw(detection()), keep, right, whole=True), [])
+    file = pack(name, (), access, draw(detection()), keep, right, whole=True)
+    return combine(replace(file, telemetry=draw(telemetry())), [])
 
 
 @st.composite
@@ -201,11 +211,13 @@ def children(draw: st.DrawFn, parents: list[Policy]) -> Policy:
     keep = draw(retention("child", least=(11, 15), most=(15, 19)))
     names = tuple(parent.name for parent in parents)
     file = pack("child", names, access, draw(stricter(parents)), keep, None, whole=False)
-    right = draw(rights())
-    try:  # what would relax is refused (the unit tests say how); then the child says nothing of rights
-        return combine(replace(file, rights=RightsFile.model_validate(right, strict=False)), parents)
-    except PolicyInvalidError:
-        return combine(file, parents)
+    right = RightsFile.model_validate(draw(rights()), strict=False)
+    # What would relax is refused (the unit tests say how); then the child says nothing of rights, or of telemetry.
+    for one in (replace(file, telemetry=draw(telemetry())), file):
+        for part in (right, None):
+            with suppress(PolicyInvalidError):
+                return combine(replace(one, rights=part), parents)
+    return combine(file, parents)
 
 
 def assert_no_weaker(strict: Policy, lax: Policy) -> None:
@@ -263,6 +275,8 @@ def test_an_extending_pack_relaxes_nothing(data: st.DataObject, one: Policy, two
         assert mine.tenant_erasure.approvals >= theirs.tenant_erasure.approvals
         assert mine.hold_release.approvals >= theirs.hold_release.approvals
         assert mine.grounds.items() <= theirs.grounds.items()
+        assert policy.telemetry.allowed <= parent.telemetry.allowed
+        assert policy.telemetry.approvals >= parent.telemetry.approvals
         for record, kept in parent.retention.items():
             period = policy.retention[record]
             for most, mine_too in ((kept.max_days, period.max_days), (kept.idle_days, period.idle_days)):

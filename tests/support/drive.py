@@ -665,6 +665,18 @@ def async_vault(d: Drive, _: Any) -> None:
     d.refused(VaultError, lambda: asyncio.run(AsyncVault.open(d.folder / "nothing-here")))
 
 
+_TELEMETRY = ("status", "preview", "enable", "disable", "rotate")
+
+
+def telemetry_life(d: Drive, a: Any) -> None:
+    a.telemetry_disable()
+    d.refused(VaultError, a.telemetry_rotate)
+    for name in ("preview", "enable", "rotate", "status", "preview"):
+        getattr(a, f"telemetry_{name}")()
+    for name in _TELEMETRY:
+        d.refused(DeniedError, getattr(d.admin("app", "service"), f"telemetry_{name}"))
+
+
 _SESSION: dict[str, Callable[[Drive, Any], None]] = {
     "add": add, "add_many": add_many, "search": search, "get": get, "list": list_, "update": update, "delete": delete,
     "delete_all": delete_all, "history": history, "reveal": reveal,
@@ -672,6 +684,7 @@ _SESSION: dict[str, Callable[[Drive, Any], None]] = {
 _ADMIN: dict[str, Callable[[Drive, Any], None]] = {
     "tenants": tenants, "create_tenant": create_tenant, "keys_rotate": keys_rotate, "audit_show": audit_show,
     "audit_evidence": audit_evidence, "audit_export": audit_export,
+    **dict.fromkeys([f"telemetry_{name}" for name in _TELEMETRY], telemetry_life),
     **dict.fromkeys(("backup_create", "backup_archive", "backup_list", "backup_verify"), backups),
     "import_many": import_many,
     **{name: _simple(name) for name in (

@@ -481,6 +481,15 @@ def plain(*words: str) -> Callable[[Terminal], None]:
     return call
 
 
+def telemetry_life(t: Terminal) -> None:
+    t.fails("telemetry", "rotate")
+    for verb in ("status", "preview", "enable", "rotate", "preview", "status", "disable"):
+        t.run("telemetry", verb)
+        t.run("telemetry", "status", "--json")
+    t.fails("telemetry", "enable", "--role", t.canaries.word("role"))
+    t.fails("telemetry", "enable", "--purpose", t.canaries.word("refused purpose"))
+
+
 VERBS: dict[str, Callable[[Terminal], None]] = {
     "init": init, "demo": demo, "add": add, "search": search, "get": get, "list": list_, "update": update,
     "delete": delete, "delete-all": delete_all, "history": history, "reveal": reveal, "import": import_,
@@ -500,6 +509,7 @@ VERBS: dict[str, Callable[[Terminal], None]] = {
         "rescan", "reembed", "policy lint", "policy test",
     )},
     "doctor": doctor,
+    **{f"telemetry {verb}": telemetry_life for verb in ("status", "preview", "enable", "disable", "rotate")},
     **{f"backup {verb}": backup_life for verb in ("create", "archive", "list", "verify", "restore")},
     "policy diff": plain("policy", "diff", "baseline", "baseline"),
     "policy explain": plain("policy", "explain", "memory.add"),

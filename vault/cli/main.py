@@ -24,6 +24,7 @@ from vault.cli import (
     requests,
     retention,
     subjects,
+    telemetry,
 )
 from vault.cli.failures import guarded
 from vault.cli.verbs import Asked, with_shared
@@ -109,6 +110,7 @@ inspecting.register(app)
 policies.register(app)
 detecting.register(app)
 models.register(app)
+telemetry.register(app)
 evidence.register(app)
 
 

@@ -31,6 +31,7 @@ from vault.keys.interface import KeyProvider
 from vault.keys.keyring import KeyCache, SubjectKeys, TenantKeys
 from vault.keys.keystore import Keystore
 from vault.locks import Lease
+from vault.observe.usage import OFF, Usage
 from vault.policy.decide import Decision, Policy, Request
 from vault.records.interface import ELSEWHERE, INDEX, RecordStore
 from vault.redaction.interface import Detector
@@ -63,6 +64,7 @@ class Stages:
     after: Callable[[OpenStore], None] = field(default=lambda _store: None)  # carries the outbox out
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
     reranker: Reranker | None = None
+    usage: Usage = OFF  # counts calls for telemetry, where that is on
 
     def tenant(self, name: str) -> TenantKeys:
         """The tenant's keys; raises NotFoundError where it does not exist."""
@@ -173,7 +175,7 @@ class Call:
 @contextmanager
 def calling(stages: Stages, caller: Caller, action: str) -> Iterator[Call]:
     """Decide, and hand out what the call may use. A denial is logged before it is raised."""
-    with stages.lease.shared():
+    with stages.usage.counted(action), stages.lease.shared():
         stages.keystore.refresh()
         tenant = stages.tenant(caller.principal.tenant)
         if action.startswith(_OF_PEOPLE) and action != _OF_ERASURE:

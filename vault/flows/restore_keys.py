@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from vault.errors import ConfigError, IntegrityViolationError, KeyProviderError, RollbackError, VaultError
+from vault.flows import telemetry
 from vault.flows.context import Caller, Stages, calling
 from vault.flows.reconcile import do_again, mark_again, merge_rows_again, purge, settle, survey
 from vault.flows.restore_plan import TenantPlan, give_up, log_restore, make_plan, of_tenant, refuse
@@ -84,6 +85,7 @@ def restore_keystore(
         finally:
             putback.clear(folder)
         with opened(keystore) as stages:
+            telemetry.forget(stages)  # who agreed then did not agree to what a restored vault sends
             for tid, keys in there.dead.items():
                 bury(stages.keystore, tid, keys, erase_id=bytes(16))
             for plan in plans:

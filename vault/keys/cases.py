@@ -24,15 +24,16 @@ from vault.types import TenantId
 
 ID_BYTES: Final = 16
 _USE: Final = "case"
-Kind = Literal["request", "hold", "tenant"]
+Kind = Literal["request", "hold", "tenant", "telemetry"]
 PLACED: Final = "placed"  # states of a hold
 RELEASED: Final = "released"
 CLOSED: Final = bytes(ID_BYTES)  # id of the case that says that a tenant was erased
+CONSENT: Final = b"telemetry".ljust(ID_BYTES, b"\x00")  # id of the case that says who agreed to telemetry
 
 
 @dataclass(slots=True)
 class Case:
-    """One request or hold; `sid` is the subject it is about, where it is about one that has keys."""
+    """One request, hold or agreement; `sid` is the subject it is about, where it is about one that has keys."""
 
     id: bytes
     kind: Kind

@@ -215,6 +215,11 @@ class Keystore:
             rows = self.database.query("SELECT tid, name, created_ms FROM tenants")
             return sorted((open_name(names, tid, blob), TenantId(tid), at) for tid, blob, at in rows)
 
+    def tenant_count(self) -> int:
+        """How many tenants there are, the vault's own among them."""
+        row = self.database.one("SELECT count(*) FROM tenants")
+        return int(row[0]) if row is not None else 0
+
     def tenant(self, name: str) -> TenantKeys | None:
         """The keys of a tenant, or None where there is no such tenant."""
         cached = self._cache.tenant(name)

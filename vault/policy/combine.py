@@ -27,9 +27,11 @@ from vault.policy.model import (
     RetentionRule,
     RightsFile,
     TaxonomyFile,
+    TelemetryFile,
     TestsFile,
 )
 from vault.policy.rights import combine_rights, rights_controls
+from vault.policy.telemetry import combine_telemetry
 
 RECORDS: Final = ("memory", "history", "audit")
 
@@ -47,6 +49,7 @@ class Pack:
     access: AccessFile | None
     retention: RetentionFile | None
     rights: RightsFile | None
+    telemetry: TelemetryFile | None
     tests: Mapping[str, TestsFile]
     digest: str
 
@@ -97,6 +100,7 @@ def combine(pack: Pack, parents: Sequence[Policy]) -> Policy:
         waivers=found.waivers,
         retention=MappingProxyType(_retention(pack, parents)),
         rights=combine_rights(pack.name, pack.rights, parents),
+        telemetry=combine_telemetry(pack.name, pack.telemetry, parents),
     )
 
 
@@ -169,6 +173,8 @@ def _check_controls(pack: Pack, controls: Mapping[str, str]) -> None:
         named += [(f"rights.yaml: {key}", controls) for key, controls in rights_controls(pack.rights)]
     for where, ids in named:
         check_known(f"{where}.controls", ids, controls)
+    if pack.telemetry:
+        check_known("telemetry.yaml: controls", pack.telemetry.controls, controls)
 
 
 class _Access:

@@ -61,6 +61,10 @@ ACTIONS: Final = (
     "hold.place",
     "hold.release",
     "hold.list",
+    "telemetry.status",
+    "telemetry.enable",
+    "telemetry.disable",
+    "telemetry.rotate",
 )
 
 Operator = Literal["keep", "shift", "generalise", "mask", "token", "drop", "block"]
@@ -194,6 +198,14 @@ class Rights:
 
 
 @dataclass(frozen=True, slots=True)
+class Telemetry:
+    """Whether telemetry may be on at all, and how many others have to agree. A pack never switches it on."""
+
+    allowed: bool = True
+    approvals: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Waiver:
     """Lets a vault start although one entity class is not detected as surely as the pack asks, until a day."""
 
@@ -233,6 +245,7 @@ class Policy:
     waivers: tuple[Waiver, ...]
     retention: Mapping[str, Retention]
     rights: Rights
+    telemetry: Telemetry
     _cache: dict[tuple[str, str, tuple[str, ...]], Decision] = field(default_factory=dict, init=False)
 
     def __repr__(self) -> str:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from vault.policy.decide import OnFailure, Operator, Trigger
 
 # The version of this rule language, apart from the package's: it grows when a key or its meaning is added.
-ENGINE: Final = (0, 3, 0)
+ENGINE: Final = (0, 4, 0)
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,63}$")]
 Entity = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,63}$")]
@@ -207,6 +207,17 @@ class RightsFile(_File):
     )
 
 
+class TelemetryFile(_File):
+    """telemetry.yaml: whether counts of calls may leave, where configuration and operator say so too."""
+
+    allowed: bool | None = Field(default=None, description="`false`: telemetry is off, whatever else says on")
+    approvals: Others | None = Field(
+        default=None, description="so many other principals have to switch it on too"
+    )
+    controls: tuple[ControlId, ...] = ()
+    why: Text | None = None
+
+
 class TextCase(_File):
     """A text made up for the test: entity classes that must be found in it, and that must not."""
 
@@ -280,7 +291,8 @@ FILES: Final[dict[str, type[BaseModel]]] = {
     "access": AccessFile,
     "retention": RetentionFile,
     "rights": RightsFile,
+    "telemetry": TelemetryFile,
     "tests": TestsFile,
 }
 # Named by the format, enforced by no engine of this version: a pack that needs them needs a newer engine.
-RESERVED: Final = frozenset({"disclosure", "approvals", "telemetry", "crypto", "controls"})
+RESERVED: Final = frozenset({"disclosure", "approvals", "crypto", "controls"})

@@ -31,6 +31,7 @@ from vault.policy.model import (
     RetentionFile,
     RightsFile,
     TaxonomyFile,
+    TelemetryFile,
     TestsFile,
 )
 
@@ -204,6 +205,7 @@ def _pack(
         access=read(AccessFile, "access.yaml"),
         retention=read(RetentionFile, "retention.yaml"),
         rights=read(RightsFile, "rights.yaml"),
+        telemetry=read(TelemetryFile, "telemetry.yaml"),
         tests=tests,
         digest=_digest(canonical, parents),
     )

@@ -60,6 +60,7 @@ def diff(old: Policy, new: Policy) -> list[str]:
         *_diff_detection(old, new),
         *_diff_retention(old, new),
         *_diff_rights(old, new),
+        *_diff_telemetry(old, new),
     ]
 
 
@@ -94,6 +95,7 @@ def _waits(policy: Policy, action: str) -> Iterator[str]:
         "subject.erase": rights.erasure.approvals,
         "tenant.erase": rights.tenant_erasure.approvals,
         "hold.release": rights.hold_release.approvals,
+        "telemetry.enable": policy.telemetry.approvals,
     }
     if needed := approvals.get(action, 0):
         who = "another principal" if needed == 1 else f"{needed} other principals"
@@ -102,6 +104,8 @@ def _waits(policy: Policy, action: str) -> Iterator[str]:
         soon = rights.erasure.roll_within_hours
         yield f"backups open no more {f'within {soon} hours' if soon else 'as soon as it has run'}"
         yield f"grounds: {', '.join(rights.grounds) or 'none, so that nothing is erased by request'}"
+    if action == "telemetry.enable" and not policy.telemetry.allowed:
+        yield "and is refused: telemetry.yaml does not allow it"
 
 
 def _rules(policy: Policy) -> Iterator[Rule]:
@@ -132,6 +136,8 @@ def _about_manifest(pack: Pack) -> Iterator[str]:
         used |= {control for rule in rules or () for control in rule.controls}
     if pack.rights:
         used |= {control for _, controls in rights_controls(pack.rights) for control in controls}
+    if pack.telemetry:
+        used |= set(pack.telemetry.controls)
     for control in pack.manifest.controls:
         if control not in used:
             yield f"pack.yaml: controls.{control}: nothing refers to it"
@@ -210,6 +216,8 @@ def _about_rights(pack: Pack, policy: Policy) -> Iterator[str]:
             section = getattr(pack.rights, key)
             if key in pack.rights.model_fields_set and not section.why:
                 yield f"rights.yaml: {key}: does not say why"
+    if pack.telemetry and not pack.telemetry.why:
+        yield "telemetry.yaml: does not say why"
 
 
 # --- test ---
@@ -368,6 +376,14 @@ def _diff_rights(old: Policy, new: Policy) -> Iterator[str]:
     for code, title in now.grounds.items():
         if was.grounds.get(code, title) != title:
             yield f"{code} now means: {title}"
+
+
+def _diff_telemetry(old: Policy, new: Policy) -> Iterator[str]:
+    was, now = old.telemetry, new.telemetry
+    if was.allowed != now.allowed:
+        yield f"telemetry is {'now' if now.allowed else 'no longer'} allowed"
+    if was.approvals != now.approvals:
+        yield f"switching telemetry on needs {now.approvals} approvals instead of {was.approvals}"
 
 
 def _days(days: int | None) -> str:

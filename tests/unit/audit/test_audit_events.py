@@ -45,6 +45,7 @@ def test_the_catalogue_is_complete_and_described() -> None:
         "audit.evidence",
         "audit.export",
         *("backup.create", "backup.verify", "backup.restore"),
+        *("telemetry.status", "telemetry.enable", "telemetry.disable", "telemetry.rotate"),
     }
     for name, kind in ACTIONS.items():
         assert action(name) is kind

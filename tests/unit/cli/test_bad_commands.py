@@ -231,6 +231,7 @@ TABLE: dict[str, tuple[list[str], dict[str, list[Row]]]] = {
     "retention run": ([], {"execute": FLAG}),
     "rescan": ([], {"execute": FLAG, "dry_run": FLAG}),
     "reembed": ([], {"execute": FLAG, "dry_run": FLAG}),
+    **{f"telemetry {verb}": ([], {}) for verb in ("status", "preview", "enable", "disable", "rotate")},
     "policy lint": ([], {"pack": []}),  # a finding, see below
     "policy test": ([], {"pack": PACK}),
     "policy diff": ([], {"old": PACK, "new": PACK}),

@@ -44,6 +44,7 @@ WANTED = (
     " request:open request:preview request:approve request:run request:certificate request:roll request:list"
     " request:show request:cancel"
     " subject:rename subject:merge subject:mentions subject:redact"
+    " telemetry:status telemetry:preview telemetry:enable telemetry:disable telemetry:rotate"
     " subject:alias:add subject:alias:list subject:alias:remove"
 )
 

@@ -31,6 +31,7 @@ def section(title: str) -> str:
         ("access.yaml", [model.AccessFile, model.Role, model.AccessRule]),
         ("retention.yaml", [model.RetentionFile, model.RetentionRule]),
         ("rights.yaml", [model.RightsFile, model.ErasureEntry, model.ApprovalsEntry, model.Ground]),
+        ("telemetry.yaml", [model.TelemetryFile]),
         (
             "tests/*.yaml",
             [

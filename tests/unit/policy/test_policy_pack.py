@@ -217,7 +217,7 @@ def test_a_root_pack_has_every_file(tmp_path: Path, stem: str) -> None:
         ("tests/Upper.yaml", "policy.file"),
         ("disclosure.yaml", "policy.engine"),
         ("approvals.yaml", "policy.engine"),
-        ("telemetry.yaml", "policy.engine"),
+        ("crypto.yaml", "policy.engine"),
     ],
 )
 def test_unknown_and_reserved_files_are_refused(tmp_path: Path, name: str, code: str) -> None:
@@ -273,7 +273,7 @@ def test_size_limits(tmp_path: Path) -> None:
 
 def test_a_pack_for_a_newer_engine_is_refused(tmp_path: Path) -> None:
     files = packs.root()
-    for version in ("0.3.1", "0.10.0", "1.0.0"):
+    for version in ("0.4.1", "0.10.0", "1.0.0"):
         files["pack.yaml"]["min_engine"] = version
         assert refused(packs.write(tmp_path / version, files)).code == "policy.engine"
 
