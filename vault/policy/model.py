@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from vault.policy.decide import OnFailure, Operator, Trigger
 
 # The version of this rule language, apart from the package's: it grows when a key or its meaning is added.
-ENGINE: Final = (0, 3, 0)
+ENGINE: Final = (0, 4, 0)
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,63}$")]
 Entity = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,63}$")]
@@ -28,6 +28,7 @@ ActionPattern = Annotated[str, StringConstraints(pattern=r"^(\*|[a-z]+\.(\*|[a-z
 Recall = Annotated[float, Field(gt=0, le=1)]
 Days = Annotated[int, Field(ge=1, le=36_500)]
 Others = Annotated[int, Field(ge=0, le=3)]
+People = Annotated[int, Field(ge=1, le=10_000)]
 
 
 class _File(BaseModel):
@@ -141,6 +142,9 @@ class AccessFile(_File):
     """access.yaml: the closed vocabulary of roles, and the rules."""
 
     roles: dict[Name, Role] = Field(default_factory=dict)
+    people_at_once: People | None = Field(
+        default=None, description="one subject.search looks into the memories of so many people at the most"
+    )
     rules: tuple[AccessRule, ...] = ()
 
 
@@ -252,6 +256,14 @@ class RightsCase(_File):
     expect: int
 
 
+class NumberCase(_File):
+    """A number of access.yaml, and what it must be."""
+
+    id: Name
+    key: Literal["people_at_once"]
+    expect: int
+
+
 class GroundCase(_File):
     """A ground, and whether an erasure may name it."""
 
@@ -270,6 +282,7 @@ class TestsFile(_File):
     operators: tuple[OperatorCase, ...] = ()
     rights: tuple[RightsCase, ...] = ()
     grounds: tuple[GroundCase, ...] = ()
+    numbers: tuple[NumberCase, ...] = ()
 
 
 FILES: Final[dict[str, type[BaseModel]]] = {

@@ -14,6 +14,7 @@ import rfc8785
 
 from vault.errors import ConfigError, PolicyInvalidError
 from vault.policy import locate
+from vault.policy.decide import Request
 from vault.policy.pack import check_coverage, load, read
 
 
@@ -283,7 +284,7 @@ def test_size_limits(tmp_path: Path) -> None:
 
 def test_a_pack_for_a_newer_engine_is_refused(tmp_path: Path) -> None:
     files = packs.root()
-    for version in ("0.3.1", "0.10.0", "1.0.0"):
+    for version in ("0.4.1", "0.10.0", "1.0.0"):
         files["pack.yaml"]["min_engine"] = version
         assert refused(packs.write(tmp_path / version, files)).code == "policy.engine"
 
@@ -422,3 +423,19 @@ def test_read_answers_files_and_policy(tmp_path: Path) -> None:
     assert pack.name == policy.name == "small"
     assert pack.digest == policy.digest
     assert list(pack.tests) == ["tests/access.yaml"]
+
+
+def test_no_wildcard_permits_searching_several_people(tmp_path: Path) -> None:
+    files = packs.root()
+    files["access.yaml"]["rules"].append(
+        packs.permit(actions=["subject.*"], roles=["nurse"], purposes=["care"])
+    )
+    policy = load(packs.write(tmp_path, files))
+    assert policy.decide(Request("subject.find_mentions", "care", ("nurse",))).permit
+    assert not policy.decide(Request("subject.search", "care", ("nurse",))).permit
+    files["access.yaml"]["rules"][-1]["actions"] = ["subject.search"]
+    assert (
+        load(packs.write(tmp_path / "named", files))
+        .decide(Request("subject.search", "care", ("nurse",)))
+        .permit
+    )
