@@ -128,7 +128,7 @@ def search(
         scope = parsing.scope_ids(call.user(agent, app, run), agent, app, run)
         hits = session.search(
             question,
-            **scope,  # type: ignore[arg-type]
+            **scope,
             filters=tree,
             limit=limit,
             threshold=threshold,
