@@ -140,9 +140,9 @@ def search(
     call.out.show({"hits": hits}, lambda screen: show_hits(screen, hits))
 
 
-def show_hits(screen: Console, hits: list[SearchHit]) -> None:
+def show_hits(screen: Console, hits: list[SearchHit], *, whose: bool = False) -> None:
     for hit in hits:
-        output.memory(screen, hit.memory, score=hit.score)
+        output.memory(screen, hit.memory, score=hit.score, whose=whose)
         if hit.explain is not None:
             parts = ", ".join(f"{name} {value:.3f}" for name, value in hit.explain.items())
             output.line(screen, ("      " + parts, "dim"))
