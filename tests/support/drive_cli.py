@@ -346,7 +346,9 @@ def subject_search(t: Terminal) -> None:
     t.run(
         "subject", "search", "--user-id", users[0], "--user-id", users[1], *options, text=c.word("question")
     )
-    t.run("subject", "search", "--everybody", "--json", text=c.word("question"), code=3)  # they are too many
+    t.run("subject", "search", "--everybody", "--json", text=c.word("question"))
+    many = t.file("many", "\n".join(c.word("user id") for _ in range(101)))
+    t.fails("subject", "search", "--users", many, text=c.word("refused question"))
     t.fails("subject", "search", text=c.word("refused question"))
     t.fails("subject", "search", "--everybody", "--user-id", users[0], text=c.word("refused question"))
     t.fails("subject", "search", "--user-id", c.word("refused id") + "\x01", text=c.word("refused question"))
