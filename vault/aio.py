@@ -90,6 +90,7 @@ class AsyncSubjects:
     aliases = _lift(Subjects.aliases)
     add_alias = _lift(Subjects.add_alias)
     remove_alias = _lift(Subjects.remove_alias)
+    search = _lift(Subjects.search)
     find_mentions = _lift(Subjects.find_mentions)
     redact_mentions = _lift(Subjects.redact_mentions)
 

@@ -350,13 +350,16 @@ class Session:
         filters: Filters | None = None,
         limit: int = 10,
         threshold: float = 0.0,
+        recency: float | None = None,
+        distinct: bool = True,
         explain: bool = False,
         reveal: str | None = None,
     ) -> list[SearchHit]:
         """The memories of one scope that answer a question, best first; scores in [0, 1].
 
-        `filters` is a tree over metadata and times, ANDed with the scope. `reveal` is a reason: values come back in
-        clear for the classes the pack lets this role see.
+        `filters` is a tree over metadata and times, ANDed with the scope. `recency` is a half-life in days: a memory
+        last changed so long ago keeps half of its score. Memories that say the same take one place, unless `distinct`
+        is False. `reveal` is a reason: values come back in clear for the classes the pack lets this role see.
         """
         from vault.flows import read
 
@@ -369,6 +372,8 @@ class Session:
             filters=filters,
             limit=limit,
             threshold=threshold,
+            recency=recency,
+            distinct=distinct,
             explain=explain,
             reveal=reveal,
         )

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vault.flows.context import Caller, Stages
     from vault.flows.mentions import Mentions
     from vault.flows.mentions_redact import RedactedMentions
     from vault.flows.subjects import Merged, PersonIds, Renamed
+    from vault.types import SearchHit
 
 
 class Subjects:
@@ -79,6 +80,45 @@ class Subjects:
         from vault.flows import subjects
 
         return subjects.remove_alias(self._opened(), self._caller, user_id, alias, reason=reason)
+
+    def search(
+        self,
+        query: str,
+        *,
+        user_ids: Sequence[str] | None,
+        agent_id: str | None = None,
+        app_id: str | None = None,
+        run_id: str | None = None,
+        filters: Mapping[str, Any] | None = None,
+        limit: int = 10,
+        threshold: float = 0.0,
+        recency: float | None = None,
+        distinct: bool = True,
+        explain: bool = False,
+    ) -> list[SearchHit]:
+        """The memories of several people that answer a question, best first, redacted; None for everybody's.
+
+        The people are ranked as one: a score says how a memory does among all of theirs. Each of them has it in their
+        own log before the answer leaves. Who is unknown is not there. Raises QuotaDeniedError for more people than the
+        pack allows at once. The other options are those of `Session.search`.
+        """
+        from vault.flows import across
+
+        return across.search_across(
+            self._opened(),
+            self._caller,
+            query,
+            user_ids=user_ids,
+            agent_id=agent_id,
+            app_id=app_id,
+            run_id=run_id,
+            filters=filters,
+            limit=limit,
+            threshold=threshold,
+            recency=recency,
+            distinct=distinct,
+            explain=explain,
+        )
 
     def find_mentions(
         self,

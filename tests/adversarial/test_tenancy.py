@@ -281,6 +281,14 @@ def _people(s: Session) -> Subjects:
     return session_for(s, "privacy", "rights-request").subjects
 
 
+ACROSS_ROLES = {"privacy": "rights-request", "care-team": "treatment"}
+
+
+def _across(s: Session, role: str, **options: Any) -> Any:
+    subjects = session_for(s, role, ACROSS_ROLES[role]).subjects
+    return subjects.search("quorvanthine ledger floorboard " + ADDRESS, limit=100, **options)
+
+
 PEOPLE: tuple[Any, ...] = (ALICE, BOB, None, *SCOPES, *LOOKALIKES)
 SUBJECT_ATTACKS: dict[str, list[Attack]] = {
     "aliases": [lambda w, s, u=u: _people(s).aliases(u) for u in PEOPLE],
@@ -301,6 +309,15 @@ SUBJECT_ATTACKS: dict[str, list[Attack]] = {
         *(lambda w, s, u=u, d=d: _people(s).merge(u, BOB, dry_run=d) for u in PEOPLE for d in (True, False)),
         *(lambda w, s, u=u: _people(s).merge(BOB, u) for u in PEOPLE),
         *(lambda w, s, u=u: _people(s).merge("mine", u) for u in PEOPLE),
+    ],
+    "search": [
+        *(lambda w, s, u=u, r=r: _across(s, r, user_ids=u)
+          for u in (None, *([one] for one in PEOPLE), [ALICE, BOB], *SCOPES) for r in ACROSS_ROLES),
+        *(lambda w, s, t=t: _across(s, "privacy", user_ids=[ALICE], filters=t) for t in (*NESTED, *HARMLESS)),
+        *(lambda w, s, k=k, v=v: _across(s, "privacy", user_ids=None, **{k: v})
+          for k in ("agent_id", "app_id", "run_id") for v in ("desk", ALICE, *SCOPES[::4])),
+        lambda w, s: _across(s, "privacy", user_ids=[w.victim, w.token]),
+        lambda w, s: _across(s, "privacy", user_ids=[f"user:{ALICE}", f"{A}/{ALICE}", f"{A}:{ALICE}"]),
     ],
     "find_mentions": [
         *(lambda w, s, v=v: _people(s).find_mentions(v, limit=9) for v in (SECRET, ADDRESS, "quorvanthine", "ledger")),
@@ -439,6 +456,7 @@ def test_no_act_on_people_reaches_another_user_or_tenant(world: World, method: s
     assert _people(world.alice).aliases(ALICE) == names
     found = _people(world.alice).find_mentions("quorvanthine").found
     assert found[0].memory_id == world.victim
+    assert _across(world.alice, "privacy", user_ids=[ALICE])[0].memory.id == world.victim
 
 
 @pytest.mark.parametrize("method", sorted(EXPORT_ATTACKS))

@@ -9,12 +9,14 @@ import threading
 import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from qdrant_client import QdrantClient
 
 from vault.crypto.primitives import SecretKey
+from vault.errors import VectorIndexError
 from vault.index.interface import (
     Covered,
     FloatVector,
@@ -31,6 +33,7 @@ from vault.index.interface import (
 from vault.index.protect import Veil
 from vault.index.qdrant import Layout, QdrantIndex
 from vault.index.quantise import dequantise, quantise
+from vault.index.score import Outline, whole_of
 from vault.index.sealed import SealedIndex
 
 DIMENSION = 32
@@ -46,6 +49,11 @@ class Told(QdrantIndex):
         assert isinstance(reader, Subject)
         reader.tell(self)
         return super().search(reader, query, limit)
+
+    def outline(self, reader: OutsideReader, query: Query) -> Outline:
+        assert isinstance(reader, Subject)
+        reader.tell(self)
+        return super().outline(reader, query)
 
 
 def told(url: str | None = None) -> Told:
@@ -361,3 +369,68 @@ def test_qdrant_answers_as_sealed_does(engine: Callable[[], Told]) -> None:
     recall = found / (2 * ASKED * 10)
     print(f"recall@10 of sealed: {recall:.4f}")
     assert recall >= 0.99
+
+
+def dealt(rows: int, words: int) -> tuple[list[Subject], Subject]:
+    """The same points dealt to three subjects of unlike size, and all of them in one; each in its own conversation."""
+    subjects = [Subject(bytes([65 + at]) * 16) for at in range(3)]
+    one = Subject(b"o" * 16)
+    shares, drawn = (rows // 12, rows // 4, rows), np.random.default_rng(7)
+    for at, (subject, share) in enumerate(zip(subjects, shares, strict=True)):
+        for _ in range(share):
+            vector = direction(int(drawn.integers(1 << 30)))
+            terms = {int(term): 1 for term in drawn.integers(at, words + at, 6)}
+            subject.add(vector, terms)
+            one.add(vector, terms, tags=(b"%d" % at, None, None))
+    return subjects, one
+
+
+def pooled(index: VectorIndex, subjects: list[Subject], query: Query, limit: int) -> list[Hit]:
+    """What several subjects answer as one, best first."""
+    whole = whole_of(index.outline(subject, query) for subject in subjects)
+    asked = replace(query, whole=whole)
+    found = [hit for subject in subjects for hit in index.search(subject, asked, limit)]
+    return sorted(found, key=lambda hit: hit.score, reverse=True)[:limit]
+
+
+def test_several_subjects_rank_as_one_would_that_had_all_their_points(index: VectorIndex) -> None:
+    subjects, one = dealt(rows=96, words=30)
+    for seed in range(20):
+        query = asking(direction(seed + 500), {seed: 1.0, seed + 1: 2.0, 31: 1.0, 999: 1.0})
+        alone = index.search(one, query, 20)
+        together = pooled(index, subjects, query, 20)
+        assert [hit.score for hit in together] == pytest.approx([hit.score for hit in alone], abs=2e-6)
+        assert [hit.explain["dense"] for hit in together] == pytest.approx(
+            [hit.explain["dense"] for hit in alone], abs=2e-6
+        )
+
+
+def test_large_subjects_rank_nearly_as_one_would(index: VectorIndex) -> None:
+    subjects, one = dealt(rows=900, words=300)
+    lost = []
+    for seed in range(20):
+        query = asking(direction(seed + 500), {seed: 1.0, seed + 1: 2.0, 31: 1.0, 999: 1.0})
+        alone = {round(hit.score, 2) for hit in index.search(one, query, 10)}
+        together = {round(hit.score, 2) for hit in pooled(index, subjects, query, 10)}
+        lost.append(len(alone - together) / len(alone))
+    assert sum(lost) / len(lost) < 0.1
+
+
+def test_a_subject_without_points_adds_nothing(index: VectorIndex) -> None:
+    subjects, _ = dealt(rows=12, words=9)
+    query = asking(direction(1), {3: 1.0})
+    alone = pooled(index, subjects, query, 10)
+    assert pooled(index, [Subject(b"e" * 16), *subjects], query, 10) == alone
+    assert pooled(index, [Subject(b"e" * 16)], query, 10) == []
+
+
+def test_a_subject_alone_ranks_as_ever(index: VectorIndex) -> None:
+    subjects, _ = dealt(rows=48, words=20)
+    for subject, seed in itertools.product(subjects, range(5)):
+        query = asking(direction(seed), {seed: 1.0, seed + 9: 3.0, 999: 1.0})
+        assert pooled(index, [subject], query, 10) == index.search(subject, query, 10)
+
+
+def test_a_whole_needs_a_part() -> None:
+    with pytest.raises(VectorIndexError):
+        whole_of([])

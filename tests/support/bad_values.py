@@ -318,6 +318,19 @@ def thresholds() -> list[Bad]:
     return table("threshold.range", {**wrong_types(float), "None": None, "digits": "0.5", **values})
 
 
+def days(name: str, most: int) -> list[Bad]:
+    """A number of days above 0."""
+    values = {
+        "zero": 0,
+        "negative": -0.5,
+        "too many": most + 0.5,
+        "NaN": float("nan"),
+        "Infinity": float("inf"),
+        "huge": NUMBER * 10**40,
+    }
+    return table(f"{name}.range", {**wrong_types(int, float), "a bool": True, "digits": "30", **values})
+
+
 def flags(name: str) -> list[Bad]:
     values = {"zero": 0, "one": 1, "None": None, "a word": CANARY, "yes": "true"}
     return table(f"{name}.type", {**wrong_types(bool), **values})

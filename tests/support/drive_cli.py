@@ -333,6 +333,30 @@ def subject_mentions(t: Terminal) -> None:
     t.fails("subject", "redact", *options[:4], "--entity", c.word("refused class"), text=value)
 
 
+def subject_search(t: Terminal) -> None:
+    c, fact = t.canaries, t.canaries.fact()
+    users = [t.user, c.word("user id")]
+    for user in users:
+        t.run("add", "--user", user, text=fact)
+    found = t.run(
+        "subject", "search", "--users", t.file("users", "\n".join(users)), "--json", text=fact
+    ).document
+    assert {hit["memory"]["user_id"] for hit in found["hits"]} == set(users)
+    options = ("--limit", "5", "--recency", "30", "--repeats", "--explain", "--agent", c.word("agent id"))
+    t.run(
+        "subject", "search", "--user-id", users[0], "--user-id", users[1], *options, text=c.word("question")
+    )
+    t.run("subject", "search", "--everybody", "--json", text=c.word("question"))
+    many = t.file("many", "\n".join(c.word("user id") for _ in range(101)))
+    t.fails("subject", "search", "--users", many, text=c.word("refused question"))
+    t.fails("subject", "search", text=c.word("refused question"))
+    t.fails("subject", "search", "--everybody", "--user-id", users[0], text=c.word("refused question"))
+    t.fails("subject", "search", "--user-id", c.word("refused id") + "\x01", text=c.word("refused question"))
+    t.fails("subject", "search", "--users", t.input / c.word("missing file"), text=fact)
+    t.fails("subject", "search", "--user-id", users[0], "--filter", c.word("refused filter"), text=fact)
+    t.fails("subject", "search", "--user-id", users[0], "--role", c.word("role"), text=fact)
+
+
 def tenant_create(t: Terminal) -> None:
     name = t.canaries.word("tenant name")
     t.run("tenant", "create", name)
@@ -499,6 +523,7 @@ VERBS: dict[str, Callable[[Terminal], None]] = {
     "request list": plain("request", "list"), "request roll": plain("request", "roll"),
     **{f"hold {verb}": hold_life for verb in ("place", "release", "list")},
     **{f"subject {verb}": subject_ids for verb in ("rename", "merge", "alias add", "alias remove", "alias list")},
+    "subject search": subject_search,
     **{f"subject {verb}": subject_mentions for verb in ("mentions", "redact")},
     "tenant create": tenant_create, "audit show": audit_show, "audit export": audit_export, "keys rotate": keys_rotate,
     "audit checkpoint": audit_checkpoint, "evidence build": evidence_build, "evidence verify": evidence_verify,

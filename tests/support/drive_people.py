@@ -97,7 +97,27 @@ def mentions(d: Drive, s: Any) -> None:
     assert not any(one.clear for one in s.find_mentions(value).found)
 
 
+def search(d: Drive, s: Any) -> None:
+    c, user, app = d.canaries, _person(d), d.session()
+    mail, fact = SAMPLES["EMAIL_ADDRESS"][1], c.fact()
+    for person in (user, d.people[0]):
+        app.add(f"{fact} {mail}", user_id=person, metadata={"room": c.word("metadata")})
+    for query in (fact, mail, c.word("question")):
+        for hit in s.search(
+            query, user_ids=[user, d.people[0], c.identity("user id")], explain=True, recency=30
+        ):
+            assert mail not in repr(hit)
+    s.search(fact, user_ids=None, filters={"room": c.word("filter value")})
+    d.refused(VaultError, s.search, c.word("refused question") + "\x00", user_ids=[user])
+    d.refused(VaultError, s.search, fact, user_ids=c.identity("user id"))
+    d.refused(VaultError, s.search, fact, user_ids=[c.identity("user id") + "\x00"])
+    d.refused(VaultError, s.search, fact, user_ids=[c.identity(f"user id {n}") for n in range(101)])
+    d.refused(VaultError, s.search, fact, user_ids=[user], filters={"user_id": c.identity("user id")})
+    d.refused(VaultError, s.search, fact, user_ids=[user], recency=c.word("refused value"))
+    d.refused(DeniedError, d.session().subjects.search, fact, user_ids=[user])
+
+
 PEOPLE: dict[str, Callable[[Drive, Any], None]] = {
     "rename": rename, "merge": merge, "aliases": aliases, "add_alias": aliases, "remove_alias": aliases,
-    "find_mentions": mentions, "redact_mentions": mentions,
+    "search": search, "find_mentions": mentions, "redact_mentions": mentions,
 }  # fmt: skip

@@ -80,7 +80,6 @@ ERRORS = [
 # In the tree from the first release, so that callers can write their handlers once; raised by what comes later.
 RESERVED = {
     "AuthenticationError": "the server authenticates; the library is given its principal",
-    "QuotaDeniedError": "packs have no quotas yet",
 }
 
 

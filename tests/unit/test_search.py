@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from support.calls import Clock, held, session_of
+from support.calls import Clock, held, operator, session_of
 
 from vault import Session, Vault
 from vault.errors import VectorIndexError
@@ -82,8 +83,8 @@ def test_by_a_value_that_was_redacted(filled: Session, value: str) -> None:
     assert texts(filled, "nobody@example.org", threshold=0.5) == []
 
 
-def test_a_value_in_metadata_or_the_name_is_no_term_of_the_text(filled: Session) -> None:
-    """What is searched is the text; metadata is what filters are for."""
+def test_a_value_in_metadata_is_found_by_a_filter(filled: Session) -> None:
+    """What is searched is the text, who said it and when; metadata is what filters are for."""
     filled.add(
         {"content": "likes tea", "name": "ana@example.org"}, user_id="u", metadata={"mail": "ana@example.org"}
     )
@@ -169,7 +170,8 @@ def test_a_reranker_that_gives_no_scores_is_refused(
 def test_equal_answers_come_newest_first(app: Session) -> None:
     ids = [app.add("likes tea", user_id="u").memories[0].id for _ in range(5)]
     for _ in range(3):
-        assert [hit.memory.id for hit in app.search("tea", user_id="u")] == ids[::-1]
+        found = app.search("tea", user_id="u", distinct=False)
+        assert [hit.memory.id for hit in found] == ids[::-1]
 
 
 def test_a_search_sees_what_was_just_written(app: Session) -> None:
@@ -311,3 +313,183 @@ def test_filters_over_times_and_roles(clinic: Vault, app: Session) -> None:
     clock.move(days=1)
     app.update(app.list(user_id="u").memories[0].id, "day 0 again")
     assert texts(app, "day", filters={"updated_at": {"gt": start + timedelta(days=2)}}) == ["day 0 again"]
+
+
+# --- what says the same -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("Likes green tea", "Likes green tea"),
+        ("Likes green tea", "likes GREEN tea."),
+        ("Likes green tea", "  Likes\tgreen\n tea!  "),
+        ("Likes green tea", "Likes green tea \u2026"),
+        ("Write to ana@example.org", "write to  ana@example.org."),
+    ],
+)
+def test_what_says_the_same_takes_one_place(app: Session, first: str, second: str) -> None:
+    for text in (first, second, "Goes by bus"):
+        app.add(text, user_id="u")
+    hits = app.search(first, user_id="u")
+    assert len(hits) == 2
+    every = app.search(first, user_id="u", distinct=False)
+    assert len(every) == 3
+    assert hits == [every[0], every[2]]  # the best of them, the newest where they are equal
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("Takes 1.5 mg", "Takes 15 mg"),
+        ("Dose is 10", "Dose is -10"),
+        ("Area is 10\u00b2", "Area is 102"),
+        ("The dog bit the man", "The man bit the dog"),
+        ("Does she smoke", "Does she smoke?"),
+        ("Write to ana@example.org", "Write to bob@example.org"),
+        ("\u0915\u093f", "\u0915\u0940"),  # letters that differ in a mark only
+    ],
+)
+def test_what_differs_inside_is_two_things(app: Session, first: str, second: str) -> None:
+    app.add(first, user_id="u")
+    app.add(second, user_id="u")
+    assert len(app.search(first, user_id="u")) == 2
+
+
+def test_two_speakers_dates_and_rooms_are_two_things(app: Session) -> None:
+    said = {"content": "Blood pressure is 120 over 80"}
+    app.add([{**said, "role": "user"}, {**said, "role": "assistant"}], user_id="u")
+    for name in ("Kim", "Lee"):
+        app.add({**said, "role": "user", "name": name}, user_id="u")
+    for day in ("2026-01-01", "2026-02-01"):
+        app.add("Blood pressure is 120 over 80", user_id="u", metadata={"on": day, "by": ["x", {"y": 1}]})
+    app.add(
+        "Blood pressure is 120 over 80", user_id="u", metadata={"by": ["x", {"y": 1}], "on": "2026-01-01"}
+    )
+    assert len(app.search("blood pressure", user_id="u", distinct=False)) == 7
+    assert len(app.search("blood pressure", user_id="u")) == 6
+    assert len(app.search("blood pressure", user_id="u", filters={"on": "2026-01-01"})) == 1
+
+
+def test_repeats_leave_room_for_others(app: Session) -> None:
+    """Ten different answers are asked for, and ten are given, however often each was stored."""
+    app.add_many([{"content": f"Tea of kind {n % 12}", "user_id": "u"} for n in range(120)])
+    for limit in (1, 5, 10, 12, 20):
+        found = texts(app, "which tea", limit=limit)
+        assert len(found) == len(set(found)) == min(limit, 12)
+    assert len(texts(app, "which tea", limit=20, distinct=False)) == 20
+
+
+# --- age --------------------------------------------------------------------------------------------------------------
+
+
+def test_recency_halves_a_score_with_each_half_life(clinic: Vault, app: Session) -> None:
+    clock = Clock(clinic)
+    for room in (1, 2, 3):
+        app.add("Sleeps badly", user_id="u", metadata={"room": room})
+        clock.move(days=10)
+    plain = app.search("how does she sleep?", user_id="u", explain=True)
+    assert len({hit.score for hit in plain}) == 1
+    hits = app.search("how does she sleep?", user_id="u", recency=10, explain=True)
+    assert [hit.memory.metadata["room"] for hit in hits] == [3, 2, 1]
+    for hit, times in zip(hits, (1, 2, 3), strict=True):
+        assert hit.explain is not None
+        assert hit.explain["recency"] == pytest.approx(0.5**times)
+        assert hit.score == pytest.approx(plain[0].score * 0.5**times, abs=1e-6)
+        parts = sum(value for name, value in hit.explain.items() if name.endswith("_part"))
+        assert parts * hit.explain["recency"] == pytest.approx(hit.score, abs=1e-5)
+    assert app.search("how does she sleep?", user_id="u", recency=10, threshold=hits[1].score) == [
+        replace(hit, explain=None) for hit in hits[:2]
+    ]
+
+
+def test_an_update_makes_a_memory_new(clinic: Vault, app: Session) -> None:
+    clock = Clock(clinic)
+    first = app.add("Sleeps badly at night", user_id="u").memories[0]
+    app.add("Sleeps badly by day", user_id="u")
+    clock.move(days=100)
+    app.update(first.id, "Sleeps badly at night, still")
+    assert app.search("sleeps badly", user_id="u", recency=5)[0].memory.id == first.id
+
+
+def test_age_ranks_the_whole_scope_and_not_only_the_best(clinic: Vault, app: Session) -> None:
+    """Whatever the limit, the answer is that of scores times age over every memory."""
+    clock = Clock(clinic)
+    for n in range(120):
+        app.add(f"{'tea ' * (1 + n % 5)}of kind {n}", user_id="u")
+        clock.move(days=1)
+    for half_life in (0.5, 7, 60, 36_500):
+        every = {hit.memory.id: hit for hit in app.search("tea", user_id="u", limit=1_000, explain=True)}
+        wanted = sorted(
+            (
+                round(
+                    hit.score
+                    * 2 ** -((clock.now - hit.memory.updated_at).total_seconds() / 86_400 / half_life),
+                    6,
+                )
+                for hit in every.values()
+            ),
+            reverse=True,
+        )
+        for limit in (1, 3, 10, 50, 120):
+            found = app.search("tea", user_id="u", limit=limit, recency=half_life)
+            assert [hit.score for hit in found] == pytest.approx(wanted[:limit], abs=2e-6)
+
+
+def test_no_recency_changes_nothing(clinic: Vault, app: Session, filled: Session) -> None:
+    before = filled.search("cardiology follow-up", user_id="u", explain=True)
+    Clock(clinic).move(days=1_000)
+    assert filled.search("cardiology follow-up", user_id="u", explain=True) == before
+
+
+def test_a_reranked_answer_is_aged_too(clinic: Vault, app: Session) -> None:
+    clock = Clock(clinic)
+    app.add("Sleeps badly at night", user_id="u")
+    clock.move(days=10)
+    app.add("Sleeps badly by day", user_id="u")
+    clinic._opened().reranker = Reversed()
+    hits = app.search("sleeps badly", user_id="u", recency=10, explain=True)
+    for hit in hits:
+        assert hit.explain is not None
+        assert hit.score == pytest.approx(hit.explain["rerank"] * hit.explain["recency"])
+
+
+# --- speaker and day --------------------------------------------------------------------------------------------------
+
+
+def test_a_memory_is_found_by_the_day_it_was_stored(clinic: Vault, app: Session) -> None:
+    clock = Clock(clinic, datetime(2023, 5, 8, 23, 30, tzinfo=UTC))
+    app.add("Went for a walk", user_id="u")
+    clock.move(days=40)
+    app.add("Went for a walk", user_id="u", metadata={"second": True})
+    first = app.list(user_id="u").memories[0]
+    for question in ("what did she do on 8 May 2023?", "a walk in May"):
+        assert app.search(question, user_id="u")[0].memory == first
+    assert app.search("a walk in June", user_id="u")[0].memory.metadata == {"second": True}
+    app.update(first.id, "Went for a swim")  # it stays the day of what was said first
+    assert app.search("what happened on 8 May?", user_id="u")[0].memory.id == first.id
+
+
+def test_a_memory_is_found_by_who_said_it(app: Session) -> None:
+    """A name that is no detected value is a word, and one that is, is looked up as what its token stands for."""
+    for names in (("Desk 1", "Desk 2"), ("Pickle", "Button"), ("ana@example.org", "bob@example.org")):
+        said, user = {"role": "user", "content": "Likes to swim"}, f"u{len(names[0])}"
+        ids = [app.add({**said, "name": name}, user_id=user).memories[0].id for name in names]
+        for name, memory_id in zip(names, ids, strict=True):
+            hits = app.search(f"what does {name} like?", user_id=user)
+            assert hits[0].memory.id == memory_id
+            assert hits[0].score > hits[1].score
+            assert "@" not in repr(hits)
+
+
+def test_speaker_and_day_survive_merging_and_the_index_agrees(clinic: Vault, app: Session) -> None:
+    Clock(clinic, datetime(2023, 5, 8, 12, tzinfo=UTC))
+    first = app.add({"role": "user", "content": "Likes to swim", "name": "Pickle"}, user_id="one").memories[0]
+    Clock(clinic, datetime(2023, 6, 9, 12, tzinfo=UTC))
+    second = app.add({"role": "user", "content": "Likes to swim", "name": "Button"}, user_id="two").memories[
+        0
+    ]
+    session_of(clinic, roles=("privacy",), purpose="rights-request").subjects.merge("one", "two")
+    found = [app.search(query, user_id="two")[0].memory for query in ("8 May", "9 June", "Pickle", "Button")]
+    assert [memory.created_at for memory in found] == [first.created_at, second.created_at] * 2
+    assert operator(clinic).index_verify()["stale"] == 0

@@ -41,6 +41,7 @@ _CATALOGUE: Final[tuple[tuple[Kind, Mapping[str, str]], ...]] = (
             "memory.reveal": "redacted values were shown",
             "audit.show": "log entries were read",
             "subject.export": "what is held about a person was handed out",
+            "subject.search": "memories of several people were searched at once",
             "subject.find_mentions": "memories of other people were searched for a value",
             "hold.list": "holds were listed",
             "retention.plan": "what has outlived its time was counted",

@@ -39,6 +39,22 @@ FilterOption = Annotated[
     str | None,
     typer.Option("--filter", metavar="JSON", help="Filter over metadata and times, or @FILE with one."),
 ]
+QueryArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="QUERY", show_default=False, help="The question; standard input where missing or -."
+    ),
+]
+LimitOption = Annotated[int, typer.Option("--limit", help="At most so many answers.")]
+ThresholdOption = Annotated[float, typer.Option("--threshold", help="Least score, 0 to 1.")]
+RecencyOption = Annotated[
+    float | None,
+    typer.Option("--recency", metavar="DAYS", help="What was last changed so long ago counts half."),
+]
+RepeatsOption = Annotated[
+    bool, typer.Option("--repeats", help="Show each of the memories that say the same, not one of them.")
+]
+ExplainOption = Annotated[bool, typer.Option("--explain", help="Show the parts of each score.")]
 RevealOption = Annotated[
     str | None,
     typer.Option("--reveal", metavar="REASON", help="Show values where the role may; the reason is logged."),
@@ -93,19 +109,16 @@ def _added(screen: Console, result: AddResult) -> None:
 
 def search(
     call: Call,
-    query: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="QUERY", show_default=False, help="The question; standard input where missing or -."
-        ),
-    ] = None,
+    query: QueryArgument = None,
     agent: AgentOption = None,
     app: AppOption = None,
     run: RunOption = None,
     filters: FilterOption = None,
-    limit: Annotated[int, typer.Option("--limit", help="At most so many answers.")] = 10,
-    threshold: Annotated[float, typer.Option("--threshold", help="Least score, 0 to 1.")] = 0.0,
-    explain: Annotated[bool, typer.Option("--explain", help="Show the parts of each score.")] = False,
+    limit: LimitOption = 10,
+    threshold: ThresholdOption = 0.0,
+    recency: RecencyOption = None,
+    repeats: RepeatsOption = False,
+    explain: ExplainOption = False,
     reveal: RevealOption = None,
 ) -> None:
     """Find memories of one user (agent, app, run) by meaning, by words, and by values that were redacted."""
@@ -114,14 +127,22 @@ def search(
     with call.session("memory.search" if reveal is None else "memory.reveal", scoped=True) as session:
         scope = parsing.scope_ids(call.user(agent, app, run), agent, app, run)
         hits = session.search(
-            question, **scope, filters=tree, limit=limit, threshold=threshold, explain=explain, reveal=reveal
+            question,
+            **scope,
+            filters=tree,
+            limit=limit,
+            threshold=threshold,
+            recency=recency,
+            distinct=not repeats,
+            explain=explain,
+            reveal=reveal,
         )
-    call.out.show({"hits": hits}, lambda screen: _hits(screen, hits))
+    call.out.show({"hits": hits}, lambda screen: show_hits(screen, hits))
 
 
-def _hits(screen: Console, hits: list[SearchHit]) -> None:
+def show_hits(screen: Console, hits: list[SearchHit], *, whose: bool = False) -> None:
     for hit in hits:
-        output.memory(screen, hit.memory, score=hit.score)
+        output.memory(screen, hit.memory, score=hit.score, whose=whose)
         if hit.explain is not None:
             parts = ", ".join(f"{name} {value:.3f}" for name, value in hit.explain.items())
             output.line(screen, ("      " + parts, "dim"))

@@ -138,15 +138,15 @@ def stored(text: str) -> Text:
     return shown
 
 
-def memory(screen: Console, found: Memory, *, score: float | None = None) -> None:
-    """A memory on two lines: what it says, and which one it is."""
+def memory(screen: Console, found: Memory, *, score: float | None = None, whose: bool = False) -> None:
+    """A memory on two lines: what it says, and which one it is; `whose` names the user too."""
     from rich.text import Text
 
     lead = Text(f"{score:.2f}  ", "bold green") if score is not None else Text()
     pad = " " * len(lead)
     screen.print(lead + stored(found.text), soft_wrap=True)
     facts = [found.id, when(found.updated_at), f"v{found.version}"]
-    facts += [f"{kind} {value}" for kind, value in scope(found).items() if kind != "user"]
+    facts += [f"{kind} {value}" for kind, value in scope(found).items() if whose or kind != "user"]
     facts += [f"{label} {value}" for label, value in (("role", found.role), ("name", found.name)) if value]
     facts += [f"expires {when(found.expires_at)}"] if found.expires_at else []
     line(screen, (pad + "  ".join(facts), "dim"))

@@ -1,4 +1,7 @@
-"""`memvault subject`: ids of people, and mentions of them in the memories of others. Acts as the privacy role."""
+"""`memvault subject`: ids of people, searches over several of them, mentions of one in the memories of others.
+
+Acts as the privacy role.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,19 @@ import typer
 
 from vault.cli import output, parsing
 from vault.cli.exports import PANEL
+from vault.cli.memories import (
+    AgentOption,
+    AppOption,
+    ExplainOption,
+    FilterOption,
+    LimitOption,
+    QueryArgument,
+    RecencyOption,
+    RepeatsOption,
+    RunOption,
+    ThresholdOption,
+    show_hits,
+)
 from vault.cli.verbs import PRIVACY, Call, Function, verb
 from vault.errors import InvalidInputError
 
@@ -39,7 +55,7 @@ ValueFileOption = Annotated[
 
 
 def register(app: typer.Typer) -> None:
-    group = typer.Typer(no_args_is_help=True, help="Ids of people: rename, merge, aliases; mentions of them.")
+    group = typer.Typer(no_args_is_help=True, help="Ids of people, searches over several, mentions.")
     for name, function in _VERBS.items():
         verb(group, name)(function)
     aliases = typer.Typer(no_args_is_help=True, help="Further ids of a person.")
@@ -183,6 +199,52 @@ def mentions(
     call.out.show(found, lambda screen: _mentioned(screen, found))
 
 
+def search(
+    call: Call,
+    query: QueryArgument = None,
+    user_id: Annotated[
+        list[str] | None,
+        typer.Option("--user-id", metavar="ID", help="A person to look into; may be repeated."),
+    ] = None,
+    users: Annotated[
+        Path | None, typer.Option("--users", metavar="FILE", help="A file with ids of people, one a line.")
+    ] = None,
+    everybody: Annotated[
+        bool, typer.Option("--everybody", help="Look into everybody of the tenant, if they are not too many.")
+    ] = False,
+    agent: AgentOption = None,
+    app: AppOption = None,
+    run: RunOption = None,
+    filters: FilterOption = None,
+    limit: LimitOption = 10,
+    threshold: ThresholdOption = 0.0,
+    recency: RecencyOption = None,
+    repeats: RepeatsOption = False,
+    explain: ExplainOption = False,
+) -> None:
+    """Find memories of several people at once, best first, redacted. Each of them has it in their log."""
+    named = [*(user_id or ()), *_listed(users, "--users")]
+    if everybody is bool(named):
+        raise InvalidInputError("scope.one", "name people (--user-id, --users) or --everybody")
+    tree = parsing.json_object(filters, "--filter")
+    question = parsing.text(query, None)
+    with call.session("subject.search", scoped=True, who=PRIVACY) as session:
+        hits = session.subjects.search(
+            question,
+            user_ids=None if everybody else named,
+            agent_id=agent,
+            app_id=app,
+            run_id=run,
+            filters=tree,
+            limit=limit,
+            threshold=threshold,
+            recency=recency,
+            distinct=not repeats,
+            explain=explain,
+        )
+    call.out.show({"hits": hits}, lambda screen: show_hits(screen, hits, whose=True))
+
+
 def _mentioned(screen: Console, found: Mentions) -> None:
     table = output.table("memory", "about", "where", "")
     for one in found.found:
@@ -216,7 +278,7 @@ def redact(
 
     Shows only what would be done, unless told to --execute.
     """
-    named = [*(memory_id or ()), *_listed(ids)]
+    named = [*(memory_id or ()), *_listed(ids, "--ids")]
     value = parsing.text(None, file)
     with call.session("subject.redact_mentions", scoped=True, who=PRIVACY) as session:
         done = session.subjects.redact_mentions(
@@ -225,10 +287,10 @@ def redact(
     call.out.show(done, lambda screen: _redacted(screen, done))
 
 
-def _listed(path: Path | None) -> Sequence[str]:
+def _listed(path: Path | None, option: str) -> Sequence[str]:
     if path is None:
         return ()
-    data = parsing.read_file(path, parsing.MOST_BYTES, "--ids")
+    data = parsing.read_file(path, parsing.MOST_BYTES, option)
     return [line.strip() for line in parsing.decoded(data, "the file of ids").splitlines() if line.strip()]
 
 
@@ -241,6 +303,7 @@ def _redacted(screen: Console, done: RedactedMentions) -> None:
 _VERBS: Final[dict[str, Function]] = {
     "rename": rename,
     "merge": merge,
+    "search": search,
     "mentions": mentions,
     "redact": redact,
 }

@@ -17,6 +17,10 @@ from vault.records.interface import MemoryRow
 from vault.types import Memory, Metadata
 
 _SCHEMA: Final = 1
+_MONTHS: Final = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "December",
+)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -122,6 +126,12 @@ def open_actor(
 ) -> tuple[str, str | None]:
     parsed = json.loads(open_value(tenant, subject, "actor", identity, version, blob))
     return parsed["actor"], parsed["reason"]
+
+
+def said(body: Body, created_ms: int) -> str:
+    """The words by which a memory is found: its redacted text, who said it, and the day it was stored (UTC)."""
+    day = moment(created_ms)
+    return f"{body.name or ''} {body.text} {day.day} {_MONTHS[day.month - 1]} {day.year}"
 
 
 def value_term(subject: SubjectKeys, canonical: str) -> int:

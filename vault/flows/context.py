@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -142,9 +142,14 @@ class Call:
 
     def log_read(self, event: Event, subject: SubjectKeys | None = None, s: int | None = None) -> None:
         """Commit the entry of a read before its answer leaves; what cannot be logged is not answered."""
+        self.log_reads([(event, subject, s)])
+
+    def log_reads(self, entries: Iterable[tuple[Event, SubjectKeys | None, int | None]]) -> None:
+        """`log_read` for a read about several people: all of the entries are committed, or none."""
         try:
             with self.records.transaction(durable=False):
-                self.store.log.append(event, subject, s)
+                for event, subject, s in entries:
+                    self.store.log.append(event, subject, s)
         except StorageError as error:
             raise AuditWriteError(
                 "audit.unwritable",

@@ -20,6 +20,7 @@ from vault.flows.bodies import (
     open_bodies,
     open_value,
     record_id,
+    said,
     seal_value,
     value_term,
 )
@@ -129,7 +130,7 @@ class _Move:
         n, here = row.n + self.by, ids.place(row.s, row.n)
         plain = open_value(self.tenant, self.source, "vector", here, row.version, row.point)
         point = unpack_point(row.n, row.version, plain)
-        counts = terms(body.text)
+        counts = terms(said(body, row.created_ms))
         counts.update((self._terms[token], 1) for token in body.tokens if token in self._terms)
         packed = pack_point(
             point.vectors, counts, (point.agent, point.app, point.run), point.expires_ms or None

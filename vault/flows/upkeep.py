@@ -279,11 +279,15 @@ def _fresh(
     made: Sequence[Embedded],
 ) -> Callable[[Point], Point]:
     """What the points of these memories would be now, by the model in force alone."""
-    known = {row.n: (body, one.quantised()) for row, body, one in zip(rows, bodies, made, strict=True)}
+    known = {
+        row.n: (body, one.quantised(), row.created_ms)
+        for row, body, one in zip(rows, bodies, made, strict=True)
+    }
 
     def fresh(point: Point) -> Point:
-        body, vector = known[point.n]
-        return replace(point, vectors=(vector,), terms=point_terms(call, subject, rows[0].s, body))
+        body, vector, created_ms = known[point.n]
+        counts = point_terms(call, subject, rows[0].s, body, created_ms)
+        return replace(point, vectors=(vector,), terms=counts)
 
     return fresh
 

@@ -271,6 +271,27 @@ def threshold(value: object) -> float:
     return float(value)
 
 
+def days(name: str, value: object, most: int) -> float | None:
+    """A span in days, above 0; None stays None."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= most:
+        raise InvalidInputError(f"{name}.range", f"{name} must be a number of days, above 0 and up to {most}")
+    return float(value)
+
+
+def identifiers(name: str, value: object) -> list[str]:
+    """A list of scope ids, each once."""
+    if not isinstance(value, list | tuple):
+        raise InvalidInputError(f"{name}.type", f"{name} must be a list of ids")
+    if not value:
+        raise InvalidInputError(f"{name}.empty", f"{name} names nobody")
+    found = [identifier(f"each of {name}", one) for one in value]
+    if any(one is None for one in found):
+        raise InvalidInputError("scope.missing", f"each of {name} must be an id")
+    return list(dict.fromkeys(one for one in found if one is not None))
+
+
 def path(name: str, value: object) -> str:
     """A path the operating system can hold; the error names the argument, since paths may hold names."""
     try:

@@ -18,6 +18,7 @@ from vault.flows.bodies import (
     Body,
     encode,
     record_id,
+    said,
     seal_value,
     to_memory,
     value_term,
@@ -245,7 +246,7 @@ def seal_row(
         call.tenant.tag(kind, body.scope[kind]) if kind in body.scope else None
         for kind in ("agent", "app", "run")
     )
-    counts = point_terms(call, subject, s, body)
+    counts = point_terms(call, subject, s, body, created_ms)
     point = pack_point([vector.quantised()], counts, (agent, app, run), expires_ms)
     identity = record_id(s, n, nonce)
     return MemoryRow(
@@ -265,9 +266,9 @@ def seal_row(
     )
 
 
-def point_terms(call: Call, subject: SubjectKeys, s: int, body: Body) -> dict[int, int]:
-    """Lexical terms of a memory: words of its redacted text, and keyed terms of the values its tokens stand for."""
-    counts = terms(body.text)
+def point_terms(call: Call, subject: SubjectKeys, s: int, body: Body, created_ms: int) -> dict[int, int]:
+    """Lexical terms of a memory: its words (`said`), and keyed terms of the values its tokens stand for."""
+    counts = terms(said(body, created_ms))
     tokens = TokenMap(call.tenant, subject, call.records, s)
     for token in body.tokens:
         known = tokens.value(token)

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vault.errors import VectorIndexError
+from vault.index.score import Outline, Whole
 
 Int8Vector = npt.NDArray[np.int8]
 FloatVector = npt.NDArray[np.float32]
@@ -283,7 +284,10 @@ def _layout() -> VectorIndexError:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A question: unit vector, weighted lexical terms, the scope tags that must match (None: any), the time in ms."""
+    """A question: unit vector, weighted lexical terms, the scope tags that must match (None: any), the time in ms.
+
+    `whole` is what the rows are ranked as a part of, where several scopes are asked the same question.
+    """
 
     vector: FloatVector
     terms: dict[int, float]
@@ -291,6 +295,7 @@ class Query:
     app: bytes | None
     run: bytes | None
     now_ms: int
+    whole: Whole | None = None
 
     def admits(self, agent: bytes, app: bytes, run: bytes, expires_ms: int) -> bool:
         """Scope tags match and the memory has not expired."""
@@ -390,6 +395,10 @@ class VectorIndex(ABC):
     @abstractmethod
     def search(self, reader: OutsideReader, query: Query, limit: int) -> list[Hit]:
         """The best `limit` admitted points, best first; fewer means there are no more."""
+
+    @abstractmethod
+    def outline(self, reader: OutsideReader, query: Query) -> Outline:
+        """What the subject's points, all of them, give to a `Whole` of several subjects."""
 
     @abstractmethod
     def forget(self, tenant: bytes, sid: bytes | None = None) -> None:

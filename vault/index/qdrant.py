@@ -40,7 +40,8 @@ from vault.index.interface import (
     Points,
     Query,
 )
-from vault.index.score import ScopeIndex, Whole, mean_of, summed
+from vault.index.parts import outline_of, outline_whole, ranked
+from vault.index.score import Outline, whole_of
 
 # Twenty candidates for each hit from vectors, and as many from terms. Of the ten nearest, 99.7 % are among the 50
 # nearest of the noisy vectors (research/crypto-audit section 3.2), fewer once what a scope shares is taken out.
@@ -132,25 +133,42 @@ class QdrantIndex(OutsideIndex):
             wanted *= _DEEPER
         if total and self._known_there(reader, query, wanted) < total:
             reader.doubt("missing", [])
-        return _ranked([reader.points(0)], query, None)[:limit]
+        return ranked([reader.points(0)], query, query.whole)[:limit]
+
+    def outline(self, reader: OutsideReader, query: Query) -> Outline:
+        """Of a scope that is read whole, exact; of a larger one as its sample is, with Qdrant's count for each term."""
+        absent, total = reader.absent(), reader.there()
+        if total <= LEAST:
+            return outline_whole(reader.points(0), query)
+        frequencies = self._held_there(reader, query, total)
+        runs = reader.around(absent, 0)
+        _count_waiting(runs, absent, frequencies)
+        return outline_of(len(query.vector), total + len(absent), runs, reader.sample(SAMPLE), frequencies)
+
+    def _held_there(self, reader: OutsideReader, query: Query, total: int) -> dict[int, float]:
+        """How many of the subject's points there hold each term of the question."""
+        place, dimension = reader.place, len(query.vector)
+        cover = reader.cover(dimension)
+        terms = list(itertools.islice(query.terms, _MOST_TERMS))
+        answers = self._batch(
+            place, dimension, [self._lexical(place, {cover.term(term): 1.0}, 1) for term in terms]
+        )
+        return {term: _holders(answer.points, total) for term, answer in zip(terms, answers, strict=True)}
 
     def _best_of(
         self, reader: OutsideReader, query: Query, wanted: int, absent: Sequence[int], total: int
     ) -> list[Hit]:
         """The candidates, what is not there yet, and the rows around them, ranked as in the whole scope."""
-        rows, sample = total + len(absent), reader.sample(SAMPLE)
-        dimension = len(query.vector)
-        mean = _whole(dimension, rows, [], sample, {}).mean
+        rows, dimension = total + len(absent), len(query.vector)
+        sample = reader.sample(SAMPLE)
+        given = query.whole or whole_of([outline_of(dimension, rows, [], sample, {})])
         # The products of rows with the question less the mean are in the order of the centred cosines, but for lengths.
-        direction = query.vector - mean if query.vector.any() else query.vector
+        direction = query.vector - given.mean if query.vector.any() else query.vector
         numbers, frequencies = self._candidates(reader, query, direction, wanted, total)
         runs = reader.around([*numbers, *absent], REACH)
-        for run in runs if absent else ():
-            waiting = np.repeat(np.isin(run.n, absent), run.sizes)
-            for term in run.terms[waiting].tolist():
-                if term in frequencies:
-                    frequencies[term] += 1
-        return _ranked(runs, query, _whole(dimension, rows, runs, sample, frequencies))
+        _count_waiting(runs, absent, frequencies)
+        whole = query.whole or whole_of([outline_of(dimension, rows, runs, sample, frequencies)])
+        return ranked(runs, query, whole)
 
     def _candidates(
         self, reader: OutsideReader, query: Query, direction: FloatVector, wanted: int, total: int
@@ -470,41 +488,13 @@ def _vectors(point: Covered) -> dict[str, Any]:
     return found
 
 
-def _whole(
-    dimension: int,
-    rows: int,
-    runs: Sequence[Points],
-    sample: Points,
-    frequencies: Mapping[int, float],
-) -> Whole:
-    """What a scope of so many rows is like: those that were read are as they are, the others as the sample's others."""
-    read = [n for run in runs for n in run.n]
-    others = ~np.isin(sample.n, read)
-    vectors, terms = np.zeros(dimension), 0.0
-    for run in runs:
-        vectors += summed(run.vectors, run.scales)
-        terms += float(run.counts.sum())
-    if others.any():
-        each = (rows - len(read)) / int(others.sum())
-        vectors += each * summed(sample.vectors[others], sample.scales[others])
-        terms += each * float(sample.counts[np.repeat(others, sample.sizes)].sum())
-    elif read:  # so much was deleted that the sample met nothing else
-        vectors, terms = vectors * (rows / len(read)), terms * (rows / len(read))
-    return Whole(rows, mean_of(vectors, rows), terms / rows, frequencies)
-
-
-def _ranked(runs: Sequence[Points], query: Query, whole: Whole | None) -> list[Hit]:
-    """All points of the runs that the query admits, best first; points of two runs are not each other's context."""
-    scope = ScopeIndex(len(query.vector))
-    facts: dict[int, tuple[bytes, bytes, bytes, int]] = {}
-    conversations: dict[tuple[object, ...], int] = {}
-    for at, run in enumerate(runs):
-        numbers = [conversations.setdefault((at, *fact[:3]), len(conversations)) for fact in run.facts]
-        scope.extend(run.n, run.vectors, run.scales, run.terms, run.counts, run.sizes, numbers)
-        facts.update(zip(run.n, run.facts, strict=True))
-    ranked = scope.search(query.vector, query.terms, len(facts), whole=whole)
-    scope.clear()
-    return [Hit(n, score, explain) for n, score, explain in ranked if query.admits(*facts[n])]
+def _count_waiting(runs: Sequence[Points], absent: Sequence[int], frequencies: dict[int, float]) -> None:
+    """Add the points that are not there yet to how many hold each term."""
+    for run in runs if absent else ():
+        waiting = np.repeat(np.isin(run.n, absent), run.sizes)
+        for term in run.terms[waiting].tolist():
+            if term in frequencies:
+                frequencies[term] += 1
 
 
 def _unavailable() -> VectorIndexError:

@@ -57,10 +57,21 @@ class Postings:
 @dataclass(frozen=True, slots=True)
 class Whole:
     """What the scope is like of which only some rows are here: how many there are, their mean vector, as `mean_of`
-    makes it, their mean length, and how many hold each term."""
+    makes it, their mean length, and how many hold each term of the question."""
 
     rows: int
     mean: Floats
+    length: float
+    frequencies: Mapping[int, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """What a scope gives to a `Whole` of several: its rows, the sum of their vectors, the sum of their lengths, and
+    how many hold each term of the question."""
+
+    rows: int
+    vectors: npt.NDArray[np.float64]
     length: float
     frequencies: Mapping[int, float]
 
@@ -69,6 +80,20 @@ def mean_of(total: npt.NDArray[np.float64], rows: int) -> Floats:
     """What the vectors have in common, from the sum of `rows` of them; few rows have little in common."""
     mean: Floats = (total / (rows + MEAN_PRIOR_ROWS)).astype(np.float32)
     return mean
+
+
+def whole_of(outlines: Iterable[Outline]) -> Whole:
+    """Scopes as one: a row ranks among all of their rows as it would if they were one scope."""
+    rows, length, vectors = 0, 0.0, None
+    frequencies: dict[int, float] = {}
+    for one in outlines:
+        rows, length = rows + one.rows, length + one.length
+        vectors = one.vectors if vectors is None else vectors + one.vectors
+        for term, count in one.frequencies.items():
+            frequencies[term] = frequencies.get(term, 0.0) + count
+    if vectors is None:
+        raise VectorIndexError("index.empty", "a whole is made of at least one scope")
+    return Whole(rows, mean_of(vectors, rows), length / max(rows, 1), frequencies)
 
 
 def dense(matrix: npt.NDArray[np.int8], scales: Floats, queries: Floats) -> Floats:
@@ -104,8 +129,8 @@ def cosines(matrix: npt.NDArray[np.int8], scales: Floats, query: Floats, mean: F
 def bm25(postings: Postings, query: Mapping[int, float], whole: Whole | None = None) -> tuple[Floats, float]:
     """BM25 (terms, n) of the weighted term ids `query`, term by term, and what a row with each term once would get.
 
-    IDF and mean length are those of these rows alone, or of `whole`. Terms that no row holds are left out of both:
-    after redaction a query's names are absent from every row, and must not make the other words count less.
+    IDF and mean length are those of these rows alone, or of `whole`. Terms that no row of it holds are left out of
+    both: after redaction a query's names are absent from every row, and must not make the other words count less.
     """
     rows = len(postings.lengths)
     near = _near(postings.terms, query) if rows else _NONE
@@ -120,10 +145,10 @@ def bm25(postings: Postings, query: Mapping[int, float], whole: Whole | None = N
     frequency = np.bincount(place, minlength=len(ids))
     held = frequency > 0
     mean_length = float(postings.lengths.mean()) if whole is None else whole.length
-    scarcity = idf(rows, frequency)
+    known, scarcity = held, idf(rows, frequency)
     if whole is not None:
-        counted = [whole.frequencies.get(term, 0.0) for term in ids.tolist()]
-        scarcity = idf(whole.rows, np.maximum(counted, frequency))
+        counted = np.maximum([whole.frequencies.get(term, 0.0) for term in ids.tolist()], frequency)
+        known, scarcity = counted > 0, idf(whole.rows, counted)
     value = scarcity * np.array([query[term] for term in ids.tolist()])
     length = postings.lengths[holders] / max(mean_length, 1.0)
     count = postings.counts[near].astype(np.float64)
@@ -131,7 +156,7 @@ def bm25(postings: Postings, query: Mapping[int, float], whole: Whole | None = N
     gains[(np.cumsum(held) - 1)[place], holders] = (
         value[place] * (K1 + 1.0) * count / (count + K1 * (1.0 - B + B * length))
     )
-    return gains, float(value[held].sum())
+    return gains, float(value[known].sum())
 
 
 def idf(rows: int, frequency: Any) -> Any:
@@ -139,7 +164,7 @@ def idf(rows: int, frequency: Any) -> Any:
     return np.log1p((rows - frequency + 0.5) / (frequency + 0.5))
 
 
-def _near(terms: npt.NDArray[np.uint32], query: Mapping[int, float]) -> npt.NDArray[np.intp]:
+def _near(terms: npt.NDArray[np.uint32], query: Iterable[int]) -> npt.NDArray[np.intp]:
     """Positions whose low 16 bits are a query term's: one look at each posting, however many terms."""
     wanted = np.zeros(_LOW_BITS + 1, dtype=np.bool_)
     for term in query:
@@ -325,6 +350,17 @@ class ScopeIndex:
             (n, score, dict(zip(_PARTS, values, strict=True)))
             for n, score, *values in zip(*columns, strict=True)
         ]
+
+    def outline(self, query_terms: Iterable[int]) -> Outline:
+        """What these rows give to a `Whole` of several scopes."""
+        postings = self._postings()
+        ids = np.array(sorted(query_terms), dtype=np.uint32)
+        near = _near(postings.terms, ids.tolist())
+        place = np.searchsorted(ids, postings.terms[near]).clip(max=max(len(ids) - 1, 0))
+        place = place[ids[place] == postings.terms[near]] if ids.size else place
+        counts = np.bincount(place, minlength=len(ids)).tolist()
+        frequencies = {term: float(count) for term, count in zip(ids.tolist(), counts, strict=True) if count}
+        return Outline(self._size, self._sum.copy(), float(postings.lengths.sum()), frequencies)
 
     def _by_row(self) -> tuple[npt.NDArray[Any], ...]:
         return self._n, self._matrix, self._scales, self._lengths, self._conversations

@@ -10,10 +10,14 @@ import os
 import threading
 import weakref
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from vault.index.interface import Hit, PointReader, Points, Query, VectorIndex
-from vault.index.score import ScopeIndex
+from vault.index.score import Outline, ScopeIndex
+
+_T = TypeVar("_T")
 
 
 @dataclass(slots=True, eq=False)
@@ -46,17 +50,24 @@ class SealedIndex(VectorIndex):
         _live.add(self)
 
     def search(self, reader: PointReader, query: Query, limit: int) -> list[Hit]:
+        return self._with(reader, query, lambda scope: self._ranked(scope, query, limit))
+
+    def outline(self, reader: PointReader, query: Query) -> Outline:
+        return self._with(reader, query, lambda scope: scope.index.outline(query.terms))
+
+    def _with(self, reader: PointReader, query: Query, ask: Callable[[_Scope], _T]) -> _T:
+        """What a loaded scope answers."""
         while True:
             scope = self._current(reader, len(query.vector))
             with scope.lock:
                 if not scope.dropped:  # else another thread made it forget meanwhile: load it again
-                    return self._ranked(scope, query, limit)
+                    return ask(scope)
 
     @staticmethod
     def _ranked(scope: _Scope, query: Query, limit: int) -> list[Hit]:
         total, wanted = len(scope.facts), limit
         while True:
-            ranked = scope.index.search(query.vector, query.terms, min(wanted, total))
+            ranked = scope.index.search(query.vector, query.terms, min(wanted, total), whole=query.whole)
             hits = [Hit(n, score, explain) for n, score, explain in ranked if query.admits(*scope.facts[n])]
             if len(hits) >= limit or wanted >= total:
                 return hits[:limit]

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Final, TypeVar
 
 from vault.errors import PolicyInvalidError
-from vault.policy.decide import ACTIONS, REVEAL, DataClass, Policy, Retention, Rule
+from vault.policy.decide import ACROSS, ACTIONS, PEOPLE_AT_ONCE, REVEAL, DataClass, Policy, Retention, Rule
 from vault.policy.detection import check_known, combine_detection
 from vault.policy.model import (
     AccessFile,
@@ -34,6 +34,7 @@ from vault.policy.rights import combine_rights, rights_controls
 from vault.policy.telemetry import combine_telemetry
 
 RECORDS: Final = ("memory", "history", "audit")
+NAMED_ALONE: Final = frozenset({REVEAL, ACROSS})  # a permit names them: no wildcard stands for them
 
 _V = TypeVar("_V")
 
@@ -88,6 +89,7 @@ def combine(pack: Pack, parents: Sequence[Policy]) -> Policy:
         purposes=MappingProxyType(purposes),
         roles=MappingProxyType(roles),
         classes=MappingProxyType(classes),
+        people_at_once=_people_at_once(pack, parents),
         permits=permits,
         forbids=forbids,
         operators=MappingProxyType(found.operators),
@@ -177,6 +179,18 @@ def _check_controls(pack: Pack, controls: Mapping[str, str]) -> None:
         check_known("telemetry.yaml: controls", pack.telemetry.controls, controls)
 
 
+def _people_at_once(pack: Pack, parents: Sequence[Policy]) -> int:
+    """The lowest of what is inherited, or a lower one; a pack that extends none states what it likes."""
+    inherited = min((parent.people_at_once for parent in parents), default=PEOPLE_AT_ONCE)
+    stated = pack.access.people_at_once if pack.access else None
+    if stated is not None and parents and stated > inherited:
+        raise PolicyInvalidError(
+            "policy.relaxed",
+            f"access.yaml: people_at_once of pack {pack.name} is higher than that of what it extends",
+        )
+    return inherited if stated is None else stated
+
+
 class _Access:
     """Compiles access.yaml against the vocabularies of the pack."""
 
@@ -243,7 +257,7 @@ class _Access:
 
 
 def _expanded(where: str, pattern: str, *, permit: bool) -> set[str]:
-    """The actions of a pattern. Revealing is never permitted by a wildcard, and `*` never permits."""
+    """The actions of a pattern. No wildcard permits revealing or searching many people, and `*` never permits."""
     if pattern == "*" and permit:
         raise PolicyInvalidError("policy.rule", f"{where}: only a forbid may name every action")
     if "*" not in pattern:
@@ -251,7 +265,7 @@ def _expanded(where: str, pattern: str, *, permit: bool) -> set[str]:
     else:
         matching = {action for action in ACTIONS if action.startswith(pattern.removesuffix("*"))}
         if permit:
-            matching.discard(REVEAL)
+            matching -= NAMED_ALONE
     if not matching:
         raise PolicyInvalidError("policy.unknown", f"{where}: not an action of this engine")
     return matching

@@ -15,6 +15,7 @@ from typing import Final, Literal
 from vault.errors import DeniedError, PurposeDeniedError
 
 REVEAL: Final = "memory.reveal"
+ACROSS: Final = "subject.search"
 ACTIONS: Final = (
     "memory.add",
     "memory.search",
@@ -55,6 +56,7 @@ ACTIONS: Final = (
     "subject.merge",
     "subject.rename",
     "subject.alias",
+    ACROSS,
     "subject.find_mentions",
     "subject.redact_mentions",
     "erasure.approve",
@@ -79,6 +81,7 @@ OPERATORS: Final[tuple[Operator, ...]] = (
     "drop",
     "block",
 )
+PEOPLE_AT_ONCE: Final = 100  # what a pack has that says nothing
 Trigger = Literal["created", "updated"]
 OnFailure = Literal["redact-field", "refuse"]
 ON_FAILURE: Final[tuple[OnFailure, ...]] = ("redact-field", "refuse")  # by strictness
@@ -233,6 +236,7 @@ class Policy:
     purposes: Mapping[str, str]
     roles: Mapping[str, str]
     classes: Mapping[str, DataClass]
+    people_at_once: int
     permits: tuple[tuple[Rule, ...], ...]
     forbids: tuple[Rule, ...]
     operators: Mapping[str, Operator]

@@ -28,6 +28,7 @@ ActionPattern = Annotated[str, StringConstraints(pattern=r"^(\*|[a-z]+\.(\*|[a-z
 Recall = Annotated[float, Field(gt=0, le=1)]
 Days = Annotated[int, Field(ge=1, le=36_500)]
 Others = Annotated[int, Field(ge=0, le=3)]
+People = Annotated[int, Field(ge=1, le=10_000)]
 
 
 class _File(BaseModel):
@@ -141,6 +142,9 @@ class AccessFile(_File):
     """access.yaml: the closed vocabulary of roles, and the rules."""
 
     roles: dict[Name, Role] = Field(default_factory=dict)
+    people_at_once: People | None = Field(
+        default=None, description="one subject.search looks into the memories of so many people at the most"
+    )
     rules: tuple[AccessRule, ...] = ()
 
 
@@ -263,6 +267,14 @@ class RightsCase(_File):
     expect: int
 
 
+class NumberCase(_File):
+    """A number of access.yaml, and what it must be."""
+
+    id: Name
+    key: Literal["people_at_once"]
+    expect: int
+
+
 class GroundCase(_File):
     """A ground, and whether an erasure may name it."""
 
@@ -281,6 +293,7 @@ class TestsFile(_File):
     operators: tuple[OperatorCase, ...] = ()
     rights: tuple[RightsCase, ...] = ()
     grounds: tuple[GroundCase, ...] = ()
+    numbers: tuple[NumberCase, ...] = ()
 
 
 FILES: Final[dict[str, type[BaseModel]]] = {

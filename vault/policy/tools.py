@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from vault.errors import PolicyInvalidError
 from vault.policy.combine import Pack
-from vault.policy.decide import ACTIONS, OPERATORS, Decision, Policy, Request, Rule
+from vault.policy.decide import ACROSS, ACTIONS, OPERATORS, Decision, Policy, Request, Rule
 from vault.policy.model import OperatorCase, RequestCase, TestsFile, TextCase
 from vault.policy.pack import read
 from vault.policy.rights import rights_controls
@@ -89,7 +89,7 @@ def explain(policy: Policy, request: Request) -> str:
 
 
 def _waits(policy: Policy, action: str) -> Iterator[str]:
-    """What rights.yaml adds to a permit."""
+    """What rights.yaml, and the number in access.yaml, add to a permit."""
     rights = policy.rights
     approvals = {
         "subject.erase": rights.erasure.approvals,
@@ -97,6 +97,8 @@ def _waits(policy: Policy, action: str) -> Iterator[str]:
         "hold.release": rights.hold_release.approvals,
         "telemetry.enable": policy.telemetry.approvals,
     }
+    if action == ACROSS:
+        yield f"looks into the memories of at most {policy.people_at_once} people at once"
     if needed := approvals.get(action, 0):
         who = "another principal" if needed == 1 else f"{needed} other principals"
         yield f"runs once approved by {who} within {rights.erasure.approval_hours} hours"
@@ -232,6 +234,10 @@ def _run(policy: Policy, file: str, tests: TestsFile, detector: Classify | None)
         section, _, key = right.key.partition(".")
         got = getattr(getattr(policy.rights, section), key)
         yield _result(file, right.id, "" if got == right.expect else f"expected {right.expect}, got {got}")
+    for number in tests.numbers:
+        value = getattr(policy, number.key)
+        problem = "" if value == number.expect else f"expected {number.expect}, got {value}"
+        yield _result(file, number.id, problem)
     for ground in tests.grounds:
         known = "known" if ground.ground in policy.rights.grounds else "unknown"
         problem = "" if known == ground.expect else f"{ground.ground} is {known}"
@@ -292,6 +298,8 @@ def _check_text(case: TextCase, found: frozenset[str]) -> str:
 
 
 def _diff_access(old: Policy, new: Policy) -> Iterator[str]:
+    if old.people_at_once != new.people_at_once:
+        yield f"one search looks into {new.people_at_once} people at most instead of {old.people_at_once}"
     for kind, before, after in (("purpose", old.purposes, new.purposes), ("role", old.roles, new.roles)):
         yield from (f"{kind} {name} is new" for name in after if name not in before)
         yield from (f"{kind} {name} is gone" for name in before if name not in after)

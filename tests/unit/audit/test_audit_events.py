@@ -36,6 +36,7 @@ def test_the_catalogue_is_complete_and_described() -> None:
         *("tenant.create", "tenant.list", "keys.status", "keys.rotate", "keys.backup", "keys.verify"),
         "subject.export",
         *("subject.erase", "subject.merge", "subject.rename", "subject.find_mentions", "tenant.erase"),
+        "subject.search",
         *("subject.alias", "subject.redact_mentions"),
         *("erasure.approve", "hold.place", "hold.release", "hold.list", "retention.plan", "retention.run"),
         *("policy.activate", "audit.show", "audit.verify", "audit.checkpoint", "index.rebuild", "index.move"),

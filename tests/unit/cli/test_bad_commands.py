@@ -92,6 +92,9 @@ SOME = SCOPE[::3]
 OTHER = {"agent": SOME, "app": SOME, "run": SOME}
 LINES = {name: [(value, 5, code) for value, _, code in SOME] for name in OTHER}  # reported line by line
 
+THRESHOLD: list[Row] = [*NUMBER[:2], *[(v, 2, "threshold.range") for v in ("-0.1", "1.1", "nan", "inf")]]
+RECENCY: list[Row] = [*NUMBER[:2], *[(v, 2, "recency.range") for v in ("0", "-1", "36501", "nan", "inf")]]
+
 # Per verb: what makes the call good but for one parameter, and the bad values of each parameter.
 TABLE: dict[str, tuple[list[str], dict[str, list[Row]]]] = {
     "init": ([], {
@@ -112,7 +115,7 @@ TABLE: dict[str, tuple[list[str], dict[str, list[Row]]]] = {
     }),
     "search": (["--user", "u"], {
         "query": TEXT, **OTHER, "filters": FILTERS, "limit": LIMIT, "explain": FLAG, "reveal": REASON,
-        "threshold": [*NUMBER[:2], *[(v, 2, "threshold.range") for v in ("-0.1", "1.1", "nan", "inf")]],
+        "threshold": THRESHOLD, "recency": RECENCY, "repeats": FLAG,
     }),
     "get": ([], {"memory_id": ID, "reveal": REASON}),
     "list": (["--user", "u"], {
@@ -165,6 +168,11 @@ TABLE: dict[str, tuple[list[str], dict[str, list[Row]]]] = {
     "subject alias add": (["--user", "bad-commands"], {"alias": SCOPE, "user_id": SCOPE, "reason": REASON}),
     "subject alias remove": (["--user", "bad-commands"], {"alias": SCOPE, "user_id": SCOPE, "reason": REASON}),
     "subject alias list": (["--user", "bad-commands"], {"user_id": SCOPE}),
+    "subject search": (["--user-id", "bad-commands"], {
+        "query": TEXT, "user_id": SCOPE, "users": FILE, "everybody": [*FLAG, ("", 2, "scope.one")], **OTHER,
+        "filters": FILTERS[::3], "limit": LIMIT, "threshold": THRESHOLD, "recency": RECENCY, "repeats": FLAG,
+        "explain": FLAG,
+    }),
     "subject mentions": (["--file", "good.json"], {
         "file": FILE, "user_id": SCOPE, "limit": LIMIT, "people": [*NUMBER, ("0", 2, "people.range")],
         "cursor": [(v, 2, "cursor.invalid") for v in ("", CANARY, "AAAA", f"{CANARY}\udcff")],

@@ -213,3 +213,13 @@ def test_a_repeated_key_stores_nothing_twice_and_must_mean_the_same(run: Run) ->
     assert added(run, "pat-16", "Prefers tea", "--idempotency-key", "key-12345") == first
     other = run("add", "--json", "--user", "pat-16", "--idempotency-key", "key-12345", "Prefers milk")
     assert (other.code, other.error["code"]) == (5, "idempotency.mismatch")
+
+
+def test_repeats_take_one_place_and_age_counts_where_asked(run: Run) -> None:
+    added(run, "pat-repeats", "Drinks oolong")
+    newest = added(run, "pat-repeats", "drinks  oolong.")
+    once = run("search", "--user", "pat-repeats", "--json", "oolong").document["hits"]
+    assert [hit["memory"]["id"] for hit in once] == [newest]
+    assert len(run("search", "--user", "pat-repeats", "--repeats", "--json", "oolong").document["hits"]) == 2
+    shown = run("search", "--user", "pat-repeats", "--recency", "30", "--explain", "oolong")
+    assert "recency 1.000" in shown.out

@@ -101,3 +101,35 @@ def test_a_denial_says_who_may(run: Run) -> None:
     denied = run("subject", "mentions", "--role", "app", "--purpose", "service", text=NAME)
     assert denied.code == 3
     assert "permitted with --role privacy --purpose rights-request" in denied.err
+
+
+def test_several_people_are_searched_at_once(run: Run, users: tuple[str, str], tmp_path: Path) -> None:
+    one, other = users
+    first, second = added(run, one, f"Keeps zebu cattle {one}"), added(run, other, f"Sold a zebu {one}")
+    found = run("subject", "search", "zebu", "--user-id", one, "--user-id", other)
+    assert found.code == 0
+    assert all(part in found.out for part in (first, second, f"user {one}", f"user {other}"))
+    (tmp_path / "users").write_text(f"{one}\n{other}\n\nnobody-here\n")
+    options = ("--role", "care-team", "--purpose", "treatment", "--explain", "--json")
+    hits = run("subject", "search", "--users", tmp_path / "users", *options, text="zebu").document["hits"]
+    assert {hit["memory"]["user_id"] for hit in hits} == {one, other}
+    assert all("dense" in hit["explain"] for hit in hits)
+    alone = run("subject", "search", "zebu", "--user-id", one, "--limit", "1", "--json").document["hits"]
+    assert [hit["memory"]["id"] for hit in alone] == [first]
+    assert "nothing found" in run("subject", "search", "zebu", "--user-id", "nobody-here").out
+    everybody = run("subject", "search", f"zebu {one}", "--everybody", "--limit", "2", "--json").document[
+        "hits"
+    ]
+    assert {hit["memory"]["id"] for hit in everybody} == {first, second}
+
+
+def test_whom_to_search_is_named_in_one_way(run: Run, users: tuple[str, str]) -> None:
+    for words in ((), ("--everybody", "--user-id", users[0])):
+        refused = run("subject", "search", "zebu", *words, "--json")
+        assert (refused.code, refused.error["code"]) == (2, "scope.one")
+    people = [word for n in range(101) for word in ("--user-id", f"u{n}")]
+    many = run("subject", "search", "zebu", *people, "--json")
+    assert (many.code, many.error["code"]) == (3, "quota.people")
+    denied = run("subject", "search", "zebu", "--user-id", users[0], "--role", "app", "--purpose", "service")
+    assert denied.code == 3
+    assert "--role care-team --purpose treatment" in denied.err

@@ -41,6 +41,7 @@ def section(title: str) -> str:
                 model.OperatorCase,
                 model.RightsCase,
                 model.GroundCase,
+                model.NumberCase,
             ],
         ),
     ],

@@ -391,3 +391,23 @@ def test_several_parents_leave_the_strictest_rights(tmp_path: Path) -> None:
     error = refused(packs.write(tmp_path, packs.child("torn", extends=("small", "other"))))
     assert error.code == "policy.conflict"
     assert "small and other" in str(error)
+
+
+def test_a_child_lowers_how_many_people_are_searched_at_once(tmp_path: Path) -> None:
+    files = packs.root()
+    assert load(packs.write(tmp_path / "silent", packs.root())).people_at_once == 100
+    files["access.yaml"]["people_at_once"] = 20
+    packs.write(tmp_path, files)
+    ten = load(packs.write(tmp_path, packs.child("ten", access={"people_at_once": 10})))
+    plain = load(packs.write(tmp_path, packs.child("plain", access={})))
+    both = load(packs.write(tmp_path, packs.child("both", extends=("plain", "ten"))))
+    assert (ten.people_at_once, plain.people_at_once, both.people_at_once) == (10, 20, 10)
+    error = refused(packs.write(tmp_path, packs.child("more", access={"people_at_once": 21})))
+    assert (error.code, "people_at_once of pack more" in str(error)) == ("policy.relaxed", True)
+
+
+@pytest.mark.parametrize("number", [0, 10_001, "100", 1.5])
+def test_how_many_people_is_a_whole_number_within_bounds(tmp_path: Path, number: Any) -> None:
+    files = packs.root()
+    files["access.yaml"]["people_at_once"] = number
+    assert refused(packs.write(tmp_path, files)).code == "policy.schema"

@@ -13,6 +13,7 @@ import rfc8785
 
 from vault.errors import ConfigError, PolicyInvalidError
 from vault.policy import locate
+from vault.policy.decide import Request
 from vault.policy.pack import check_coverage, load, read
 
 
@@ -412,3 +413,19 @@ def test_read_answers_files_and_policy(tmp_path: Path) -> None:
     assert pack.name == policy.name == "small"
     assert pack.digest == policy.digest
     assert list(pack.tests) == ["tests/access.yaml"]
+
+
+def test_no_wildcard_permits_searching_several_people(tmp_path: Path) -> None:
+    files = packs.root()
+    files["access.yaml"]["rules"].append(
+        packs.permit(actions=["subject.*"], roles=["nurse"], purposes=["care"])
+    )
+    policy = load(packs.write(tmp_path, files))
+    assert policy.decide(Request("subject.find_mentions", "care", ("nurse",))).permit
+    assert not policy.decide(Request("subject.search", "care", ("nurse",))).permit
+    files["access.yaml"]["rules"][-1]["actions"] = ["subject.search"]
+    assert (
+        load(packs.write(tmp_path / "named", files))
+        .decide(Request("subject.search", "care", ("nurse",)))
+        .permit
+    )

@@ -288,3 +288,22 @@ def test_explain_says_what_an_erasure_waits_for(tmp_path: Path) -> None:
     assert "backups open no more as soon as it has run" in tenant
     assert "grounds: none, so that nothing is erased by request" in tenant
     assert "grounds" not in explain(policy, Request("subject.erase", "service", ("app",)))
+
+
+def test_how_many_people_are_searched_at_once_is_tested_told_and_compared(tmp_path: Path) -> None:
+    files = packs.root()
+    files["access.yaml"]["people_at_once"] = 7
+    rule = packs.permit(actions=["subject.search"], roles=["nurse"], purposes=["care"])
+    files["access.yaml"]["rules"].append(rule)
+    files["tests/access.yaml"]["numbers"] = [
+        {"id": "seven", "key": "people_at_once", "expect": 7},
+        {"id": "eight", "key": "people_at_once", "expect": 8},
+    ]
+    folder = packs.write(tmp_path / "new", files)
+    results = {one.case: (one.status, one.detail) for one in run_tests(folder)}
+    assert (results["seven"], results["eight"]) == (("passed", ""), ("failed", "expected 8, got 7"))
+    policy = load(folder)
+    told = explain(policy, Request("subject.search", "care", ("nurse",)))
+    assert "looks into the memories of at most 7 people at once" in told
+    old = load(packs.write(tmp_path / "old", packs.root()))
+    assert "one search looks into 7 people at most instead of 100" in diff(old, policy)
