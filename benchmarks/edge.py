@@ -83,6 +83,7 @@ class EdgeClient:
         sparse_vectors_config: dict[str, models.SparseVectorParams],
         hnsw_config: models.HnswConfigDiff,
         optimizers_config: models.OptimizersConfigDiff,
+        on_disk_payload: bool,
         shard_number: int | None,
         sharding_method: models.ShardingMethod | None,
         replication_factor: int | None,
@@ -97,6 +98,7 @@ class EdgeClient:
             sparse_vectors={name: _sparse(params) for name, params in sparse_vectors_config.items()},
             hnsw_config=self._graph(hnsw_config),
             optimizers=_optimizers({"indexing_threshold": self._indexing_kb}, optimizers_config),
+            on_disk_payload=on_disk_payload,
         )
         path = self._folder / collection_name
         with self._lock:
@@ -106,17 +108,33 @@ class EdgeClient:
             self._shards[collection_name] = _engine(lambda: edge.EdgeShard.create(str(path), config))
         return True
 
-    def update_collection(self, collection_name: str, optimizers_config: models.OptimizersConfigDiff) -> bool:
+    def update_collection(
+        self,
+        collection_name: str,
+        optimizers_config: models.OptimizersConfigDiff,
+        collection_params: models.CollectionParamsDiff,
+    ) -> bool:
         """On return it is optimized to what was asked for; a server does that in the background."""
+        _only(collection_params, "on_disk_payload")
+        path = self._folder / collection_name
         with self._engine(collection_name) as shard:
-            path = self._folder / collection_name
-            present = json.loads((path / _CONFIG).read_text())["optimizers"]
-            config = edge.EdgeConfig(optimizers=_optimizers(present, optimizers_config))
+            present = json.loads((path / _CONFIG).read_text())
+            config = edge.EdgeConfig(  # what is left out stays as it is, but vectors may not be left out
+                vectors={
+                    name: _dense(models.VectorParams(**one)) for name, one in present["vectors"].items()
+                },
+                sparse_vectors={
+                    name: _sparse(models.SparseVectorParams(**one))
+                    for name, one in present["sparse_vectors"].items()
+                },
+                optimizers=_optimizers(present["optimizers"], optimizers_config),
+                on_disk_payload=collection_params.on_disk_payload,
+            )
             _engine(shard.flush)
             shard.close()
             del self._shards[collection_name]
             self._shards[collection_name] = _engine(lambda: edge.EdgeShard.load(str(path), config))
-            self._settle(self._shards[collection_name])
+            _engine(self._shards[collection_name].optimize)
         return True
 
     def create_payload_index(
@@ -223,12 +241,9 @@ class EdgeClient:
     def _update(self, name: str, operation: Any) -> models.UpdateResult:
         with self._engine(name) as shard:
             _engine(lambda: shard.update(operation))
-            self._settle(shard)
+            _engine(shard.optimize)
             self._writes += 1
             return models.UpdateResult(operation_id=self._writes, status=models.UpdateStatus.COMPLETED)
-
-    def _settle(self, shard: Any) -> None:
-        _engine(shard.optimize)
 
     def _graph(self, diff: models.HnswConfigDiff) -> Any:
         _only(diff, "m", "payload_m")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,7 +34,7 @@ def points(place: Place, count: int) -> list[Covered]:
     random = np.random.default_rng(len(place.sid) + count)
     vectors = random.normal(size=(count, DIMENSION)).astype(np.float32)
     return [
-        Covered(identity(place, n), vector, [1, 10 + n % 5] if n % 2 else [])
+        Covered(identity(place, n), vector, [1, 10 + n % 5] if n % 2 else [])  # half of them without terms
         for n, vector in enumerate(vectors)
     ]
 
@@ -102,6 +103,20 @@ def test_rarity_of_a_term_is_counted_within_the_filter(client: EdgeClient) -> No
     assert asked(client, term, "terms", 3, idf=one)[0].score != pytest.approx(scoped[0].score)
 
 
+def test_another_configuration_changes_nothing_else(tmp_path: Path) -> None:
+    client = edge_client(tmp_path, **LOW)
+    index = QdrantIndex(client, Layout())  # type: ignore[arg-type]
+    index.put(HERE, points(HERE, 200))
+    config = tmp_path / NAME / "edge_config.json"
+    before = json.loads(config.read_text())
+    index.vacuum()
+    assert json.loads(config.read_text()) == before
+    assert before["optimizers"]["vacuum_min_vector_number"] == 1_000
+    assert (before["hnsw_config"]["m"], before["hnsw_config"]["payload_m"]) == (0, 16)
+    assert index.count("t1", "s1") == 200
+    index.close()
+
+
 def test_ids_counts_and_what_is_there(client: EdgeClient) -> None:
     assert client.count(NAME, within(HERE), exact=True, timeout=5).count == POINTS
     assert client.count(NAME, within(ELSEWHERE), exact=True, timeout=5).count == 20
@@ -164,8 +179,9 @@ def test_refusals_are_a_servers(client: EdgeClient, tmp_path: Path) -> None:
         asked(client, [1.0], "dense", 3)
     with pytest.raises(UnexpectedResponse, match="Distributed mode disabled"):
         client.create_shard_key(NAME, "t1")
+    few = models.OptimizersConfigDiff(vacuum_min_vector_number=99)
     with pytest.raises(UnexpectedResponse, match="100"):
-        client.update_collection(NAME, models.OptimizersConfigDiff(vacuum_min_vector_number=99))
+        client.update_collection(NAME, few, models.CollectionParamsDiff())
 
 
 def test_shard_keys_need_a_server(tmp_path: Path) -> None:

@@ -338,6 +338,22 @@ def test_many_threads_and_a_writer(index: VectorIndex) -> None:
         assert all(pool.map(ask, [seed % 50 for seed in range(400)]))
 
 
+@pytest.mark.parametrize("engine", QDRANT)
+def test_texts_without_terms_make_no_term_more_common(engine: str, tmp_path: Path) -> None:
+    index, subject = QDRANT[engine](tmp_path), Subject()
+    for seed in range(400):
+        subject.add(direction(seed), {7: 1, 8 + seed % 10: 1} if seed % 2 else {})
+    query = asking(direction(1), {7: 1.0, 9: 1.0, 99: 1.0})
+    subject.tell(index)
+    total = subject.there()
+    _, counted = index._candidates(subject, query, query.vector, 200, total)
+    told = [n for n in subject._there.values() if n % 2 == 0]
+    assert counted[7] == pytest.approx(len(told), abs=0.1)
+    assert counted[9] == pytest.approx(sum((n - 1) % 10 == 1 for n in told), abs=0.1)
+    assert counted[99] == 0
+    index.close()
+
+
 # --- Qdrant beside sealed -----------------------------------------------------------------------------------------
 
 WIDE, ROWS, ASKED = 256, 700, 50
