@@ -5,7 +5,8 @@ the write-ahead log. A collection is one shard, in a folder of its own. Whatever
 raises `NotInEdge`; nothing is left out in silence. What the server does around the engine is as follows here:
 
 - It optimizes in the background. Here each write ends with it, so a collection is always green.
-- It flushes every five seconds and then cuts the log. Here `update_collection` and `close` flush; nothing cuts the log.
+- It flushes every five seconds and then cuts the log. Here whatever optimized something flushes, as do another
+  configuration and `close`; nothing cuts the log.
 - It is a server without a cluster: shard keys are refused as such a one refuses them.
 """
 
@@ -134,7 +135,7 @@ class EdgeClient:
             shard.close()
             del self._shards[collection_name]
             self._shards[collection_name] = _engine(lambda: edge.EdgeShard.load(str(path), config))
-            _engine(self._shards[collection_name].optimize)
+            _optimize(self._shards[collection_name])
         return True
 
     def create_payload_index(
@@ -241,7 +242,7 @@ class EdgeClient:
     def _update(self, name: str, operation: Any) -> models.UpdateResult:
         with self._engine(name) as shard:
             _engine(lambda: shard.update(operation))
-            _engine(shard.optimize)
+            _optimize(shard)
             self._writes += 1
             return models.UpdateResult(operation_id=self._writes, status=models.UpdateStatus.COMPLETED)
 
@@ -380,6 +381,12 @@ def _record(record: Any) -> models.Record:
 
 def _id(value: object) -> str | int:
     return str(value) if isinstance(value, UUID) else int(str(value))
+
+
+def _optimize(shard: Any) -> None:
+    """Until nothing is left to do; the flush lets go of the segments that others took the place of."""
+    if _engine(shard.optimize):
+        _engine(shard.flush)
 
 
 def _engine(call: Callable[[], _T]) -> _T:

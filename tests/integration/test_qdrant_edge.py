@@ -119,6 +119,15 @@ def test_an_erased_person_is_not_in_the_files_but_in_the_log(
 
 AROUND = 1.0  # points of two other tenants for each point of the scope
 FEW, TOP, LOSS = 20, 10, 0.01
+THRESHOLDS: Final[dict[str, dict[str, int]]] = {
+    "everywhere": LOW,
+    "in full segments": {"full_scan_kb": LOW["full_scan_kb"]},
+    "as a server's": {},
+}
+CASES: Final = (
+    ("made up", 2_000, "everywhere"), ("talked", 2_000, "everywhere"),
+    ("made up", 20_000, "in full segments"), ("made up", 20_000, "as a server's"),
+)  # fmt: skip
 HEAD: Final = (
     *("texts", "memories in scope", "of others", "graphs", "questions"),
     *("the graph finds of its nearest", f"recall@{TOP} lost", "score off by at most"),
@@ -151,12 +160,12 @@ def beside(
     place: Path,
     pairs: Pairs,
     texts: tuple[list[dict[str, Any]], list[str]],
-    low: bool,
+    thresholds: dict[str, int],
     monkeypatch: pytest.MonkeyPatch,
 ) -> tuple[int, int, float, float, float]:
     """Points of others, questions, the graph's own recall, and what is lost in all."""
     items, questions = texts
-    client = Watched(edge_client(place / "engine", **(LOW if low else {})))
+    client = Watched(edge_client(place / "engine", **thresholds))
     monkeypatch.setattr("vault.index.qdrant.connect", lambda *_args, **_options: client)
     others = int(AROUND * len(items)) // 2
     with elsewhere(place) as vault:
@@ -177,7 +186,7 @@ def test_loses_no_more_than_a_hundredth_of_the_ten_best_with_graphs(
 ) -> None:
     items, questions = made_up(1_000)
     few = questions[:: len(questions) // FEW][:FEW]
-    others, asked, near, loss, off = beside(tmp_path, pairs, (items, few), True, monkeypatch)
+    others, asked, near, loss, off = beside(tmp_path, pairs, (items, few), LOW, monkeypatch)
     print(
         f"{asked} questions, of the nearest {near:.4f}, recall@{TOP} loss {loss:.4f}, scores off by {off:.4f}"
     )
@@ -190,18 +199,13 @@ def test_loses_no_more_than_a_hundredth_of_the_ten_best_with_graphs(
 def test_table(
     tmp_path: Path, pairs: Pairs, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cases = [
-        ("made up", 2_000, True),
-        ("talked", 2_000, True),
-        ("made up", 20_000, True),
-        ("made up", 20_000, False),
-    ]
     rows = []
-    for number, (source, size, low) in enumerate(cases):
+    for number, (source, size, graphs) in enumerate(CASES):
         texts = made_up(size) if source == "made up" else talked(request.getfixturevalue("shared"))
         with monkeypatch.context() as patched:
-            others, asked, near, loss, off = beside(tmp_path / str(number), pairs, texts, low, patched)
-        graphs = "all" if low else "of a server's size"
+            others, asked, near, loss, off = beside(
+                tmp_path / str(number), pairs, texts, THRESHOLDS[graphs], patched
+            )
         rows.append(
             (source, len(texts[0]), others, graphs, asked, f"{near:.4f}", f"{loss:.4f}", f"{off:.4f}")
         )
