@@ -1,10 +1,11 @@
-"""Growth: `python -m benchmarks.growth [--stores 1000,10000,100000] [--scopes 200,2000,20000] [--tenants 5000]`.
+"""Growth: `python -m benchmarks.growth [--stores 1000,10000] [--scopes 200,2000] [--qdrant 200,2000] [--tenants 5000]`.
 
 Each line is a process of its own, so that its peak memory is its own. `stores`: so many memories, 200 of each user: how
 fast `add_many` stores them, how long an open takes, searches of users whose points are not in memory (cold) and of
-users whose points are (warm), the bytes on disk. `scopes`: all of them of one user. mem0, where it is installed, does
-the same with the vault's embedder, one add after the other, up to `--mem0` memories. `tenants`: so many tenants touched
-at random, with what that takes of memory and file handles.
+users whose points are (warm), the bytes on disk. `scopes`: all of them of one user. `qdrant`: the same, searched in
+Qdrant's own engine in this process (qdrant-edge-py), which makes its graphs while the vault waits. mem0, where it is
+installed, does the same with the vault's embedder, one add after the other, up to `--mem0` memories. `tenants`: so many
+tenants touched at random, with what that takes of memory and file handles.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ ASKED: Final = 300
 BATCH: Final = 1_000
 TOUCHES: Final = 2  # of each tenant
 KEEP: Final = "MEMVAULT_BENCH_KEEP"  # names a folder where filled systems stay, for the next run
+EDGE: Final = "memvault, Qdrant Edge"
 HEAD: Final = (
     *("system", "memories", "users", "warm p50 ms", "p95", "cold p50 ms", "p95"),
     *("adds/s in bulk", "one by one", "open s", "disk MB", "peak MB"),
@@ -65,7 +67,9 @@ def searches(memory: System, questions: Sequence[Fact]) -> dict[str, float]:
 
 
 def size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    """Bytes on disk; a file may have holes."""
+    found = [path.stat() for path in folder.rglob("*") if path.is_file()]
+    return sum(min(one.st_size, 512 * one.st_blocks) for one in found)
 
 
 def grown(count: int, users: int) -> dict[str, Any]:
@@ -75,6 +79,27 @@ def grown(count: int, users: int) -> dict[str, Any]:
         memory.bulk(told(count, users), batch=BATCH)
 
     return measured("growth", Memvault, fill, count, users)
+
+
+def on_edge(count: int, users: int) -> dict[str, Any]:
+    """A vault with so many memories, which asks Qdrant's own engine."""
+    from benchmarks.edge import EdgeClient
+    from vault.index import qdrant
+
+    class OnEdge(Memvault):
+        def __init__(self, folder: Path) -> None:
+            qdrant.connect = lambda *_args, **_options: EdgeClient(folder / "edge")  # type: ignore[assignment, return-value]
+            if not folder.exists():
+                Vault.init(folder, key_folder=folder.with_name(f"{folder.name}-keys")).close()
+                config = folder / "memvault.toml"
+                text = config.read_text().replace('adapter = "sealed"', 'adapter = "qdrant"')
+                config.write_text(f"{text}\n[index.qdrant]\n")
+            super().__init__(folder)
+
+    def fill(memory: OnEdge) -> None:
+        memory.bulk(told(count, users), batch=BATCH)
+
+    return measured("growth-edge", OnEdge, fill, count, users)
 
 
 def beside(count: int, users: int) -> dict[str, Any]:
@@ -171,6 +196,7 @@ def _resident() -> int:
 
 LINES: Final[dict[str, Callable[[int, int], dict[str, Any]]]] = {
     "memvault": grown,
+    EDGE: on_edge,
     "mem0": beside,
     "tenants": many_tenants,
 }
@@ -191,6 +217,8 @@ def plan(options: argparse.Namespace) -> Iterator[tuple[str, int, int]]:
         yield "memvault", count, users
         if count <= options.mem0 and find_spec("mem0") is not None:
             yield "mem0", count, users
+    for count in options.qdrant:
+        yield EDGE, count, 1
     if options.tenants:
         yield "tenants", options.tenants, 0
 
@@ -225,6 +253,9 @@ def main() -> int:
         "--stores", type=numbers, default=[1_000, 10_000, 100_000], help="memories, 200 of each user"
     )
     parser.add_argument("--scopes", type=numbers, default=[200, 2_000, 20_000], help="memories of one user")
+    parser.add_argument(
+        "--qdrant", type=numbers, default=[], help="memories of one user, searched in Qdrant's engine"
+    )
     parser.add_argument("--mem0", type=int, default=2_000, help="mem0 with no more memories than these")
     parser.add_argument("--tenants", type=int, default=0, help="tenants touched at random")
     parser.add_argument("--json", action="store_true", help="print JSON")

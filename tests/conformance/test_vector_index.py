@@ -7,13 +7,16 @@ import itertools
 import os
 import threading
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from qdrant_client import QdrantClient
+from support.edge import LOW, edge_client
 
 from vault.crypto.primitives import SecretKey
 from vault.errors import VectorIndexError
@@ -56,30 +59,46 @@ class Told(QdrantIndex):
         return super().outline(reader, query)
 
 
-def told(url: str | None = None) -> Told:
-    """In the client's memory, or on a server in a collection of its own."""
-    client = QdrantClient(url=url) if url else QdrantClient(":memory:")
+def told(client: Any) -> Told:
+    """In a collection of its own."""
     return Told(client, Layout(collection=f"test-{uuid.uuid4().hex}"))
 
 
-def on_server() -> Told:
+def in_memory(_place: Path) -> Told:
+    return told(QdrantClient(":memory:"))
+
+
+def on_edge(place: Path) -> Told:
+    """Qdrant's own engine, with graphs even in small scopes."""
+    return told(edge_client(place, **LOW))
+
+
+def on_server(_place: Path) -> Told:
     url = os.environ.get(SERVER)
     if url is None:
         pytest.skip(f"no Qdrant server: set {SERVER}")
-    return told(url)
+    return told(QdrantClient(url=url))
 
 
-ADAPTERS: dict[str, Callable[[int], VectorIndex]] = {
-    "sealed": lambda cache_bytes: SealedIndex(cache_bytes=cache_bytes),
-    "qdrant": lambda _: told(),
-    "qdrant server": lambda _: on_server(),
-}
+QDRANT: dict[str, Callable[[Path], Told]] = {
+    "qdrant": in_memory, "qdrant edge": on_edge, "qdrant server": on_server,
+}  # fmt: skip
 cached = pytest.mark.parametrize("make", ["sealed"], indirect=True)  # Qdrant keeps nothing in the process
 
 
-@pytest.fixture(params=ADAPTERS)
-def make(request: pytest.FixtureRequest) -> Callable[[int], VectorIndex]:
-    return ADAPTERS[request.param]
+@pytest.fixture(params=["sealed", *QDRANT])
+def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[int], VectorIndex]]:
+    made: list[VectorIndex] = []
+
+    def one(cache_bytes: int) -> VectorIndex:
+        engine = QDRANT.get(request.param)
+        made.append(engine(tmp_path) if engine else SealedIndex(cache_bytes=cache_bytes))
+        return made[-1]
+
+    yield one
+    for index in made:
+        if isinstance(index, QdrantIndex):
+            index.close()
 
 
 @pytest.fixture
@@ -327,6 +346,22 @@ def test_many_threads_and_a_writer(index: VectorIndex) -> None:
         assert all(pool.map(ask, [seed % 50 for seed in range(400)]))
 
 
+@pytest.mark.parametrize("engine", QDRANT)
+def test_texts_without_terms_make_no_term_more_common(engine: str, tmp_path: Path) -> None:
+    index, subject = QDRANT[engine](tmp_path), Subject()
+    for seed in range(400):
+        subject.add(direction(seed), {7: 1, 8 + seed % 10: 1} if seed % 2 else {})
+    query = asking(direction(1), {7: 1.0, 9: 1.0, 99: 1.0})
+    subject.tell(index)
+    total = subject.there()
+    _, counted = index._candidates(subject, query, query.vector, 200, total)
+    told = [n for n in subject._there.values() if n % 2 == 0]
+    assert counted[7] == pytest.approx(len(told), abs=0.1)
+    assert counted[9] == pytest.approx(sum((n - 1) % 10 == 1 for n in told), abs=0.1)
+    assert counted[99] == 0
+    index.close()
+
+
 # --- Qdrant beside sealed -----------------------------------------------------------------------------------------
 
 WIDE, ROWS, ASKED = 256, 700, 50
@@ -346,10 +381,10 @@ def related(subject: Subject, seed: int) -> None:
         )
 
 
-@pytest.mark.parametrize("engine", [told, on_server], ids=["memory", "server"])
-def test_qdrant_answers_as_sealed_does(engine: Callable[[], Told]) -> None:
+@pytest.mark.parametrize("engine", QDRANT)
+def test_qdrant_answers_as_sealed_does(engine: str, tmp_path: Path) -> None:
     """Recall at 10 of the exact answer, in two scopes of one collection; design: a loss of 0.01 at most."""
-    qdrant, sealed = engine(), SealedIndex(cache_bytes=64 << 20)
+    qdrant, sealed = QDRANT[engine](tmp_path), SealedIndex(cache_bytes=64 << 20)
     found = 0
     for sid in (b"1" * 16, b"2" * 16):
         subject = Subject(sid)
@@ -366,6 +401,7 @@ def test_qdrant_answers_as_sealed_does(engine: Callable[[], Told]) -> None:
             query = asking((vector / np.linalg.norm(vector)).astype(np.float32), terms)
             found += len(set(numbers(qdrant, subject, query)) & set(numbers(sealed, subject, query)))
         assert subject.doubts == []
+    qdrant.close()
     recall = found / (2 * ASKED * 10)
     print(f"recall@10 of sealed: {recall:.4f}")
     assert recall >= 0.99

@@ -58,6 +58,9 @@ _PAYLOAD_LINKS: Final = 16  # HNSW links a point within its subject; none across
 # are its defaults, which it gets back.
 _VACUUM: Final = models.OptimizersConfigDiff(deleted_threshold=0.0, vacuum_min_vector_number=100)
 _CALM: Final = models.OptimizersConfigDiff(deleted_threshold=0.2, vacuum_min_vector_number=1_000)
+# Segments with fewer are written anew where their payload is to be kept in another way, there and back. All of them
+# are, whether or not they have anything removed, so that is for collections of no more points than this.
+_REWRITTEN: Final = 20_000
 _POLL_S: Final = 0.2
 _BATCH: Final = 500  # points in one request: 0.5 MB at 256 dimensions
 _DENSE: Final = "dense"
@@ -331,20 +334,35 @@ class QdrantIndex(OutsideIndex):
             self._vacuum(collection)
 
     def _vacuum(self, name: str) -> None:
-        self._ask(self._client.update_collection, collection_name=name, optimizers_config=_VACUUM)
+        deadline = time.monotonic() + self._layout.vacuum_timeout_s
+        held = self._ask(self._client.get_collection, collection_name=name).points_count
+        rewritten = held is not None and held <= _REWRITTEN
         try:
-            deadline = time.monotonic() + self._layout.vacuum_timeout_s
-            while (
-                self._ask(self._client.get_collection, collection_name=name).status
-                != models.CollectionStatus.GREEN
-            ):
-                if time.monotonic() > deadline:
-                    raise VectorIndexError(
-                        "index.vacuum", "the index is not done with wiping what was removed: run it again"
-                    )
-                time.sleep(_POLL_S)
+            self._configure(name, _VACUUM, on_disk=False if rewritten else None)
+            self._settled(name, deadline)
         finally:
-            self._ask(self._client.update_collection, collection_name=name, optimizers_config=_CALM)
+            self._configure(name, _CALM, on_disk=True if rewritten else None)
+        if rewritten:
+            self._settled(name, deadline)
+
+    def _configure(self, name: str, optimizers: models.OptimizersConfigDiff, *, on_disk: bool | None) -> None:
+        self._ask(
+            self._client.update_collection,
+            collection_name=name,
+            optimizers_config=optimizers,
+            collection_params=models.CollectionParamsDiff(on_disk_payload=on_disk),
+        )
+
+    def _settled(self, name: str, deadline: float) -> None:
+        while (
+            self._ask(self._client.get_collection, collection_name=name).status
+            != models.CollectionStatus.GREEN
+        ):
+            if time.monotonic() > deadline:
+                raise VectorIndexError(
+                    "index.vacuum", "the index is not done with wiping what was removed: run it again"
+                )
+            time.sleep(_POLL_S)
 
     # --- the collections ---------------------------------------------------------------------------------------
 
@@ -385,6 +403,7 @@ class QdrantIndex(OutsideIndex):
                 sparse_vectors_config={_TERMS: models.SparseVectorParams(modifier=models.Modifier.IDF)},
                 hnsw_config=models.HnswConfigDiff(m=0, payload_m=_PAYLOAD_LINKS),
                 optimizers_config=_CALM,
+                on_disk_payload=True,
                 shard_number=layout.shard_number,
                 sharding_method=models.ShardingMethod.CUSTOM if layout.shard_keys else None,
                 replication_factor=layout.replication_factor,
@@ -482,10 +501,9 @@ def _parts(values: Sequence[_T]) -> Iterator[Sequence[_T]]:
 
 
 def _vectors(point: Covered) -> dict[str, Any]:
-    found: dict[str, Any] = {_DENSE: point.vector.tolist()}
-    if point.terms:
-        found[_TERMS] = models.SparseVector(indices=point.terms, values=[1.0] * len(point.terms))
-    return found
+    """Both, of a text without terms too: Qdrant's IDF counts the points that have such a vector, whatever is in it."""
+    terms = models.SparseVector(indices=point.terms, values=[1.0] * len(point.terms))
+    return {_DENSE: point.vector.tolist(), _TERMS: terms}
 
 
 def _count_waiting(runs: Sequence[Points], absent: Sequence[int], frequencies: dict[int, float]) -> None:
