@@ -30,6 +30,7 @@ from vault.keys.keyring import KeyCache, TenantKeys
 from vault.keys.keystore import Keystore
 from vault.keys.local import LocalProvider
 from vault.locks import Lease
+from vault.observers import observer
 from vault.policy.pack import Policy, check_coverage, load
 from vault.records.interface import ELSEWHERE, RecordStore
 from vault.records.sqlcipher import SqlcipherRecords
@@ -136,6 +137,25 @@ def api_key_source(reference: str, folder: Path) -> SecretSource:
                 "embedder.key_permissions", "the file of the API key is readable by others; make it 0600"
             ),
             Unread.UNREADABLE: ConfigError("embedder.key_missing", "the file of the API key cannot be read"),
+        },
+    )
+
+
+def header_source(reference: str, folder: Path) -> SecretSource:
+    return _source(
+        reference,
+        folder,
+        {
+            Unread.UNSET: ConfigError(
+                "otel.header_missing", "the environment variable of a header of [otel] is not set"
+            ),
+            Unread.EXPOSED: ConfigError(
+                "otel.header_permissions",
+                "the file of a header of [otel] is readable by others; make it 0600",
+            ),
+            Unread.UNREADABLE: ConfigError(
+                "otel.header_missing", "the file of a header of [otel] cannot be read"
+            ),
         },
     )
 
@@ -308,6 +328,7 @@ def restoring_on(folder: Path, lease: Lease, keystore: Path) -> Iterator[Stages]
         stages.cache.wipe()
         stages.provider.close()
         stages.close_embedders()
+        stages.observer.close()
 
 
 def build(
@@ -366,6 +387,7 @@ def build(
     stores.restoring = restoring
     index = SealedIndex(cache_bytes=config.limits.cache_mb << 20)
     outside = outside_index(config, folder)
+    told = observer(config, folder, keystore, lambda reference: header_source(reference, folder)())
 
     def after(store: OpenStore) -> None:
         if outside is not None:
@@ -389,6 +411,8 @@ def build(
         lease=lease,
         outside=outside,
         after=after,
+        observer=told,
+        folder=folder,
     )
 
 

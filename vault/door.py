@@ -26,11 +26,12 @@ import httpcore2 as httpcore
 from vault.errors import ConfigError, EgressError
 
 _LOCAL_NAME: Final = "localhost"
-_HEADERS: Final = {"content-type": "application/json", "accept-encoding": "identity"}
+_JSON: Final = {"content-type": "application/json"}
+_IDENTITY: Final = ("accept-encoding", "identity")
 
 
 class Door:
-    """Sends JSON to one host and returns its JSON. Safe from several threads, and in a child made by fork.
+    """Sends to one host and returns what it answers. Safe from several threads, and in a child made by fork.
 
     Raises ConfigError for an address that may not be spoken to, or authorities that cannot be read.
     """
@@ -60,8 +61,12 @@ class Door:
 
     def post(self, path: str, document: object, headers: Mapping[str, str], *, most_bytes: int) -> Any:
         """The JSON that the host answers to `document`; raises EgressError for anything else than 200 and JSON."""
-        sent = [*_HEADERS.items(), *headers.items()]
         body = json.dumps(document, allow_nan=False).encode()
+        return _parsed(self.send(path, body, {**_JSON, **headers}, most_bytes=most_bytes))
+
+    def send(self, path: str, body: bytes, headers: Mapping[str, str], *, most_bytes: int) -> bytes:
+        """What the host answers to `body`; raises EgressError for anything else than 200."""
+        sent = [_IDENTITY, *headers.items()]
         self._deadline.set(self._timeout_s)
         try:
             with self._pool.stream(
@@ -72,14 +77,13 @@ class Door:
                 extensions={"timeout": {"pool": self._timeout_s}},
             ) as response:
                 _check(response)
-                answer = _read(response.iter_stream(), most_bytes)
+                return _read(response.iter_stream(), most_bytes)
         except httpcore.TimeoutException:
             raise EgressError("egress.timeout", "the service did not answer in time") from None
         except httpcore.ConnectError as error:
             _raise_unreachable(error)
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.ProxyError):
             raise EgressError("egress.broken", "the connection to the service broke off") from None
-        return _parsed(answer)
 
     def leave(self) -> None:
         """In a child made by fork: the parent's connections stay the parent's."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 
 from vault.audit.log import Event
@@ -22,6 +23,7 @@ from vault.errors import (
     UnavailableError,
     VectorIndexError,
 )
+from vault.flows import state
 from vault.flows.stores import OpenStore, Stores
 from vault.index.interface import OutsideIndex, VectorIndex
 from vault.index.rerank import Reranker
@@ -31,6 +33,9 @@ from vault.keys.interface import KeyProvider
 from vault.keys.keyring import KeyCache, SubjectKeys, TenantKeys
 from vault.keys.keystore import Keystore
 from vault.locks import Lease
+from vault.observe.calls import Observer, counted, stage
+from vault.observe.catalogue import Measured
+from vault.observe.words import Stage
 from vault.policy.decide import Decision, Policy, Request
 from vault.records.interface import ELSEWHERE, INDEX, RecordStore
 from vault.redaction.interface import Detector
@@ -63,6 +68,10 @@ class Stages:
     after: Callable[[OpenStore], None] = field(default=lambda _store: None)  # carries the outbox out
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
     reranker: Reranker | None = None
+    observer: Observer = field(
+        default_factory=Observer
+    )  # is told of calls; nobody where nothing is configured
+    folder: Path = Path()
 
     def tenant(self, name: str) -> TenantKeys:
         """The tenant's keys; raises NotFoundError where it does not exist."""
@@ -125,6 +134,8 @@ class Call:
         **detail: Any,
     ) -> Event:
         """The log event of this call; `detail` is sealed under the subject (or the tenant)."""
+        if count and result == "ok" and action in (None, self.action):
+            counted(count)
         return Event(
             action=action or self.action,
             purpose=self.caller.purpose,
@@ -141,7 +152,7 @@ class Call:
     def log_read(self, event: Event, subject: SubjectKeys | None = None, s: int | None = None) -> None:
         """Commit the entry of a read before its answer leaves; what cannot be logged is not answered."""
         try:
-            with self.records.transaction(durable=False):
+            with stage(Stage.COMMIT), self.records.transaction(durable=False):
                 self.store.log.append(event, subject, s)
         except StorageError as error:
             raise AuditWriteError(
@@ -173,15 +184,17 @@ class Call:
 @contextmanager
 def calling(stages: Stages, caller: Caller, action: str) -> Iterator[Call]:
     """Decide, and hand out what the call may use. A denial is logged before it is raised."""
-    with stages.lease.shared():
+    with stages.observer.call(action, caller.principal.tenant), stages.lease.shared():
         stages.keystore.refresh()
+        stages.observer.prepare()
         tenant = stages.tenant(caller.principal.tenant)
         if action.startswith(_OF_PEOPLE) and action != _OF_ERASURE:
             _refuse_closed(stages, tenant)
         with stages.stores.use(tenant) as store:
             store.log.pack = stages.policy.digest[:16]
             request = Request(action=action, purpose=caller.purpose, roles=caller.principal.roles)
-            decision = stages.policy.decide(request)
+            with stage(Stage.DECIDE):
+                decision = stages.policy.decide(request)
             call = Call(stages, caller, tenant, store, action, decision)
             if not decision.permit:
                 call.log_read(call.event(result="denied"))
@@ -191,8 +204,24 @@ def calling(stages: Stages, caller: Caller, action: str) -> Iterator[Call]:
             except HeldError:  # every path that a hold refuses is on record, whichever it is
                 call.log_read(call.event(result="refused"))
                 raise
-            with suppress(UnavailableError):  # what was not carried out waits in the outbox
+            outside = stage(Stage.INDEX) if stages.outside is not None else nullcontext()
+            with suppress(UnavailableError), outside:  # what was not carried out waits in the outbox
                 stages.after(store)
+            if stages.observer.due(tenant.name):
+                with suppress(UnavailableError):  # the call is done, whatever there is to say of upkeep
+                    stages.observer.say(measured(stages, store))
+
+
+def measured(stages: Stages, store: OpenStore) -> Measured:
+    """How the upkeep of a tenant stands."""
+    named = stages.config.backup.data
+    return state.measured(
+        stages.keystore,
+        store,
+        backups=stages.folder / Path(named).expanduser() if named is not None else None,
+        tenant=stages.observer.pseudonym(store.tenant.name),
+        now=stages.now(),
+    )
 
 
 def _refuse_closed(stages: Stages, tenant: TenantKeys) -> None:

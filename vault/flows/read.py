@@ -26,6 +26,8 @@ from vault.flows.vectors import embed_question
 from vault.index.interface import TAG_BYTES, Query
 from vault.index.rerank import RERANKED, Reranker, rescored
 from vault.index.terms import terms, value_ngrams
+from vault.observe.calls import stage
+from vault.observe.words import Stage
 from vault.types import Memory, Scope, SearchHit
 
 VALUE_WEIGHT: Final = 4.0  # one known value stands for all its words, which redaction took out of every row
@@ -103,7 +105,8 @@ def _ranked(
     wanted = limit if tree is None else 4 * limit
     seen: set[int] = set()
     while True:
-        ranked = call.index.search(reader, query, wanted)
+        with stage(Stage.FIND):
+            ranked = call.index.search(reader, query, wanted)
         fresh = [hit for hit in ranked if hit.n not in seen and hit.score >= threshold]
         seen.update(hit.n for hit in fresh)
         for start in range(0, len(fresh), limit):
@@ -141,7 +144,8 @@ def get(stages: Stages, caller: Caller, memory_id: object, *, reveal: object) ->
     with calling(stages, caller, "memory.get") as call:
         why = reveal_reason(call, reveal)
         row, subject = find_visible(call, memory_id)
-        memory = to_memory(call.tenant, row, open_body(call.tenant, subject, row))
+        with stage(Stage.OPEN):
+            memory = to_memory(call.tenant, row, open_body(call.tenant, subject, row))
         found = Found(subject, row.s, {})
         (memory,) = revealed(call, found, [memory], why)
         log_read(call, found, [memory.id], why)
