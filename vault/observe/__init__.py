@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from vault.observe.logs import handler
+    from vault.observe.lines import handler
     from vault.observe.scrub import install
 
 __all__ = ["handler", "install"]
@@ -22,7 +22,7 @@ def __getattr__(name: str) -> Any:
 
         return install
     if name == "handler":
-        from vault.observe.logs import handler
+        from vault.observe.lines import handler
 
         return handler
     raise AttributeError(name)

@@ -15,9 +15,8 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
-from vault.observe import logs
 from vault.observe.guard import BELOW, OWN, TRACE, Said, first, guard, reduce
-from vault.observe.logs import Form, Level
+from vault.observe.lines import LEVELS, EventFormatter, Form, Level, handler
 from vault.observe.traces import Trace, Where, trace, type_name
 
 if TYPE_CHECKING:
@@ -28,8 +27,9 @@ class Scrubber:
     """What `install` put in place; `remove` puts back what was there. Also a context manager."""
 
     def __init__(self, *, form: Form, level: Level, stream: TextIO | None) -> None:
-        self._handler = logs.handler(form, stream)
-        self._handler.setLevel(logs.LEVELS[level])
+        self._handler = handler(form, stream)
+        self._level = LEVELS[level]
+        self._handler.addFilter(self._wanted)
         self._undo: list[Callable[[], object]] = []
 
     def __enter__(self) -> Self:
@@ -40,8 +40,20 @@ class Scrubber:
     ) -> None:
         self.remove()
 
+    def _wanted(self, record: logging.LogRecord) -> bool:
+        """What is loud enough, and whatever somebody should have caught."""
+        uncaught = isinstance(record, Said) and isinstance(record.what, Trace)
+        return uncaught or record.levelno >= self._level
+
+    def speak(self, form: Form, level: Level) -> None:
+        """Go on in this form, from this level on."""
+        self._level = LEVELS[level]
+        self._handler.setFormatter(EventFormatter(form))
+
     def put(self) -> None:
         """Take over logging and every hook of this process."""
+        _active.append(self)
+        self._undo.append(lambda: _active.remove(self))
         guard()
         root = logging.getLogger()
         before = logging.getLogRecordFactory()
@@ -53,7 +65,7 @@ class Scrubber:
         first(root)
         own = logging.getLogger(OWN)
         level = own.level
-        own.setLevel(min(self._handler.level, own.level or self._handler.level))
+        own.setLevel(min(self._level, level or self._level, logging.ERROR))
         self._undo.append(lambda: own.setLevel(level))
         self._replace(warnings, "showwarning", _show_warning)
         self._replace(sys, "excepthook", _uncaught)
@@ -119,6 +131,15 @@ def _show_warning(
     line: str | None = None,
 ) -> None:
     say(Trace(Where.WARNING, (type_name(category),)), logging.WARNING)
+
+
+_active: list[Scrubber] = []
+
+
+def speak(form: Form, level: Level) -> None:
+    """Let the scrubber of this process, where there is one, write events in this form from this level on."""
+    for one in _active[-1:]:
+        one.speak(form, level)
 
 
 def install(*, form: Form = "json", level: Level = "warning", stream: TextIO | None = None) -> Scrubber:
