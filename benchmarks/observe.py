@@ -3,8 +3,8 @@
 Vaults that differ in their configuration alone, in one process, each operation on all of them before the next, the
 first one changing: so load from elsewhere meets all alike. `off` has nobody listening; `off again` says how much of a
 ratio is noise. Lines go to a file as JSON, spans and metrics to a receiver in a process of its own. `median` compares
-the middle call by the clock, `total` all the time that calls took, `cpu` the processor time of the calling thread, which
-other load on the machine does not change. `sending_us` is the processor time of the threads that send, per call told.
+the middle call by the clock, `total` all the time that calls took, `cpu` the processor time of the calling thread, to
+which other load on the machine matters least. `sending_us` is the processor time of the threads that send, per call.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import json
 import logging
 import sys
 import time
+from functools import lru_cache
 from typing import Any, Final, Literal, TextIO
 
 from vault.observe.guard import GUARDED, TRACE, Said, shown, spoken
@@ -38,11 +39,12 @@ class EventFormatter(logging.Formatter):
         else:
             said |= {"event": "log", "logger": known_logger(record.name), **_trace(record)}
         if self._json:
-            return json.dumps(said, separators=(",", ":"))
+            return _as_json(said)
         rest = " ".join(f"{name}={shown(value)}" for name, value in said.items() if name not in _FIRST)
         return f"{said['time']} {said['level']:<7} {said['event']} {rest}".rstrip()
 
 
+_as_json: Final = json.JSONEncoder(separators=(",", ":")).encode
 _FIRST: Final = frozenset({"time", "level", "event"})
 
 
@@ -53,7 +55,12 @@ def _trace(record: logging.LogRecord) -> dict[str, object]:
 
 def _time(seconds: float) -> str:
     whole, rest = divmod(int(seconds * 1_000), 1_000)
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(whole))}.{rest:03d}Z"
+    return f"{_second(whole)}.{rest:03d}Z"
+
+
+@lru_cache(4)
+def _second(whole: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole))
 
 
 def known_logger(name: str) -> str:
@@ -63,6 +70,14 @@ def known_logger(name: str) -> str:
 
 class EventHandler(logging.StreamHandler[TextIO]):
     """Writes lines to a stream; what fails while it writes is not told about with what was written."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One line, at once."""
+        try:
+            self.stream.write(self.format(record) + self.terminator)
+            self.stream.flush()
+        except (OSError, ValueError):  # a full disk, a closed stream: the call that is told of is done
+            self.handleError(record)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name is logging's
         """Nothing: logging's own would print the record."""
