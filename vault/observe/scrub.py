@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from vault.observe.guard import BELOW, OWN, TRACE, Said, first, guard, reduce
-from vault.observe.lines import LEVELS, EventFormatter, Form, Level, handler
+from vault.observe.lines import LEVELS, EventFormatter, Form, Level, handler, known_logger
 from vault.observe.traces import Trace, Where, trace, type_name
 
 if TYPE_CHECKING:
@@ -88,12 +88,12 @@ def _reduced_by(factory: Callable[..., logging.LogRecord]) -> Callable[..., logg
 
     def made(*args: Any, **kwargs: Any) -> logging.LogRecord:
         record = factory(*args, **kwargs)
-        info = record.exc_info
+        info, task = record.exc_info, record.name == "asyncio"
         reduce(record)
+        record.name = known_logger(record.name)
         if info and info[1] is not None:
             # What nobody caught in a task or a callback, asyncio logs: unless its loop has a handler of the host's
-            where = Where.TASK if record.name == "asyncio" else Where.LOGGED
-            setattr(record, TRACE, trace(info[1], where, info[2]))
+            setattr(record, TRACE, trace(info[1], Where.TASK if task else Where.LOGGED, info[2]))
         return record
 
     return made
