@@ -30,7 +30,7 @@ from vault.keys.keyring import KeyCache, TenantKeys
 from vault.keys.keystore import Keystore
 from vault.keys.local import LocalProvider
 from vault.locks import Lease
-from vault.observers import observer
+from vault.observers import listeners, observer
 from vault.policy.pack import Policy, check_coverage, load
 from vault.records.interface import ELSEWHERE, RecordStore
 from vault.records.sqlcipher import SqlcipherRecords
@@ -342,6 +342,7 @@ def build(
     config = VaultConfig.load(folder)
     pack, found_by = policy(config, folder)
     embedders = Embedders(folder, config.embedder, lambda reference: api_key_source(reference, folder))
+    told = listeners(config, folder, lambda reference: header_source(reference, folder)())
     keys = provider(config.keys, folder)
     cache = KeyCache(config.keys.cache_entries, config.keys.cache_ttl_s)
     timeout_s = config.limits.lock_timeout_s
@@ -387,7 +388,6 @@ def build(
     stores.restoring = restoring
     index = SealedIndex(cache_bytes=config.limits.cache_mb << 20)
     outside = outside_index(config, folder)
-    told = observer(config, folder, keystore, lambda reference: header_source(reference, folder)())
 
     def after(store: OpenStore) -> None:
         if outside is not None:
@@ -411,7 +411,7 @@ def build(
         lease=lease,
         outside=outside,
         after=after,
-        observer=told,
+        observer=observer(config, told, keystore),
         folder=folder,
     )
 

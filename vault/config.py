@@ -41,7 +41,7 @@ def _reference(value: str) -> str:
 def _local_or_https(value: str) -> str:
     scheme, _, rest = value.partition("://")
     place = rest.partition("/")[0]
-    host = place.rpartition(":")[0] or place
+    host = place if place.endswith("]") else place.rpartition(":")[0] or place
     if scheme == "http" and host not in ("localhost", "127.0.0.1", "[::1]"):
         raise ValueError("must be https, but on this machine")
     return value

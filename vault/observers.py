@@ -19,19 +19,23 @@ Secret = Callable[[str], bytearray]  # the secret behind `env:NAME` or `file:PAT
 _PRINTABLE: Final = range(0x20, 0x7F)  # of a header's value (RFC 9110, 5.5)
 
 
-def observer(config: VaultConfig, folder: Path, keystore: Keystore, secret: Secret) -> Observer:
-    """The listeners that the configuration asks for; none where it asks for none.
+def listeners(config: VaultConfig, folder: Path, secret: Secret) -> list[Listener]:
+    """Who the configuration wants to be told; nobody where it wants nobody. Nothing is connected yet.
 
     Loggers of the vault and of its libraries are guarded from here on. Raises ConfigError without the extra of what is
     asked for, or where a secret cannot be read.
     """
     guard()
     logs = LogListener(config.logs.level)
-    listeners: list[Listener] = [logs] if config.logs.level != "off" else []
+    found: list[Listener] = [logs] if config.logs.level != "off" else []
     if config.otel.endpoint is not None and (config.otel.traces or config.otel.metrics):
-        listeners.append(_otlp(config.otel, folder, secret, logs.said))
-    names = Names(keystore.names_key, lambda: keystore.epoch, days=config.logs.pseudonym_days)
-    return Observer(listeners, names)
+        found.append(_otlp(config.otel, folder, secret, logs.said))
+    return found
+
+
+def observer(config: VaultConfig, told: list[Listener], keystore: Keystore) -> Observer:
+    """Tells them, with names of tenants that only this keystore can make."""
+    return Observer(told, Names(keystore.names_key, lambda: keystore.epoch, days=config.logs.pseudonym_days))
 
 
 def _otlp(asked: OtelConfig, folder: Path, secret: Secret, tell: Callable[[Event], None]) -> Listener:

@@ -64,3 +64,18 @@ def failing(stage: Stage, canaries: Canaries) -> Iterator[Fault]:
         patched.setattr(calls._Timed, "__enter__", enter)
         patched.setattr(calls._Leaving, "__exit__", exit_)
         yield fault
+
+
+@contextmanager
+def coming_to() -> Iterator[set[Stage]]:
+    """The stages that calls in this process come to."""
+    found: set[Stage] = set()
+    before = calls._Timed.__enter__
+
+    def enter(timed: Any) -> None:
+        found.add(timed._stage)
+        before(timed)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(calls._Timed, "__enter__", enter)
+        yield found

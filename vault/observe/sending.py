@@ -28,6 +28,7 @@ LONGEST_PAUSE_S: Final = 60.0  # while the receiver fails
 CLOSE_S: Final = 1.0  # for what waits when the vault closes
 _ANSWER_BYTES: Final = 64 * 1024
 _TRIES: Final = 3  # of one batch
+_DOUBLINGS: Final = 5  # of the pause, while the receiver fails
 
 
 class OtlpListener:
@@ -98,7 +99,7 @@ class OtlpListener:
     def _run(self) -> None:
         next_metrics = time.monotonic() + min(PAUSE_S, self._interval_s)
         while not self._closing:
-            self._wake.wait(min(LONGEST_PAUSE_S, PAUSE_S * 2**self._failures) if self._failures else PAUSE_S)
+            self._wake.wait(min(LONGEST_PAUSE_S, PAUSE_S * 2 ** min(self._failures, _DOUBLINGS)))
             self._send_calls()
             if self._metrics and time.monotonic() >= next_metrics and not self._closing:
                 next_metrics = time.monotonic() + self._interval_s

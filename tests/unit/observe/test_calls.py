@@ -211,3 +211,27 @@ def test_a_vault_does_not_open_with_half_of_what_it_is_told_to_send(
     with pytest.raises(ConfigError) as caught:
         make_vault("louder")
     assert caught.value.code == "otel.header_form"
+
+
+def test_doctor_names_where_traces_go(clinic: Vault) -> None:
+    from vault.flows import inspect
+
+    stages = clinic._opened()
+    before = [check.level for check in inspect._egress(stages)]
+    stages.config = stages.config.model_copy(update={"otel": OtelConfig(endpoint="http://[::1]:4318")})
+    assert before == ["ok"]
+    (check,) = inspect._egress(stages)
+    assert check.level == "warn"
+    assert "http://[::1]:4318" in check.text
+
+
+@pytest.mark.parametrize(
+    "url", ["http://collector:4318", "ftp://localhost", "https://user@host", "http://127.0.0.1.evil:1"]
+)
+def test_receivers_are_spoken_to_over_https_or_on_this_machine(url: str) -> None:
+    from pydantic import ValidationError
+
+    with pytest.raises(ValidationError):
+        OtelConfig(endpoint=url)
+    for fine in ("https://collector:4318", "http://localhost:4318/otlp", "http://[::1]"):
+        assert OtelConfig(endpoint=fine).endpoint == fine
