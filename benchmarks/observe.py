@@ -119,10 +119,10 @@ def ratios(found: dict[str, list[list[Took]]]) -> dict[str, dict[str, float]]:
     }
 
 
-def run(memories: int, calls: int, rounds: int) -> dict[str, Any]:
+def run(memories: int, calls: int, rounds: int, log: Path | None) -> dict[str, Any]:
     folder = fresh_folder("observe", None)
     known = list(facts(memories + 2 * calls))
-    lines = (folder / "lines.jsonl").open("w", encoding="utf-8")
+    lines = (log or folder / "lines.jsonl").open("w", encoding="utf-8")
     logging.getLogger("memvault").addHandler(handler("json", lines))
     pairs: dict[str, tuple[Vault, Session]] = {}
     receiver = subprocess.Popen([sys.executable, "-c", RECEIVER], stdout=subprocess.PIPE, text=True)
@@ -156,8 +156,9 @@ def main() -> None:
     parser.add_argument("--memories", type=int, default=2_000)
     parser.add_argument("--calls", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=8)
+    parser.add_argument("--log", type=Path, default=None, help="where lines go; default: beside the vaults")
     asked = parser.parse_args()
-    print(json.dumps(run(asked.memories, asked.calls, asked.rounds), indent=2))
+    print(json.dumps(run(asked.memories, asked.calls, asked.rounds, asked.log), indent=2))
 
 
 if __name__ == "__main__":

@@ -19,8 +19,9 @@ from vault.observe.words import Stage
 class Fault:
     """Raised whenever a call comes to `stage`; `hits` counts how often that was."""
 
-    def __init__(self, stage: Stage, canaries: Canaries) -> None:
+    def __init__(self, stage: Stage, canaries: Canaries, *, ours: bool) -> None:
         self.stage = stage
+        self._ours = ours
         self.hits = 0
         self._word = canaries.word("fault word")
         self._fact = canaries.fact("fault fact")
@@ -33,13 +34,14 @@ class Fault:
         cause = ValueError(self._fact, {"text": self._fact})
         cause.add_note(self._fact)
         logging.getLogger("httpx").error("request %s failed", self._word, exc_info=cause)
-        raise (StorageError(self._word, self._fact) if self.hits % 2 else RuntimeError(self._fact)) from cause
+        ours = self._ours and self.hits % 2
+        raise (StorageError(self._word, self._fact) if ours else RuntimeError(self._fact)) from cause
 
 
 @contextmanager
-def failing(stage: Stage, canaries: Canaries) -> Iterator[Fault]:
-    """Every call in this process fails at `stage`."""
-    fault, before = Fault(stage, canaries), calls._Timed.__enter__
+def failing(stage: Stage, canaries: Canaries, *, ours: bool = True) -> Iterator[Fault]:
+    """Every call in this process fails at `stage`; every other time with an error of `ours` that holds content."""
+    fault, before = Fault(stage, canaries, ours=ours), calls._Timed.__enter__
 
     def enter(timed: Any) -> None:
         before(timed)
