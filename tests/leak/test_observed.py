@@ -172,6 +172,7 @@ def in_a_folder(tmp_path: Path) -> Path:
     return work
 
 
+@pytest.mark.slow
 def test_every_method_at_debug_and_a_failure_at_every_stage(
     tmp_path: Path,
     log: io.StringIO,
@@ -249,6 +250,7 @@ class Text:
         yield from self._text.split()
 
 
+@pytest.mark.slow
 def test_every_verb_at_debug_and_a_failure_at_every_stage(
     tmp_path: Path,
     log: io.StringIO,

@@ -91,6 +91,11 @@ class Call:
         if isinstance(error, IntegrityViolationError):
             self._observer.say(Alarmed(self.action, self.code, self.tenant))
 
+    @property
+    def ended_at(self) -> float:
+        """In seconds since 1970."""
+        return (self.began + self.duration_ns) / 1e9
+
     def events(self) -> Iterable[Event]:
         """Everything there is to say of it: its detections and stages, then the call."""
         for entity, count in self.detected().items():

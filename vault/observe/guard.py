@@ -38,10 +38,10 @@ _BLANK: Final = {
 class Said(logging.LogRecord):
     """A record made here: of an event, or of an exception that was reduced. Nothing else is let through."""
 
-    def __init__(self, level: int, what: Event | Trace) -> None:
+    def __init__(self, level: int, what: Event | Trace, at: float | None = None) -> None:
         # What logging's own constructor looks up, the thread, the process and the caller, is left out: it takes longer
         # than all the rest, and names that a host gave to its threads are no words of ours.
-        now = time.time()
+        now = time.time() if at is None else at
         vars(self).update(_BLANK)
         self.created, self.msecs = now, (now - int(now)) * 1_000
         self.levelno, self.levelname = level, logging.getLevelName(level)

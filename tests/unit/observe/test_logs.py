@@ -5,15 +5,19 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 
+from vault.errors import NotFoundError
 from vault.observe import handler
+from vault.observe.calls import Observer
 from vault.observe.catalogue import Alarmed, Called, Staged
 from vault.observe.guard import GUARDED, guard, is_ours
-from vault.observe.logs import LogListener
+from vault.observe.logs import MOST_WAITING, LogListener
 from vault.observe.spoken import is_attribute, is_line, is_span
 from vault.observe.words import Action, Code, Result, Stage
 
@@ -114,6 +118,54 @@ def test_levels() -> None:
     assert [len(lines("json", level, *events)) for level in ("debug", "info", "warning", "error", "off")] == [
         4, 3, 2, 1, 0,
     ]  # fmt: skip
+
+
+def test_calls_that_ended_well_wait_a_moment_and_keep_their_order_and_time() -> None:
+    stream = io.StringIO()
+    made, logger = handler("json", stream), logging.getLogger("memvault")
+    logger.addHandler(made)
+    listener = LogListener("info")
+    observer = Observer([listener])
+    for _ in range(3):
+        with observer.call("memory.add", "t"):
+            pass
+    began = time.time()
+    while stream.getvalue().count("\n") < 3:
+        assert time.time() - began < 10, "nobody writes them"
+        time.sleep(0.01)
+    with observer.call("memory.list", "t"):
+        pass
+    with pytest.raises(NotFoundError), observer.call("memory.get", "t"):
+        raise NotFoundError("memory.unknown", "x")
+    for _ in range(MOST_WAITING + 5):
+        with observer.call("memory.add", "t"):
+            pass
+    observer.close()
+    logger.removeHandler(made)
+    said = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [one["action"] for one in said[:6]] == [
+        "memory.add", "memory.add", "memory.add", "memory.list", "memory.get", "memory.add",
+    ]  # fmt: skip
+    assert len(said) == 5 + MOST_WAITING + 5
+    times = [one["time"] for one in said]
+    assert times == sorted(times)
+
+
+def test_a_child_made_by_fork_leaves_the_parent_s_lines_to_the_parent() -> None:
+    stream = io.StringIO()
+    made, logger = handler("json", stream), logging.getLogger("memvault")
+    logger.addHandler(made)
+    observer = Observer([LogListener("info")])
+    with observer.call("memory.add", "t"):
+        pass
+    child = os.fork()
+    if child == 0:
+        observer.close()
+        os._exit(stream.getvalue().count("\n"))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    observer.close()
+    logger.removeHandler(made)
+    assert stream.getvalue().count("\n") == 1
 
 
 def test_a_closed_stream_breaks_nothing() -> None:
