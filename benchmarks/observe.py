@@ -31,12 +31,14 @@ from vault.config import LogsConfig, OtelConfig
 from vault.observe import handler
 
 RECEIVER: Final = """
-import http.server, sys
+import http.server, time
 class Receiver(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     def do_POST(self):
         self.rfile.read(int(self.headers["content-length"]))
-        self.send_response(200)
+        if self.path.startswith("/hangs"):
+            time.sleep(3600)
+        self.send_response(500 if self.path.startswith("/fails") else 200)
         self.send_header("content-length", "0")
         self.end_headers()
     def log_message(self, *args): pass
@@ -56,6 +58,8 @@ def configurations(port: int) -> dict[str, tuple[LogsConfig, OtelConfig]]:
         "logs": (LogsConfig(level="info"), OtelConfig()),
         "logs, traces": (LogsConfig(level="info"), OtelConfig(endpoint=endpoint, metrics=False)),
         "logs, traces, metrics": (LogsConfig(level="info"), OtelConfig(endpoint=endpoint)),
+        "a receiver that hangs": (LogsConfig(level="info"), OtelConfig(endpoint=f"{endpoint}/hangs")),
+        "a receiver that answers 500": (LogsConfig(level="info"), OtelConfig(endpoint=f"{endpoint}/fails")),
     }
 
 
@@ -139,7 +143,7 @@ def run(memories: int, calls: int, rounds: int, log: Path | None) -> dict[str, A
             before = time.process_time() - time.thread_time()
             answers[what] = ratios(measure(sessions, act, given, rounds))
             others = time.process_time() - time.thread_time() - before
-            told = 2 * calls * rounds  # two of the configurations send
+            told = 4 * calls * rounds  # four of the configurations send
             answers[what]["sending_us"] = round(1e6 * others / told, 1)
         return {"memories": memories, "calls": calls, "rounds": rounds, **machine(), **answers}
     finally:
