@@ -32,6 +32,7 @@ from vault.keys.local import LocalProvider
 from vault.locks import Lease
 from vault.observe.sender import Carrier, Sender
 from vault.observe.usage import OFF, Usage
+from vault.observers import listeners, observer
 from vault.policy.pack import Policy, check_coverage, load
 from vault.records.interface import ELSEWHERE, RecordStore
 from vault.records.sqlcipher import SqlcipherRecords
@@ -138,6 +139,25 @@ def api_key_source(reference: str, folder: Path) -> SecretSource:
                 "embedder.key_permissions", "the file of the API key is readable by others; make it 0600"
             ),
             Unread.UNREADABLE: ConfigError("embedder.key_missing", "the file of the API key cannot be read"),
+        },
+    )
+
+
+def header_source(reference: str, folder: Path) -> SecretSource:
+    return _source(
+        reference,
+        folder,
+        {
+            Unread.UNSET: ConfigError(
+                "otel.header_missing", "the environment variable of a header of [otel] is not set"
+            ),
+            Unread.EXPOSED: ConfigError(
+                "otel.header_permissions",
+                "the file of a header of [otel] is readable by others; make it 0600",
+            ),
+            Unread.UNREADABLE: ConfigError(
+                "otel.header_missing", "the file of a header of [otel] cannot be read"
+            ),
         },
     )
 
@@ -310,6 +330,7 @@ def restoring_on(folder: Path, lease: Lease, keystore: Path) -> Iterator[Stages]
         stages.cache.wipe()
         stages.provider.close()
         stages.close_embedders()
+        stages.observer.close()
 
 
 def build(
@@ -323,6 +344,7 @@ def build(
     config = VaultConfig.load(folder)
     pack, found_by = policy(config, folder)
     embedders = Embedders(folder, config.embedder, lambda reference: api_key_source(reference, folder))
+    told = listeners(config, folder, lambda reference: header_source(reference, folder)())
     keys = provider(config.keys, folder)
     cache = KeyCache(config.keys.cache_entries, config.keys.cache_ttl_s)
     timeout_s = config.limits.lock_timeout_s
@@ -391,6 +413,8 @@ def build(
         lease=lease,
         outside=outside,
         after=after,
+        observer=observer(config, told, keystore),
+        folder=folder,
     )
     if not restoring:
         stages.usage = usage(stages, folder)

@@ -45,6 +45,18 @@ def _project_key(value: str) -> str:
     return value if PROJECT_KEY.fullmatch(value) else _reference(value)
 
 
+def _local_or_https(value: str) -> str:
+    scheme, _, rest = value.partition("://")
+    place = rest.partition("/")[0]
+    host = place if place.endswith("]") else place.rpartition(":")[0] or place
+    if scheme == "http" and host not in ("localhost", "127.0.0.1", "[::1]"):
+        raise ValueError("must be https, but on this machine")
+    return value
+
+
+_HEADER: Final = r"^[A-Za-z0-9-]{1,64}=(env|file):[^\x00-\x1f\x7f]{1,1024}$"
+
+
 class Pkcs11Config(_Section):
     """The token that holds the root key, where `keys.provider` is `pkcs11`; needs the extra `hsm`."""
 
@@ -327,11 +339,7 @@ class QdrantConfig(_Section):
     @field_validator("url")
     @classmethod
     def _private(cls, value: str) -> str:
-        scheme, _, rest = value.partition("://")
-        host = rest.rstrip("/").rpartition(":")[0] or rest.rstrip("/")
-        if scheme == "http" and host not in ("localhost", "127.0.0.1", "[::1]"):
-            raise ValueError("must be https, but on this machine")
-        return value
+        return _local_or_https(value)
 
 
 class IndexConfig(_Section):
@@ -436,6 +444,49 @@ def _needed(value: str | None, info: ValidationInfo) -> str | None:
     return value
 
 
+class LogsConfig(_Section):
+    """What is said by the logger `memvault`: events of a closed catalogue, never content."""
+
+    level: Literal["off", "error", "warning", "info", "debug"] = Field(
+        default="warning",
+        description="from which level on: `info` has a line for each call, `debug` one for each stage",
+    )
+    format: Literal["json", "console"] = Field(
+        default="json", description="of the lines that the command line writes, from level `info` on"
+    )
+    pseudonym_days: int = Field(
+        default=30, ge=1, le=3_650, description="after so many days tenants have other pseudonyms in events"
+    )
+
+
+class OtelConfig(_Section):
+    """Where traces and metrics go, as OpenTelemetry's protocol over HTTP; needs the extra `otel`."""
+
+    endpoint: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s/@?#\x00-\x1f\x7f]{1,255}(/[^\s@?#\x00-\x1f\x7f]{0,512})?$",
+        description="base address of the receiver: https, or http on this machine; without one nothing is sent",
+    )
+    traces: bool = Field(default=True, description="send a span for each call and each of its stages")
+    metrics: bool = Field(default=True, description="send counters, durations and ages")
+    headers: tuple[Annotated[str, StringConstraints(pattern=_HEADER)], ...] = Field(
+        default=(),
+        max_length=16,
+        strict=False,
+        description="of every request: `NAME=env:NAME` or `NAME=file:PATH`",
+    )
+    ca: str | None = Field(
+        default=None, min_length=1, description="PEM file of the authorities to trust; default: the system's"
+    )
+    timeout_s: float = Field(default=10.0, ge=0.1, le=300, description="for one request, answer included")
+    interval_s: float = Field(default=60.0, ge=1, le=3600, description="seconds between two sets of metrics")
+
+    @field_validator("endpoint")
+    @classmethod
+    def _private(cls, value: str | None) -> str | None:
+        return None if value is None else _local_or_https(value)
+
+
 class CliConfig(_Section):
     """Defaults of the command line."""
 
@@ -466,6 +517,8 @@ class VaultConfig(_Section):
     audit: AuditConfig = AuditConfig()
     backup: BackupConfig = BackupConfig()
     telemetry: TelemetryConfig = TelemetryConfig()
+    logs: LogsConfig = LogsConfig()
+    otel: OtelConfig = OtelConfig()
     cli: CliConfig = CliConfig()
 
     @classmethod

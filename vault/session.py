@@ -97,6 +97,7 @@ class Vault:
         """
         from vault import compose
         from vault.flows import validate
+        from vault.flows.context import SYSTEM_TENANT
         from vault.flows.tenants import note_pack
 
         folder = Path(validate.path("path", path)).absolute()
@@ -105,7 +106,8 @@ class Vault:
         stages.reranker = reranker
         vault = cls(stages, folder)
         try:
-            note_pack(vault._opened())
+            with stages.observer.call("vault.open", SYSTEM_TENANT):
+                note_pack(vault._opened())
         except BaseException:
             vault.close()
             raise
@@ -208,6 +210,7 @@ class Vault:
             stages.provider.close()
             stages.close_embedders()
             stages.lease.close()
+            stages.observer.close()
 
     def __enter__(self) -> Self:
         return self

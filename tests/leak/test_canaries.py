@@ -295,7 +295,7 @@ def test_a_log_line_and_a_cause_that_is_dragged_along_are_found(log: io.StringIO
     canaries = Canaries(6)
     word = canaries.word("fact word")
     scanner = Scanner(canaries.values)
-    logging.getLogger("vault.flows.write").debug("stored %s", word)
+    logging.getLogger("host.flows").debug("stored %s", word)
     assert scanner.scan(log.getvalue().encode())
     with pytest.raises(ValueError, match="not valid") as caught:
         _drag_along(word)

@@ -44,8 +44,8 @@ class Terminal:
     def run(self, *words: object, text: str = "", code: int | None = 0) -> Answer:
         """Run a command that must exit with `code` (None: with any error); failures must show nothing anywhere."""
         answer = run_command("--vault", self.folder / "vault", "--tenant", self.tenant, *words, text=text)
-        assert answer.code == code or (code is None and answer.code), (words[:2], answer)
         self.said.append(answer.err)
+        assert answer.code == code or (code is None and answer.code), (words[:2], answer)
         if answer.code:
             self.said.append(answer.out)
         return answer

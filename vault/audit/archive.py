@@ -68,6 +68,13 @@ class TenantArchive:
         except OSError as error:
             raise convert_os(error) from None
 
+    def written_at(self) -> float | None:
+        """When the archive was last extended, by the time of its checkpoint's file; None where there is none."""
+        try:
+            return (self.folder / CHECKPOINT).stat().st_mtime
+        except OSError:
+            return None
+
     def head(self) -> Checkpoint | None:
         """The archived checkpoint, its signature checked; None where there is no archive. Raises AuditChainError."""
         note = self.note()

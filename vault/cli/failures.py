@@ -17,6 +17,8 @@ import typer
 
 from vault.cli import output
 from vault.errors import VaultError
+from vault.observe.scrub import say
+from vault.observe.traces import Where, trace
 
 INTERRUPTED: Final = 130  # 128 + SIGINT, as a shell reports it
 PIPE: Final = 141  # 128 + SIGPIPE
@@ -51,6 +53,8 @@ def guarded(run: Callable[[], object], *, as_json: bool) -> int:
         output.error(
             "internal", f"internal error ({type(error).__name__}); please report it", as_json=as_json
         )
+        if not as_json:
+            say(trace(error, Where.COMMAND))  # where in our code, for the report
         return 1
     return result if isinstance(result, int) else 0
 

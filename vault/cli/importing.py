@@ -282,6 +282,7 @@ def _store(
     from vault.session import Vault
 
     purpose = call.asked.purpose or call.config.cli.purpose
+    call.listen()
     with Vault.open(call.folder) as vault, call.explaining("memory.import"):
         principal = call.principal(vault)
         vault.session(principal, purpose=purpose)  # creates the tenant where the configuration lets it

@@ -28,6 +28,7 @@ from vault.cli import (
 )
 from vault.cli.failures import guarded
 from vault.cli.verbs import Asked, with_shared
+from vault.observe.scrub import install
 
 
 class Commands(TyperGroup):
@@ -49,17 +50,20 @@ class Commands(TyperGroup):
                     errors="backslashreplace"
                 )  # a locale that lacks a letter is no reason to fail
         start = super().main
-        code = guarded(
-            lambda: start(
-                given,
-                prog_name or "memvault",
-                complete_var,
-                standalone_mode=False,
-                windows_expand_args=windows_expand_args,
-                **extra,
-            ),
-            as_json="--json" in given,
-        )
+        with install(
+            form="console", level="off"
+        ):  # a verb that opens a vault speaks as that one is configured
+            code = guarded(
+                lambda: start(
+                    given,
+                    prog_name or "memvault",
+                    complete_var,
+                    standalone_mode=False,
+                    windows_expand_args=windows_expand_args,
+                    **extra,
+                ),
+                as_json="--json" in given,
+            )
         if standalone_mode:
             sys.exit(code)
         return code

@@ -19,6 +19,7 @@ import typer
 
 from vault.cli.output import Output
 from vault.errors import DeniedError
+from vault.observe.scrub import speak
 from vault.types import Principal
 
 if TYPE_CHECKING:
@@ -161,8 +162,15 @@ class Call:
     def opened(self) -> Iterator[Vault]:
         from vault.session import Vault
 
+        self.listen()
         with Vault.open(self.folder) as vault:
             yield vault
+
+    def listen(self) -> None:
+        """Write events to standard error where the configuration wants them; a command says louder ones itself."""
+        logs = self.config.logs
+        if logs.level in ("info", "debug"):
+            speak(logs.format, logs.level)
 
     @contextmanager
     def session(

@@ -30,6 +30,8 @@ from vault.flows.vectors import embed, still
 from vault.flows.write import fill, seal_row
 from vault.keys.cases import mark_stale
 from vault.keys.keyring import SubjectKeys
+from vault.observe.calls import leaving, stage
+from vault.observe.words import Stage
 from vault.records.interface import MemoryRow, RevisionRow
 from vault.types import Memory, Scope
 
@@ -46,14 +48,15 @@ def update(
         if text is None and metadata is None:
             raise InvalidInputError("update.empty", "give a text or metadata; there is nothing to change")
         row, subject = find_visible(call, memory_id)
-        old = open_body(call.tenant, subject, row)
+        with stage(Stage.OPEN):
+            old = open_body(call.tenant, subject, row)
         tokens = TokenMap(call.tenant, subject, call.records, row.s)
         new_text = old.text if text is None else validate.text("text", text, limits.text_bytes)
         changed = old.metadata if metadata is None else validate.metadata(metadata, limits.metadata_bytes)
         stored = settled(old.text, old.metadata) if old.shifted else None
         draft = redactor(stages).draft(Material(new_text, None, changed, tokens.known, stored))
         vectors = embed(call, [preview(draft)])
-        with call.records.transaction():
+        with leaving(Stage.COMMIT, call.records.transaction()):
             current = call.records.memory(row.s, row.n)
             if current is None or current.version != row.version:
                 raise ConflictError(
@@ -65,8 +68,11 @@ def update(
             tokens.refer(done.tokens)
             body = replace(old, actor=caller.principal.id, event="UPDATE", reason=why)
             fill(stages, body, draft, done)
-            new = put_version(call, subject, current, old, body, *still(call, vectors))
-            seal_blocks(call.tenant, subject, call.records, row.s, [row.n])
+            vector = still(call, vectors)
+            with stage(Stage.SEAL):
+                new = put_version(call, subject, current, old, body, *vector)
+            with stage(Stage.INDEX):
+                seal_blocks(call.tenant, subject, call.records, row.s, [row.n])
             event = call.event(count=1, object_id=str(memory_id), ids=[memory_id], reason=why)
             call.store.log.append(event, subject, row.s)
         sign_if_due(call)
@@ -154,7 +160,7 @@ def delete(stages: Stages, caller: Caller, memory_id: object, *, reason: object)
     with calling(stages, caller, "memory.delete") as call:
         why = validate.reason(reason)
         row, subject = find_visible(call, memory_id)
-        with call.records.transaction():
+        with leaving(Stage.COMMIT, call.records.transaction()):
             current = call.records.memory(row.s, row.n)
             if current is None:
                 raise NotFoundError("memory.unknown", "there is no such memory")
@@ -173,7 +179,7 @@ def delete_all(stages: Stages, caller: Caller, scope: Scope) -> int:
         if found is None:
             call.log_read(call.event(count=0))
             return 0
-        with call.records.transaction():
+        with leaving(Stage.COMMIT, call.records.transaction()):
             rows = [
                 row
                 for row in call.records.memories(found.s)

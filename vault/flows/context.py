@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 
 from vault.audit.log import Event
@@ -22,6 +23,7 @@ from vault.errors import (
     UnavailableError,
     VectorIndexError,
 )
+from vault.flows import state
 from vault.flows.stores import OpenStore, Stores
 from vault.index.interface import OutsideIndex, VectorIndex
 from vault.index.rerank import Reranker
@@ -31,7 +33,10 @@ from vault.keys.interface import KeyProvider
 from vault.keys.keyring import KeyCache, SubjectKeys, TenantKeys
 from vault.keys.keystore import Keystore
 from vault.locks import Lease
+from vault.observe.calls import Observer, counted, stage
+from vault.observe.catalogue import Measured
 from vault.observe.usage import OFF, Usage
+from vault.observe.words import Stage
 from vault.policy.decide import Decision, Policy, Request
 from vault.records.interface import ELSEWHERE, INDEX, RecordStore
 from vault.redaction.interface import Detector
@@ -65,6 +70,10 @@ class Stages:
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
     reranker: Reranker | None = None
     usage: Usage = OFF  # counts calls for telemetry, where that is on
+    observer: Observer = field(
+        default_factory=Observer
+    )  # is told of calls; nobody where nothing is configured
+    folder: Path = Path()
 
     def tenant(self, name: str) -> TenantKeys:
         """The tenant's keys; raises NotFoundError where it does not exist."""
@@ -127,6 +136,8 @@ class Call:
         **detail: Any,
     ) -> Event:
         """The log event of this call; `detail` is sealed under the subject (or the tenant)."""
+        if count and result == "ok" and action in (None, self.action):
+            counted(count)
         return Event(
             action=action or self.action,
             purpose=self.caller.purpose,
@@ -147,7 +158,7 @@ class Call:
     def log_reads(self, entries: Iterable[tuple[Event, SubjectKeys | None, int | None]]) -> None:
         """`log_read` for a read about several people: all of the entries are committed, or none."""
         try:
-            with self.records.transaction(durable=False):
+            with stage(Stage.COMMIT), self.records.transaction(durable=False):
                 for event, subject, s in entries:
                     self.store.log.append(event, subject, s)
         except StorageError as error:
@@ -180,15 +191,21 @@ class Call:
 @contextmanager
 def calling(stages: Stages, caller: Caller, action: str) -> Iterator[Call]:
     """Decide, and hand out what the call may use. A denial is logged before it is raised."""
-    with stages.usage.counted(action), stages.lease.shared():
+    with (
+        stages.usage.counted(action),
+        stages.observer.call(action, caller.principal.tenant),
+        stages.lease.shared(),
+    ):
         stages.keystore.refresh()
+        stages.observer.prepare()
         tenant = stages.tenant(caller.principal.tenant)
         if action.startswith(_OF_PEOPLE) and action != _OF_ERASURE:
             _refuse_closed(stages, tenant)
         with stages.stores.use(tenant) as store:
             store.log.pack = stages.policy.digest[:16]
             request = Request(action=action, purpose=caller.purpose, roles=caller.principal.roles)
-            decision = stages.policy.decide(request)
+            with stage(Stage.DECIDE):
+                decision = stages.policy.decide(request)
             call = Call(stages, caller, tenant, store, action, decision)
             if not decision.permit:
                 call.log_read(call.event(result="denied"))
@@ -198,8 +215,24 @@ def calling(stages: Stages, caller: Caller, action: str) -> Iterator[Call]:
             except HeldError:  # every path that a hold refuses is on record, whichever it is
                 call.log_read(call.event(result="refused"))
                 raise
-            with suppress(UnavailableError):  # what was not carried out waits in the outbox
+            outside = stage(Stage.INDEX) if stages.outside is not None else nullcontext()
+            with suppress(UnavailableError), outside:  # what was not carried out waits in the outbox
                 stages.after(store)
+            if stages.observer.due(tenant.name):
+                with suppress(UnavailableError):  # the call is done, whatever there is to say of upkeep
+                    stages.observer.say(measured(stages, store))
+
+
+def measured(stages: Stages, store: OpenStore) -> Measured:
+    """How the upkeep of a tenant stands."""
+    named = stages.config.backup.data
+    return state.measured(
+        stages.keystore,
+        store,
+        backups=stages.folder / Path(named).expanduser() if named is not None else None,
+        tenant=stages.observer.pseudonym(store.tenant.name),
+        now=stages.now(),
+    )
 
 
 def _refuse_closed(stages: Stages, tenant: TenantKeys) -> None:

@@ -9,6 +9,8 @@ from vault.flows.change import subject_of, visible
 from vault.flows.context import Call, Caller, Stages, calling, milliseconds, moment
 from vault.flows.sign import sign_if_due
 from vault.keys.keyring import SubjectKeys
+from vault.observe.calls import stage
+from vault.observe.words import Stage
 from vault.records.interface import MemoryRow, RevisionRow
 from vault.types import Revision
 
@@ -28,9 +30,10 @@ def history(stages: Stages, caller: Caller, memory_id: object) -> list[Revision]
             call.log_read(call.event(result="not_found"))
             raise NotFoundError("memory.unknown", "there is no such memory")
         hidden = row is not None and row.expired(milliseconds(stages.now()))
-        steps = [_superseded(call, subject, step, hidden=hidden) for step in past]
-        if row is not None:
-            steps.append(_current(call, subject, row, hidden=hidden))
+        with stage(Stage.OPEN):
+            steps = [_superseded(call, subject, step, hidden=hidden) for step in past]
+            if row is not None:
+                steps.append(_current(call, subject, row, hidden=hidden))
         call.log_read(call.event(count=len(steps), object_id=text, ids=[text]), subject, s)
         sign_if_due(call)
     return steps

@@ -276,7 +276,7 @@ def _embedder(call: Call) -> Iterator[Check]:
 
 
 def _egress(stages: Stages) -> Iterable[Check]:
-    embedder, config = stages.embedder(), stages.config.index
+    embedder, config, otel = stages.embedder(), stages.config.index, stages.config.otel
     if embedder.address is not None:
         yield Check(
             "egress",
@@ -289,7 +289,13 @@ def _egress(stages: Stages) -> Iterable[Check]:
             "warn",
             f"index: obfuscated vectors and terms, not encrypted, go to {config.qdrant.url}",
         )
-    if embedder.address is None and config.qdrant is None:
+    if otel.endpoint is not None:
+        yield Check(
+            "egress",
+            "warn",
+            f"traces and metrics, without content, with pseudonyms of tenants, go to {otel.endpoint}",
+        )
+    if embedder.address is None and config.qdrant is None and otel.endpoint is None:
         yield Check(
             "egress",
             "ok",

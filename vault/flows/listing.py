@@ -16,6 +16,8 @@ from vault.flows.bodies import to_memory
 from vault.flows.context import Call, Caller, Stages, calling, milliseconds
 from vault.flows.reveal import reveal_reason, revealed
 from vault.flows.scope import Found, locate, log_read, open_row, translate, view
+from vault.observe.calls import stage
+from vault.observe.words import Stage
 from vault.records.interface import MemoryRow
 from vault.types import Memory, Page, Scope
 
@@ -51,7 +53,7 @@ def list_page(
         memories: list[Memory] = []
         following: str | None = None
         if found is not None:
-            with call.records.reading():
+            with stage(Stage.OPEN), call.records.reading():
                 memories, last, more = _page(call, found, tree, count, str(order), after)
             following = write_cursor(call, last, question) if more and last is not None else None
             memories = revealed(call, found, memories, why)

@@ -191,6 +191,7 @@ def alarm(call: Call, subject: SubjectKeys, reader: StoredPoints) -> None:
     if found:
         event = call.event(action="integrity.alarm", result="error", count=sum(found.values()), found=found)
         call.log_read(event, subject, reader.s)
+        call.stages.observer.alarm(call.action, call.tenant.name)
 
 
 def compare(call: Call) -> dict[str, int]:

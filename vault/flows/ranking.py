@@ -24,6 +24,8 @@ from vault.flows.points import StoredPoints
 from vault.flows.scope import Found, open_rows, translate, view
 from vault.index.interface import TAG_BYTES, Hit, Query
 from vault.index.rerank import RERANKED, Reranker, rescored
+from vault.observe.calls import stage
+from vault.observe.words import Stage
 from vault.types import SearchHit
 
 MOST_DAYS: Final = 36_500
@@ -105,7 +107,8 @@ def _hits(call: Call, reader: StoredPoints, query: Query, asked: Wanted) -> Iter
     count = asked.limit if plain else _DEEPER * asked.limit
     seen: set[int] = set()
     while True:
-        ranked = call.index.search(reader, query, count)
+        with stage(Stage.FIND):
+            ranked = call.index.search(reader, query, count)
         yield from (hit for hit in ranked if hit.n not in seen)
         if len(ranked) < count or ranked[-1].score < asked.threshold:
             return

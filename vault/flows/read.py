@@ -24,6 +24,8 @@ from vault.flows.scope import Found, locate, log_read
 from vault.flows.vectors import embed_question
 from vault.index.interface import Query
 from vault.index.terms import terms, value_ngrams
+from vault.observe.calls import stage
+from vault.observe.words import Stage
 from vault.types import Memory, Scope, SearchHit
 
 VALUE_WEIGHT: Final = 4.0  # one known value stands for all its words, which redaction took out of every row
@@ -86,7 +88,8 @@ def get(stages: Stages, caller: Caller, memory_id: object, *, reveal: object) ->
     with calling(stages, caller, "memory.get") as call:
         why = reveal_reason(call, reveal)
         row, subject = find_visible(call, memory_id)
-        memory = to_memory(call.tenant, row, open_body(call.tenant, subject, row))
+        with stage(Stage.OPEN):
+            memory = to_memory(call.tenant, row, open_body(call.tenant, subject, row))
         found = Found(subject, row.s, {})
         (memory,) = revealed(call, found, [memory], why)
         log_read(call, found, [memory.id], why)

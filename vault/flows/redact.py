@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 from vault.errors import DetectorError
 from vault.flows.tokens import TokenMap
+from vault.observe.calls import detected, stage
+from vault.observe.words import Stage
 from vault.policy.decide import Policy
 from vault.redaction.interface import Detector
 from vault.redaction.operators import (
@@ -116,17 +118,28 @@ class Redactor:
         fields = [*single, *(field for of_one in others for field in of_one)]
         answers = iter(self._ask(self._detector.batch, fields))
         texts, rest = iter([next(answers) for _ in single]), iter(others)
-        drafts: list[Draft] = []
-        for group in groups:
-            if len(group) == 1:
-                found = [next(texts)]
-            else:
-                found = self._ask(self._detector.detect_group, [(one.text, None) for one in group])
-            for material, of_text in zip(group, found, strict=True):
-                drafts.append(self._planned(material, of_text, next(rest), answers))
-        return drafts
+        found = [
+            [next(texts)]
+            if len(group) == 1
+            else self._ask(self._detector.detect_group, [(one.text, None) for one in group])
+            for group in groups
+        ]
+        with stage(Stage.REDACT):
+            return [
+                self._planned(material, of_text, next(rest), answers)
+                for group, of_group in zip(groups, found, strict=True)
+                for material, of_text in zip(group, of_group, strict=True)
+            ]
 
     def _ask(
+        self, detect: Callable[..., list[list[Finding]]], fields: Sequence[tuple[str, str | None]]
+    ) -> list[list[Finding]]:
+        with stage(Stage.DETECT):
+            found = self._found(detect, fields)
+        detected(one.entity for of_field in found for one in of_field)
+        return found
+
+    def _found(
         self, detect: Callable[..., list[list[Finding]]], fields: Sequence[tuple[str, str | None]]
     ) -> list[list[Finding]]:
         texts, contexts = [text for text, _ in fields], [context for _, context in fields]

@@ -14,6 +14,8 @@ from vault.flows.context import Call, Caller, Stages, calling
 from vault.flows.scope import LOGGED_IDS, Found
 from vault.flows.sign import sign_if_due
 from vault.flows.tokens import TokenMap
+from vault.observe.calls import stage
+from vault.observe.words import Stage
 from vault.policy.decide import Request
 from vault.redaction.operators import find_tokens, unescape_tokens
 from vault.types import Memory, Metadata, MetadataValue
@@ -24,7 +26,8 @@ def reveal(stages: Stages, caller: Caller, memory_id: object, *, reason: object)
     with calling(stages, caller, "memory.reveal") as call:
         why = validate.required_reason(reason)
         row, subject = find_visible(call, memory_id)
-        memory = to_memory(call.tenant, row, open_body(call.tenant, subject, row))
+        with stage(Stage.OPEN):
+            memory = to_memory(call.tenant, row, open_body(call.tenant, subject, row))
         (shown,) = revealed(call, Found(subject, row.s, {}), [memory], why)
     return shown
 
@@ -48,6 +51,11 @@ def revealed(call: Call, found: Found, memories: list[Memory], why: str | None) 
     """Put values back for the classes this role may see; others stay tokens. Logged before it is answered."""
     if why is None or not memories:
         return memories
+    with stage(Stage.REVEAL):
+        return _revealed(call, found, memories, why)
+
+
+def _revealed(call: Call, found: Found, memories: list[Memory], why: str) -> list[Memory]:
     allowed = call.stages.policy.reveal_classes(call.caller.principal.roles, call.caller.purpose)
     tokens = TokenMap(call.tenant, found.subject, call.records, found.s)
     counts: Counter[str] = Counter()

@@ -13,6 +13,8 @@ from vault.flows.sign import sign_if_due
 from vault.flows.tokens import TokenMap
 from vault.index.terms import canonical
 from vault.keys.keyring import SubjectKeys
+from vault.observe.calls import stage
+from vault.observe.words import Stage
 from vault.records.interface import MemoryRow
 from vault.types import Scope
 
@@ -48,8 +50,9 @@ def open_row(call: Call, found: Found, n: int) -> tuple[MemoryRow, Body] | None:
 
 def open_rows(call: Call, found: Found, numbers: Sequence[int]) -> dict[int, tuple[MemoryRow, Body]]:
     """`open_row` for many, by number; a row that is gone is left out, and points stay where they are."""
-    rows = call.records.memories_at(found.s, numbers)
-    bodies = open_bodies(call.tenant, found.subject, rows)
+    with stage(Stage.OPEN):
+        rows = call.records.memories_at(found.s, numbers)
+        bodies = open_bodies(call.tenant, found.subject, rows)
     return {row.n: (row, body) for row, body in zip(rows, bodies, strict=True)}
 
 

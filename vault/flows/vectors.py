@@ -16,6 +16,8 @@ from vault.flows.bodies import Body
 from vault.flows.redact import Material, preview, redactor, settled
 from vault.flows.tokens import TokenMap
 from vault.keys.keyring import SubjectKeys
+from vault.observe.calls import stage
+from vault.observe.words import Stage
 from vault.records.interface import RecordStore
 
 if TYPE_CHECKING:
@@ -44,7 +46,9 @@ def embed(call: Call, texts: Sequence[str]) -> list[Embedded]:
 
 def embed_by(embedder: Embedder, texts: Sequence[str]) -> list[Embedded]:
     model = model_id(identity(embedder))
-    return [Embedded(text, model, vector) for text, vector in zip(texts, embedder.embed(texts), strict=True)]
+    with stage(Stage.EMBED):
+        vectors = embedder.embed(texts)
+    return [Embedded(text, model, vector) for text, vector in zip(texts, vectors, strict=True)]
 
 
 def embed_question(call: Call, question: str) -> Embedded:

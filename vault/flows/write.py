@@ -34,6 +34,8 @@ from vault.flows.vectors import embed, still
 from vault.index.interface import pack_point
 from vault.index.terms import canonical, terms
 from vault.keys.keyring import SubjectKeys
+from vault.observe.calls import leaving, stage
+from vault.observe.words import Stage
 from vault.records.interface import BLOCK, MemoryRow
 from vault.types import AddResult, Content, Memory, Scope
 
@@ -121,7 +123,7 @@ def _store(call: Call, items: list[Prepared], replays: list[tuple[str | None, by
         for scope, members in groups.items()
     }
     memories: dict[int, Memory] = {}
-    with call.records.transaction():
+    with leaving(Stage.COMMIT, call.records.transaction()):
         for scope, members in groups.items():
             subject = subjects[scope]
             known = call.records.subject(subject.sid)
@@ -184,29 +186,31 @@ def _insert(
     user_id = call.first_id(named) if named is not None else None
     rows = []
     vectors = still(call, [item.vector for _, item in members])
-    for offset, ((position, item), vector) in enumerate(zip(members, vectors, strict=True)):
-        done = finish(item.draft, tokens)
-        tokens.refer(done.tokens)
-        body = _body(call, item, done, user_id)
-        row = seal_row(
-            call,
-            subject,
-            s=s,
-            n=first + offset,
-            nonce=ids.new_nonce(),
-            id_key=call.tenant.current["ids"],
-            version=1,
-            created_ms=now,
-            updated_ms=now,
-            expires_ms=milliseconds(item.addition.expires_at) if item.addition.expires_at else None,
-            body=body,
-            vector=vector,
-        )
-        rows.append(row)
-        memories[position] = to_memory(call.tenant, row, body)
+    with stage(Stage.SEAL):
+        for offset, ((position, item), vector) in enumerate(zip(members, vectors, strict=True)):
+            done = finish(item.draft, tokens)
+            tokens.refer(done.tokens)
+            body = _body(call, item, done, user_id)
+            row = seal_row(
+                call,
+                subject,
+                s=s,
+                n=first + offset,
+                nonce=ids.new_nonce(),
+                id_key=call.tenant.current["ids"],
+                version=1,
+                created_ms=now,
+                updated_ms=now,
+                expires_ms=milliseconds(item.addition.expires_at) if item.addition.expires_at else None,
+                body=body,
+                vector=vector,
+            )
+            rows.append(row)
+            memories[position] = to_memory(call.tenant, row, body)
     call.records.insert(rows)
     if (first + len(rows)) // BLOCK > first // BLOCK:
-        seal_blocks(call.tenant, subject, call.records, s, range(first, first + len(rows)))
+        with stage(Stage.INDEX):
+            seal_blocks(call.tenant, subject, call.records, s, range(first, first + len(rows)))
     log_written(call, subject, s, [memories[position].id for position, _ in members])
 
 

@@ -201,6 +201,13 @@ class Keystore:
 
     # --- tenants -----------------------------------------------------------------------------------------------
 
+    def made_at(self) -> float | None:
+        """When this epoch began, by the time of the file that was written then; None where that cannot be told."""
+        try:
+            return key_path(self._folder, self.epoch).stat().st_mtime
+        except OSError:
+            return None
+
     def names_key(self) -> SecretKey:
         row = self.database.one("SELECT value FROM meta WHERE key = 'names'")
         if row is None:

@@ -56,11 +56,22 @@ class Event:
     def fields(self) -> dict[str, Value]:
         """What is sent: names and plain values; durations in seconds. Raises TypeError for any other value."""
         said: dict[str, Value] = {}
-        for one in fields_of(self):  # type: ignore[arg-type]
-            value: Field = getattr(self, one.name)
+        for name in names_of(type(self)):
+            value: Field = getattr(self, name)
             if value is not None:
-                said[one.name] = plain(value)
+                said[name] = plain(value)
         return said
+
+
+_names: Final[dict[type, tuple[str, ...]]] = {}
+
+
+def names_of(kind: type[Event]) -> tuple[str, ...]:
+    """The names of an event's fields, in order."""
+    found = _names.get(kind)
+    if found is None:
+        found = _names[kind] = tuple(one.name for one in fields_of(kind))  # type: ignore[arg-type]
+    return found
 
 
 def plain(value: Field) -> Value:

@@ -213,6 +213,10 @@ class Outbox(ABC):
         """How many rows are in each state, of those that occur."""
 
     @abstractmethod
+    def waiting(self) -> int:
+        """How many rows are not carried out yet."""
+
+    @abstractmethod
     def draining(self) -> AbstractContextManager[bool]:
         """Be the only one to carry rows out; False where another thread or process does, after a bounded wait."""
 

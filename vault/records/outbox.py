@@ -98,6 +98,10 @@ class SqlcipherOutbox(Outbox):
         )
         return [int(n) for (n,) in self._db.query(sql, (s, s, generation, s, generation))]
 
+    def waiting(self) -> int:
+        row = self._db.one(f"SELECT count(*) FROM placed WHERE state <> {THERE}")
+        return int(row[0]) if row else 0
+
     def counts(self) -> dict[int, int]:
         rows = self._db.query("SELECT state, count(*) FROM placed GROUP BY state")
         return {int(state): int(count) for state, count in rows}
