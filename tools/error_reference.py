@@ -1,4 +1,4 @@
-"""Write docs/error-codes.md, every code that the source raises, from the source; --check compares."""
+"""Write docs/error-codes.md and vault/observe/codes.py: every code that the source raises; --check compares."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import ast
 import inspect
 import re
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from vault.errors import VaultError
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "error-codes.md"
+MODULE = ROOT / "vault" / "observe" / "codes.py"
 KINDS = {
     name
     for name, kind in inspect.getmembers(errors, inspect.isclass)
@@ -76,14 +78,23 @@ def page() -> str:
     return INTRO + "\n".join(lines) + "\n"
 
 
+def module() -> str:
+    """The module of the codes that stand in the source as they are, without those that an argument names."""
+    codes = sorted({code for code, _, _ in raised() if "<" not in code})
+    words = "\n".join(textwrap.wrap(" ".join(codes), 110, break_on_hyphens=False))
+    head, _, rest = MODULE.read_text(encoding="utf-8").partition('_WORDS: Final = """\n')
+    return head + '_WORDS: Final = """\n' + words + '\n"""' + rest.partition('"""')[2]
+
+
 def main() -> int:
-    wanted = page()
+    wanted = {PAGE: page(), MODULE: module()}
     if "--check" in sys.argv[1:]:
-        current = PAGE.is_file() and PAGE.read_text(encoding="utf-8") == wanted
-        if not current:
-            print("docs/error-codes.md is out of date: run python tools/error_reference.py")
-        return int(not current)
-    PAGE.write_text(wanted, encoding="utf-8")
+        stale = [path for path, text in wanted.items() if path.read_text(encoding="utf-8") != text]
+        for path in stale:
+            print(f"{path.relative_to(ROOT)} is out of date: run python tools/error_reference.py")
+        return int(bool(stale))
+    for path, text in wanted.items():
+        path.write_text(text, encoding="utf-8")
     return 0
 
 

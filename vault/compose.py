@@ -31,7 +31,6 @@ from vault.keys.keystore import Keystore
 from vault.keys.local import LocalProvider
 from vault.locks import Lease
 from vault.observe.sender import Carrier, Sender
-from vault.observe.usage import OFF, Usage
 from vault.observers import listeners, observer
 from vault.policy.pack import Policy, check_coverage, load
 from vault.records.interface import ELSEWHERE, RecordStore
@@ -417,16 +416,19 @@ def build(
         folder=folder,
     )
     if not restoring:
-        stages.usage = usage(stages, folder)
+        sender = telemetry_sender(stages, folder)
+        if sender is not None:
+            stages.usage = sender
+            stages.observer.tell(sender)
     return stages
 
 
-def usage(stages: Stages, folder: Path) -> Usage:
-    """What counts calls: nothing, unless every switch of telemetry is on; its client is loaded then, in its thread."""
+def telemetry_sender(stages: Stages, folder: Path) -> Sender | None:
+    """What counts calls and sends the counts, where every switch is on; its client is loaded then, in its thread."""
     asked = stages.config.telemetry
     endpoint = asked.endpoint
     if not asked.enabled or endpoint is None or not telemetry.switches(stages, folder).on:
-        return OFF
+        return None
 
     def key() -> str:
         return _project_key(asked.key or "", folder)

@@ -33,6 +33,11 @@ def test_the_page_is_current(name: str, made: str) -> None:
     assert generator(name).page() == (ROOT / "docs" / made).read_text(encoding="utf-8")
 
 
+def test_the_codes_that_events_hold_are_current() -> None:
+    tool = generator("error_reference")
+    assert tool.module() == tool.MODULE.read_text(encoding="utf-8")
+
+
 def test_every_code_that_is_raised_is_on_the_page() -> None:
     codes = set(
         re.findall(r"^\| `([^`]+)` \|", (ROOT / "docs" / "error-codes.md").read_text("utf-8"), re.MULTILINE)

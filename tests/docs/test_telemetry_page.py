@@ -17,9 +17,10 @@ from vault.observe import usage
 from vault.observe.bodies import Interval, bodies
 from vault.observe.events import Event
 from vault.observe.switches import DO_NOT_TRACK, VARIABLE, Switches
-from vault.observe.usage import Action, Calls, Installation, Keys, Pack, Result, Size, System, Took
+from vault.observe.usage import Calls, Installation, Keys, Pack, Size, System, Took
 from vault.observe.usage import Embedding as EmbeddingWord
 from vault.observe.usage import Index as IndexWord
+from vault.observe.words import Action, Result
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "telemetry.md").read_text(encoding="utf-8")
 SAMPLE = (
@@ -37,7 +38,7 @@ SAMPLE = (
         False,
         Size.ONE,
     ),
-    Calls(Action.MEMORY_ADD, Result.OK, Took.UNDER_1_S, 3),
+    Calls(Action("memory.add"), Result.OK, Took.UNDER_1_S, 3),
 )
 
 

@@ -89,13 +89,14 @@ def test_what_arrives_is_what_was_previewed(make_vault: Callable[..., Vault], ba
             assert one.line == f"{said['method']} {said['url'].removeprefix(receiver.url)} HTTP/1.1"
             assert set(one.headers) == {"host", "content-type", "accept-encoding", "content-length"}
             assert len(one.document["batch"]) <= batch
-        assert len(receiver.requests) == {100: 1, 2: 3}[batch]
+        assert len(receiver.requests) == {100: 1, 2: 4}[batch]
         told_of = {
             (e["properties"]["action"], e["properties"]["result"]): e["properties"]["count"]
             for e in receiver.events()
             if e["event"] == "memvault calls"
         }
         assert told_of == {
+            ("vault.open", "ok"): 1,
             ("memory.add", "ok"): 1,
             ("memory.search", "ok"): 1,
             ("memory.get", "ok"): 1,
@@ -402,18 +403,18 @@ def test_what_is_kept_of_a_receiver_that_hangs_does_not_grow(
         receiving("hangs") as receiver,
         Vault.open(switched_on(make_vault(), receiver.url, interval_s=1, timeout_s=60)) as vault,
     ):
-        usage = vault._opened().usage
+        observer, usage = vault._opened().observer, vault._opened().usage
         until = time.monotonic() + 10
         while not receiver.connections and time.monotonic() < until:
             time.sleep(0.05)
         threads = threading.active_count()
         for _ in range(2_000):
-            with usage.counted("memory.add"):
+            with observer.call("memory.add", "clinic"):
                 pass
         gc.collect()
         before = len(gc.get_objects())
         for _ in range(20_000):
-            with usage.counted("memory.add"):
+            with observer.call("memory.add", "clinic"):
                 pass
         gc.collect()
         assert len(gc.get_objects()) - before < 200

@@ -69,7 +69,7 @@ class Stages:
     after: Callable[[OpenStore], None] = field(default=lambda _store: None)  # carries the outbox out
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
     reranker: Reranker | None = None
-    usage: Usage = OFF  # counts calls for telemetry, where that is on
+    usage: Usage = OFF  # what telemetry counted, where that is on
     observer: Observer = field(
         default_factory=Observer
     )  # is told of calls; nobody where nothing is configured
@@ -191,11 +191,7 @@ class Call:
 @contextmanager
 def calling(stages: Stages, caller: Caller, action: str) -> Iterator[Call]:
     """Decide, and hand out what the call may use. A denial is logged before it is raised."""
-    with (
-        stages.usage.counted(action),
-        stages.observer.call(action, caller.principal.tenant),
-        stages.lease.shared(),
-    ):
+    with stages.observer.call(action, caller.principal.tenant), stages.lease.shared():
         stages.keystore.refresh()
         stages.observer.prepare()
         tenant = stages.tenant(caller.principal.tenant)

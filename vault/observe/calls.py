@@ -192,11 +192,17 @@ class Observer:
     """Tells its listeners; one of each open vault."""
 
     def __init__(self, listeners: Sequence[Listener] = (), names: Names | None = None) -> None:
-        self._listeners = tuple(listeners)
+        self._listeners: tuple[Listener, ...] = ()
         self._names = names
+        self._measured: dict[str, int] = {}
+        self.on = self.detailed = False
+        self.tell(*listeners)
+
+    def tell(self, *more: Listener) -> None:
+        """Tell these too, of calls that begin from here on."""
+        self._listeners += more
         self.on = bool(self._listeners)
         self.detailed = any(one.detailed for one in self._listeners)
-        self._measured: dict[str, int] = {}
 
     def call(self, action: str, tenant: str) -> AbstractContextManager[None]:
         """Watches one call from here on."""

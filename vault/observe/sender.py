@@ -8,13 +8,13 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Final, Protocol
 from uuid import UUID
 
 from vault.errors import VaultError
 from vault.observe.bodies import Interval, bodies
+from vault.observe.calls import Call
 from vault.observe.events import Event
 from vault.observe.usage import Calls, Counters, Installation
 
@@ -50,10 +50,12 @@ unsent: Final = _Warning()
 
 
 class Sender:
-    """Counts calls, and sends the counts of each interval while `consent` gives an installation id.
+    """A listener that counts calls, and sends the counts of each interval while `consent` gives an installation id.
 
     `carrier` and `key` are asked for in the thread, so that opening a vault does not wait for what they load.
     """
+
+    detailed = False  # stages are not asked for
 
     def __init__(
         self,
@@ -81,9 +83,12 @@ class Sender:
         self._thread = threading.Thread(target=self._run, name="memvault-telemetry", daemon=True)
         self._thread.start()
 
-    def counted(self, action: str) -> AbstractContextManager[None]:
-        """See `Usage`."""
-        return self._counters.counted(action)
+    def ended(self, call: Call) -> None:
+        """See `Listener`: one number for each kind of call."""
+        self._counters.count(call)
+
+    def said(self, event: Event) -> None:
+        """See `Listener`: nothing but calls is counted."""
 
     def pending(self, install: UUID) -> list[bytes]:
         """See `Usage`; byte for byte, and everything stays pending."""

@@ -6,83 +6,15 @@ A count has no room for who called, in which tenant, about whom, or with what: i
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from enum import Enum
-from types import TracebackType
 from typing import ClassVar, Final, Protocol
 from uuid import UUID
 
-from vault.errors import (
-    ConflictError,
-    DeniedError,
-    HeldError,
-    InvalidInputError,
-    NotFoundError,
-    RejectedError,
-)
+from vault.observe.calls import Call
 from vault.observe.events import Event
-
-
-class Action(Enum):
-    """What was asked for: the pack's actions, but those about telemetry itself, which are not counted."""
-
-    MEMORY_ADD = "memory.add"
-    MEMORY_SEARCH = "memory.search"
-    MEMORY_GET = "memory.get"
-    MEMORY_LIST = "memory.list"
-    MEMORY_UPDATE = "memory.update"
-    MEMORY_DELETE = "memory.delete"
-    MEMORY_DELETE_ALL = "memory.delete_all"
-    MEMORY_HISTORY = "memory.history"
-    MEMORY_REVEAL = "memory.reveal"
-    MEMORY_IMPORT = "memory.import"
-    MEMORY_EXPIRE = "memory.expire"
-    MEMORY_RESCAN = "memory.rescan"
-    RETENTION_PLAN = "retention.plan"
-    RETENTION_RUN = "retention.run"
-    TENANT_CREATE = "tenant.create"
-    TENANT_LIST = "tenant.list"
-    TENANT_ERASE = "tenant.erase"
-    KEYS_STATUS = "keys.status"
-    KEYS_ROTATE = "keys.rotate"
-    KEYS_BACKUP = "keys.backup"
-    KEYS_VERIFY = "keys.verify"
-    BACKUP_CREATE = "backup.create"
-    BACKUP_VERIFY = "backup.verify"
-    BACKUP_RESTORE = "backup.restore"
-    POLICY_ACTIVATE = "policy.activate"
-    AUDIT_SHOW = "audit.show"
-    AUDIT_VERIFY = "audit.verify"
-    AUDIT_CHECKPOINT = "audit.checkpoint"
-    AUDIT_EVIDENCE = "audit.evidence"
-    INDEX_MOVE = "index.move"
-    INDEX_REBUILD = "index.rebuild"
-    INDEX_REEMBED = "index.reembed"
-    INDEX_VERIFY = "index.verify"
-    SUBJECT_ERASE = "subject.erase"
-    SUBJECT_EXPORT = "subject.export"
-    SUBJECT_MERGE = "subject.merge"
-    SUBJECT_RENAME = "subject.rename"
-    SUBJECT_ALIAS = "subject.alias"
-    SUBJECT_FIND_MENTIONS = "subject.find_mentions"
-    SUBJECT_REDACT_MENTIONS = "subject.redact_mentions"
-    ERASURE_APPROVE = "erasure.approve"
-    HOLD_PLACE = "hold.place"
-    HOLD_RELEASE = "hold.release"
-    HOLD_LIST = "hold.list"
-
-
-class Result(Enum):
-    """What became of it."""
-
-    OK = "ok"
-    DENIED = "denied"
-    NOT_FOUND = "not_found"
-    REFUSED = "refused"
-    ERROR = "error"
+from vault.observe.words import Action, Result
 
 
 class Took(Enum):
@@ -185,21 +117,13 @@ class Calls(Event):
 
 
 Kind = tuple[Action, Result, Took]
-_ACTIONS: Final = {action.value: action for action in Action}
+_ITSELF: Final = "telemetry."  # actions about telemetry are not counted
 _BOUNDS: Final = (
     (0.001, Took.UNDER_1_MS),
     (0.01, Took.UNDER_10_MS),
     (0.1, Took.UNDER_100_MS),
     (1.0, Took.UNDER_1_S),
     (10.0, Took.UNDER_10_S),
-)
-_RESULTS: Final[tuple[tuple[type[BaseException], Result], ...]] = (
-    (DeniedError, Result.DENIED),
-    (NotFoundError, Result.NOT_FOUND),
-    (HeldError, Result.REFUSED),
-    (RejectedError, Result.REFUSED),
-    (InvalidInputError, Result.REFUSED),
-    (ConflictError, Result.REFUSED),
 )
 
 
@@ -212,10 +136,7 @@ def size_of(count: int) -> Size:
 
 
 class Usage(Protocol):
-    """What a call is counted by; costs a call nothing but that."""
-
-    def counted(self, action: str) -> AbstractContextManager[None]:
-        """Counts what runs inside it, once, when it ends; never raises."""
+    """What was counted and not sent yet."""
 
     def pending(self, install: UUID) -> list[bytes]:
         """The bodies that would be sent now under that installation id; none where telemetry is off."""
@@ -226,11 +147,6 @@ class Usage(Protocol):
 
 class _Off:
     """Telemetry is off: nothing is counted."""
-
-    _nothing: Final = nullcontext()
-
-    def counted(self, action: str) -> AbstractContextManager[None]:
-        return self._nothing
 
     def pending(self, install: UUID) -> list[bytes]:
         return []
@@ -249,9 +165,10 @@ class Counters:
         self._lock = threading.Lock()
         self._counts: dict[Kind, int] = {}
 
-    def counted(self, action: str) -> AbstractContextManager[None]:
-        known = _ACTIONS.get(action)
-        return _Watch(self, known) if known is not None else OFF.counted(action)
+    def count(self, call: Call) -> None:
+        """A call that ended."""
+        if not call.action.value.startswith(_ITSELF):
+            self.add((call.action, call.result, _took(call.duration_ns / 1e9)))
 
     def add(self, kind: Kind) -> None:
         with self._lock:
@@ -273,31 +190,6 @@ class Counters:
 def _calls(counts: dict[Kind, int]) -> Iterator[Calls]:
     for action, result, took in sorted(counts, key=lambda kind: [part.value for part in kind]):
         yield Calls(action, result, took, counts[action, result, took])
-
-
-class _Watch:
-    """One call: when it began, and then how it ended."""
-
-    __slots__ = ("_action", "_began", "_counters")
-
-    def __init__(self, counters: Counters, action: Action) -> None:
-        self._counters = counters
-        self._action = action
-        self._began = 0.0
-
-    def __enter__(self) -> None:
-        self._began = time.perf_counter()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._counters.add((self._action, _result(kind), _took(time.perf_counter() - self._began)))
-
-
-def _result(kind: type[BaseException] | None) -> Result:
-    if kind is None:
-        return Result.OK
-    return next((result for known, result in _RESULTS if issubclass(kind, known)), Result.ERROR)
 
 
 def _took(seconds: float) -> Took:

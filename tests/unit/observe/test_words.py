@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import re
-from pathlib import Path
-
 import pytest
 
 import vault.errors
@@ -16,33 +12,11 @@ from vault.observe.words import Action, Code, Entity, Result, action_of, code_of
 from vault.redaction.detect import BuiltinDetector
 from vault.redaction.taxonomy import LABELS
 
-PACKAGE = Path(vault.errors.__file__).parent
-KINDS = {
-    name
-    for name, kind in vars(vault.errors).items()
-    if isinstance(kind, type) and issubclass(kind, VaultError)
-}
-SHAPE = re.compile(r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*")
-
-
-def in_the_source() -> set[str]:
-    """Every literal code of an error, and those in the table of `vault.files`, which makes errors of numbers."""
-    found: set[str] = set()
-    for path in PACKAGE.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
-                name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
-                if name in KINDS and isinstance(node.args[0].value, str):
-                    found.add(node.args[0].value)
-    for node in ast.walk(ast.parse((PACKAGE / "files.py").read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and SHAPE.fullmatch(node.value):
-            found.add(node.value)
-    return found
-
 
 def test_codes_are_those_of_the_source() -> None:
-    assert sorted(in_the_source() ^ set(CODES)) == []
+    """docs/error-codes.md and the module are made together; tests/docs holds both to the source."""
     assert list(CODES) == sorted(set(CODES))
+    assert all(one.value in (*CODES, "argument", "internal", "other") for one in Code)
 
 
 def test_actions_are_those_of_the_log() -> None:
