@@ -452,6 +452,7 @@ def telemetry_sender(stages: Stages, folder: Path) -> Sender | None:
         key=key,
         carrier=carrier,
         consent=lambda: telemetry.agreed(stages, folder),
+        tell=stages.observer.say,
         interval_s=asked.interval_s,
         batch=asked.batch,
     )

@@ -34,7 +34,8 @@ REFUSED = {  # what a vault may say that somebody is putting back
     "restore of the keystore": {
         "restore.unfinished",
         "keystore.missing",
-    },  # that it is lost is why it is restored
+        "keystore.key_missing",
+    },  # that it is lost, or half of it, is why it is restored
 }
 SAMPLE = {"key files": 5, "SoftHSM2": 29}  # every so many steps under `make test`
 

@@ -5,7 +5,6 @@ What could not be sent is dropped: there is no queue, and no second try.
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -15,11 +14,12 @@ from uuid import UUID
 from vault.errors import VaultError
 from vault.observe.bodies import Interval, bodies
 from vault.observe.calls import Call
+from vault.observe.catalogue import Unsent
 from vault.observe.events import Event
 from vault.observe.usage import Calls, Counters, Installation
+from vault.observe.words import Receiver, code_of
 
 CLOSE_S: Final = 2.0  # the longest that closing a vault waits for the last sending
-_log: Final = logging.getLogger("memvault.telemetry")
 
 
 class Carrier(Protocol):
@@ -32,21 +32,20 @@ class Carrier(Protocol):
         """Give connections up."""
 
 
-class _Warning:
-    """Said once in the life of a process, however many vaults it opens."""
+class Once:
+    """True the first time it is asked in the life of a process, however many vaults it opens."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._said = False
+        self._asked = False
 
-    def say(self) -> None:
+    def first(self) -> bool:
         with self._lock:
-            said, self._said = self._said, True
-        if not said:
-            _log.warning("telemetry could not be sent and is dropped; this is said once, and calls go on")
+            asked, self._asked = self._asked, True
+        return not asked
 
 
-unsent: Final = _Warning()
+warned: Final = Once()
 
 
 class Sender:
@@ -64,6 +63,7 @@ class Sender:
         key: Callable[[], str],
         carrier: Callable[[str], Carrier],
         consent: Callable[[], UUID | None],
+        tell: Callable[[Event], None],
         interval_s: float,
         batch: int,
     ) -> None:
@@ -71,6 +71,7 @@ class Sender:
         self._key = key
         self._carrier = carrier
         self._consent = consent
+        self._tell = tell
         self._interval_s = interval_s
         self._batch = batch
         self._counters = Counters()
@@ -110,8 +111,8 @@ class Sender:
         try:
             key = self._key()
             carrier = self._carrier(key)
-        except VaultError:
-            unsent.say()
+        except VaultError as error:
+            self._failed(error)
             return
         try:
             while not self._ending.wait(self._interval_s):
@@ -133,8 +134,12 @@ class Sender:
         try:
             for body in self._bodies(events, interval, install, key):
                 carrier.send(body)
-        except VaultError:
-            unsent.say()
+        except VaultError as error:
+            self._failed(error)
+
+    def _failed(self, error: VaultError) -> None:
+        if warned.first():
+            self._tell(Unsent(Receiver.POSTHOG, code_of(error)))
 
     def _bodies(self, calls: list[Calls], interval: Interval, install: UUID, key: str) -> list[bytes]:
         events: list[Event] = [self._installation, *calls]

@@ -94,6 +94,7 @@ class Receiver(Enum):
     """Who is told outside this process."""
 
     OTLP = "otlp"
+    POSTHOG = "posthog"
 
 
 _ACTIONS: Final[Mapping[str, Action]] = MappingProxyType({one.value: one for one in Action})
