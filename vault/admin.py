@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from os import PathLike
     from pathlib import Path
 
+    from vault.flows.backups.shelf import Backup
     from vault.flows.bulk import BulkResult
     from vault.flows.context import Caller, Stages
+    from vault.flows.erasing.retention import RetentionResult
     from vault.flows.inspect import Check
     from vault.flows.reembed import Reembedding
     from vault.flows.rescan import Rescan
-    from vault.flows.retention import RetentionResult
-    from vault.flows.shelf import Backup
     from vault.flows.tenants import TenantInfo
     from vault.flows.upkeep import Seen
 
@@ -122,7 +122,7 @@ class Admin:
 
         A backup goes that neither `keep` (how many) nor `keep_days` wants; the newest usable one always stays.
         """
-        from vault.flows import backup
+        from vault.flows.backups import backup
 
         return backup.create(
             self._opened(),
@@ -138,7 +138,7 @@ class Admin:
 
     def backup_archive(self, to: str | PathLike[str], *, progress: Progress | None = None) -> dict[str, Any]:
         """Bring a copy of the log archive in another folder up to date, online; only what is new is written."""
-        from vault.flows import backup
+        from vault.flows.backups import backup
 
         return backup.copy_archive(
             self._opened(), self._folder, self._vault_caller(), to=to, progress=progress
@@ -146,13 +146,13 @@ class Admin:
 
     def backup_list(self, *, to: str | PathLike[str] | None = None) -> list[Backup]:
         """Every complete backup in the configured folders, or in `to`, newest first."""
-        from vault.flows import backup
+        from vault.flows.backups import backup
 
         return backup.listing(self._opened(), self._folder, self._vault_caller(), to=to)
 
     def backup_verify(self, path: str | PathLike[str], *, progress: Progress | None = None) -> dict[str, Any]:
         """Every file of a backup (the newest in a folder of backups): digests, pages, log, rows, keys."""
-        from vault.flows import backup
+        from vault.flows.backups import backup
 
         return backup.verify(self._opened(), self._folder, self._vault_caller(), path, progress=progress)
 
@@ -222,7 +222,7 @@ class Admin:
 
     def retention_plan(self) -> RetentionResult:
         """What a run of retention would remove from the tenant now, by rule; nothing is removed."""
-        from vault.flows import retention
+        from vault.flows.erasing import retention
 
         return retention.plan(self._opened(), self._tenant_caller())
 
@@ -231,13 +231,13 @@ class Admin:
 
         Run again after a crash, it goes on. What a legal hold keeps is left, counted and logged.
         """
-        from vault.flows import retention
+        from vault.flows.erasing import retention
 
         return retention.run(self._opened(), self._tenant_caller(), dry_run=dry_run, progress=progress)
 
     def sweep(self, *, dry_run: bool = False, progress: Progress | None = None) -> int:
         """Really delete expired memories of the tenant, and nothing else that is old."""
-        from vault.flows import retention
+        from vault.flows.erasing import retention
 
         return retention.sweep(self._opened(), self._tenant_caller(), dry_run=dry_run, progress=progress)
 

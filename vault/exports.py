@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from vault.flows.context import Caller, Stages
-    from vault.flows.export import ExportPreview, ExportResult
+    from vault.flows.exports.run import ExportPreview, ExportResult
 
 
 class Exports:
@@ -26,7 +26,7 @@ class Exports:
 
     def preview(self, *, user_id: str | None = None, reveal: str | Literal[False] = False) -> ExportPreview:
         """Count what an export would hold, and write nothing; `reveal` as for `run`."""
-        from vault.flows import export
+        from vault.flows.exports import run as export
 
         return export.preview(self._opened(), self._caller, user_id, reveal)
 
@@ -47,7 +47,7 @@ class Exports:
         NotFoundError for a user nothing is held about, InvalidInputError for a place that is taken, missing or inside
         the vault, ConflictError where something else was left unfinished there.
         """
-        from vault.flows import export
+        from vault.flows.exports import run as export
 
         return export.run(
             self._opened(),

@@ -10,12 +10,13 @@ from typing import Any
 from vault import compose
 from vault.config import VaultConfig
 from vault.errors import DeniedError, InvalidInputError, VaultError
-from vault.flows import shelf, tenants, validate
+from vault.flows import tenants, validate
+from vault.flows.backups import shelf
+from vault.flows.backups.restore import restore_data
+from vault.flows.backups.restore_keys import restore_keystore
+from vault.flows.backups.restoring import decide
+from vault.flows.backups.shelf import Backup
 from vault.flows.context import Caller
-from vault.flows.restore import restore_data
-from vault.flows.restore_keys import restore_keystore
-from vault.flows.restoring import decide
-from vault.flows.shelf import Backup
 from vault.locks import Lease
 from vault.policy.decide import Request
 from vault.types import Principal

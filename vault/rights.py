@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from vault.flows.asked import ErasureResult, RequestInfo
     from vault.flows.context import Caller, Stages
+    from vault.flows.erasing.asked import ErasureResult, RequestInfo
+    from vault.flows.erasing.roll import Rolled
     from vault.flows.holds import Hold
-    from vault.flows.roll import Rolled
 
 
 class Request:
@@ -29,19 +29,19 @@ class Request:
 
     def info(self) -> RequestInfo:
         """The request as it stands; NotFoundError where there is none with this id in the tenant."""
-        from vault.flows import requests
+        from vault.flows.erasing import requests
 
         return requests.info(self._opened(), self._caller, self.id)
 
     def preview(self) -> RequestInfo:
         """What would go, counted, frozen and hashed; `withheld` is what a hold keeps. HeldError, NotFoundError."""
-        from vault.flows import requests
+        from vault.flows.erasing import requests
 
         return requests.preview(self._opened(), self._caller, self.id)
 
     def approve(self, digest: str) -> RequestInfo:
         """Agree to exactly this preview, as another principal than the one who asked; it expires as the pack says."""
-        from vault.flows import requests
+        from vault.flows.erasing import requests
 
         return requests.approve(self._opened(), self._caller, self.id, digest)
 
@@ -53,19 +53,19 @@ class Request:
         since the preview, HeldError under a legal hold, StorageError while another process keeps removed bytes from
         being wiped.
         """
-        from vault.flows import requests
+        from vault.flows.erasing import requests
 
         return requests.run(self._opened(), self._folder, self._caller, self.id, now=roll)
 
     def certificate(self) -> bytes:
         """The signed certificate as far as the erasure is by now; IntegrityViolationError where anything is left."""
-        from vault.flows import requests
+        from vault.flows.erasing import requests
 
         return requests.certificate(self._opened(), self._folder, self._caller, self.id)
 
     def cancel(self) -> RequestInfo:
         """Give the request up before it runs."""
-        from vault.flows import requests
+        from vault.flows.erasing import requests
 
         return requests.cancel(self._opened(), self._caller, self.id)
 
@@ -98,7 +98,7 @@ class Requests:
 
         `ground` is one of the pack's, such as `gdpr.17.1.b`. Raises InvalidInputError unless one scope is given.
         """
-        from vault.flows import asked, requests
+        from vault.flows.erasing import asked, requests
 
         scope = asked.asked(
             {"user_id": user_id, "agent_id": agent_id, "app_id": app_id, "run_id": run_id},
@@ -118,13 +118,13 @@ class Requests:
 
     def list(self) -> list[RequestInfo]:
         """Every request of the tenant, oldest first."""
-        from vault.flows import requests
+        from vault.flows.erasing import requests
 
         return requests.every(self._opened(), self._caller)
 
     def roll(self, *, force: bool = False) -> Rolled | None:
         """Make what was erased unreadable in backups, once it waited as long as the pack allows; None if nothing."""
-        from vault.flows import requests
+        from vault.flows.erasing import requests
 
         return requests.roll_due(self._opened(), self._folder, self._caller, force=force)
 

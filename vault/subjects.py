@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vault.flows.context import Caller, Stages
-    from vault.flows.mentions import Mentions
-    from vault.flows.mentions_redact import RedactedMentions
-    from vault.flows.subjects import Merged, PersonIds, Renamed
+    from vault.flows.people.mentions import Mentions
+    from vault.flows.people.redact import RedactedMentions
+    from vault.flows.people.subjects import Merged, PersonIds, Renamed
     from vault.types import SearchHit
 
 
@@ -40,7 +40,7 @@ class Subjects:
         Raises NotFoundError for an unknown person, ConflictError where `new_id` is somebody else's, HeldError under a
         legal hold.
         """
-        from vault.flows import subjects
+        from vault.flows.people import subjects
 
         return subjects.rename(
             self._opened(),
@@ -59,25 +59,25 @@ class Subjects:
         `source` are destroyed: data backups from before hold nothing of it any more. HeldError where `source` is under
         a legal hold; one on `into` stays.
         """
-        from vault.flows import subjects
+        from vault.flows.people import subjects
 
         return subjects.merge(self._opened(), self._caller, source, into, reason=reason, dry_run=dry_run)
 
     def aliases(self, user_id: str) -> PersonIds:
         """The ids of the person that any of them names."""
-        from vault.flows import subjects
+        from vault.flows.people import subjects
 
         return subjects.aliases(self._opened(), self._caller, user_id)
 
     def add_alias(self, user_id: str, alias: str, *, reason: str | None = None) -> PersonIds:
         """One more id that finds the person; ConflictError where it is somebody else's."""
-        from vault.flows import subjects
+        from vault.flows.people import subjects
 
         return subjects.add_alias(self._opened(), self._caller, user_id, alias, reason=reason)
 
     def remove_alias(self, user_id: str, alias: str, *, reason: str | None = None) -> PersonIds:
         """One id less; NotFoundError where it is no alias of the person, HeldError under a legal hold."""
-        from vault.flows import subjects
+        from vault.flows.people import subjects
 
         return subjects.remove_alias(self._opened(), self._caller, user_id, alias, reason=reason)
 
@@ -135,7 +135,7 @@ class Subjects:
         At most `limit` memories are named and `people` opened; `cursor` goes on with the same question. `progress` is
         told (people, of how many). The log keeps counts and ids, never the value.
         """
-        from vault.flows import mentions
+        from vault.flows.people import mentions
 
         return mentions.find_mentions(
             self._opened(),
@@ -162,7 +162,7 @@ class Subjects:
         `entity` is the class to redact it as, by default what the detector takes it for. NotFoundError for an id that
         is unknown, HeldError where one of the people is under a legal hold: both are looked at before anything changes.
         """
-        from vault.flows import mentions_redact
+        from vault.flows.people import redact as mentions_redact
 
         return mentions_redact.redact_mentions(
             self._opened(), self._caller, value, memory_ids, reason=reason, entity=entity, dry_run=dry_run

@@ -15,8 +15,8 @@ from support.elsewhere import Kept, elsewhere
 from test_documented import rows
 
 from vault import Principal, Vault
+from vault.flows.backups.manifest import Manifest, Part
 from vault.flows.bodies import Body
-from vault.flows.manifest import Manifest, Part
 from vault.index.interface import Point
 from vault.keys import layout
 from vault.records import schema

@@ -90,10 +90,10 @@ class Nursery:
 
 def main() -> None:
     import vault.compose
-    import vault.flows.backup
+    import vault.flows.backups.backup
     import vault.flows.bulk
+    import vault.flows.erasing.requests
     import vault.flows.listing
-    import vault.flows.requests
     import vault.flows.rotate
     import vault.flows.upkeep
     import vault.recovery  # noqa: F401 - imported before the first fork

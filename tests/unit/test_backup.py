@@ -25,8 +25,8 @@ from vault.errors import (
     KeyProviderError,
     VaultError,
 )
-from vault.flows import shelf
-from vault.flows.shelf import Backup, Keep
+from vault.flows.backups import shelf
+from vault.flows.backups.shelf import Backup, Keep
 
 
 def app(vault: Vault, tenant: str = "clinic") -> Session:

@@ -409,8 +409,8 @@ def _values() -> Iterator[tuple[str, str, str]]:
     for section in SECTIONS:
         model: Any = VaultConfig.model_fields[section].annotation
         for key, field in model.model_fields.items():
-            wrong = [f'["{CANARY}", 1]', "2031-01-01", "true"]
             kinds = {*get_args(field.annotation), field.annotation}  # of `int | None`: int
+            wrong = [f'["{CANARY}", 1]', "2031-01-01", *(["true"] if bool not in kinds else [])]
             if not kinds & {EmbedderChoice, QdrantConfig}:  # every key of which has a default
                 wrong.append("{}")
             if kinds & {int, float}:

@@ -26,12 +26,12 @@ from vault.errors import (
     InvalidInputError,
     NotFoundError,
 )
-from vault.flows import requests as flow
+from vault.flows.erasing import requests as flow
 from vault.redaction.detect import BuiltinDetector
 from vault.redaction.interface import Detector, OneByOne
 from vault.types import Finding
 
-FLOWS = Path(flow.__file__).parent
+FLOWS = Path(flow.__file__).parents[1]
 HELD, FREE = "pat-1", "pat-2"
 NAME = "Quandramir"
 
@@ -178,21 +178,21 @@ def roll(w: World) -> None:
 
 
 def merge(w: World) -> None:
-    from vault.flows import subjects
+    from vault.flows.people import subjects
 
     stages, caller = stages_of(w.vault), w.privacy._caller
     w.refused(subjects.merge, stages, caller, HELD, FREE, reason=None, dry_run=False)
 
 
 def rename(w: World) -> None:
-    from vault.flows import subjects
+    from vault.flows.people import subjects
 
     stages, caller = stages_of(w.vault), w.privacy._caller
     w.refused(subjects.rename, stages, caller, HELD, "pat-9", keep_old=False, reason=None, dry_run=False)
 
 
 def redact_mentions(w: World) -> None:
-    from vault.flows import mentions_redact
+    from vault.flows.people import redact as mentions_redact
 
     memory = next(m for m in w.app.list(user_id=HELD).memories if NAME in m.text)
     stages, caller = stages_of(w.vault), w.privacy._caller
@@ -252,7 +252,7 @@ SITES: dict[str, str] = {
     "naming.catch_up": "- as the log says that it was done",
     "graft._refresh_details": "- details of the log, as the archive has them",
     "restore_keys.restore_keystore": "- keys that the newer keystore knows to be gone",
-    "restore_plan.give_up": "- rows whose key nobody has",
+    "plan.give_up": "- rows whose key nobody has",
     "reconcile._bury_again": "- a tombstone of the log: the hold came later, or the erasure was not held",
     "reconcile.purge": "- rows whose keys are gone",
     "reconcile._purge_details": "- rows whose keys are gone",
@@ -267,7 +267,7 @@ BY_NAME = {
 def sites() -> dict[str, set[str]]:
     """`module.function` of vault/flows to what it calls that takes rows or keys away."""
     found: dict[str, set[str]] = {}
-    for path in sorted(FLOWS.glob("*.py")):
+    for path in sorted(FLOWS.rglob("*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         for function in ast.walk(tree):
             if not isinstance(function, ast.FunctionDef):

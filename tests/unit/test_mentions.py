@@ -12,7 +12,7 @@ from support.rights import privacy, tenant_keys
 from vault import Session, Vault
 from vault.audit.log import TenantLog
 from vault.errors import ConflictError, HeldError, InvalidInputError, NotFoundError
-from vault.flows import mentions_redact
+from vault.flows.people import redact as mentions_redact
 from vault.keys import cases
 from vault.redaction.interface import OneByOne
 from vault.types import Finding

@@ -35,7 +35,7 @@ from vault.errors import (
     StorageError,
     VaultError,
 )
-from vault.flows import certify, erase, requests, roll
+from vault.flows.erasing import certify, erase, requests, roll
 from vault.policy.decide import Retention
 from vault.policy.pack import load
 from vault.rights import Request
@@ -439,8 +439,9 @@ class Cut:
 def test_the_steps_are_found() -> None:
     names = {f"{home}.{name}" for (home, name), _ in STEPS}
     assert {
-        "vault.flows.erase.remove", "vault.flows.erase.purge", "vault.flows.roll.roll", "vault.keys.cases.move",
-        "vault.keys.rotation.roll", "vault.keys.rotation.drop_generations", "vault.flows.erase.bury",
+        "vault.flows.erasing.erase.remove", "vault.flows.erasing.erase.purge", "vault.flows.erasing.erase.bury",
+        "vault.flows.erasing.roll.roll", "vault.keys.cases.move", "vault.keys.rotation.roll",
+        "vault.keys.rotation.drop_generations",
     } <= names  # fmt: skip
     assert len(names) > 20
 

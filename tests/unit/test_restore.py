@@ -445,7 +445,7 @@ def test_it_waits_for_others_and_gives_up_in_time(place: Place) -> None:
 @contextmanager
 def cut_off(place: Place, monkeypatch: pytest.MonkeyPatch, backup: Path) -> Iterator[None]:
     """A restore that dies when the second tenant's file would be put in place."""
-    from vault.flows import restore
+    from vault.flows.backups import restore
 
     calls = []
     put = restore.put_in_place

@@ -14,8 +14,8 @@ from support.calls import Clock, auditor, entries, held, operator, rows, session
 from vault import Principal, Session, Vault
 from vault.admin import Admin
 from vault.errors import DeniedError, NotFoundError
-from vault.flows import retention
-from vault.flows.retention import RetentionResult
+from vault.flows.erasing import retention
+from vault.flows.erasing.retention import RetentionResult
 from vault.keys import cases
 from vault.policy.decide import Retention
 from vault.rights import Holds

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vault.errors import InvalidInputError
-from vault.flows.sought import Sought
+from vault.flows.people.sought import Sought
 
 VALUES = {"PERSON:k7q2m9": "Bo Silva", "PERSON:ann222": "Ana", "NAME:rrr333": "Rivera-Smith"}
 

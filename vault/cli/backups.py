@@ -16,7 +16,7 @@ from vault.types import Principal
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from vault.flows.shelf import Backup
+    from vault.flows.backups.shelf import Backup
 
 DataOption = Annotated[bool, typer.Option("--data", help="The data: every tenant's records file.")]
 KeystoreOption = Annotated[

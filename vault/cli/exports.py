@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from vault.exporting.bundle import Verified
-    from vault.flows.export import ExportPreview, ExportResult
+    from vault.flows.exports.run import ExportPreview, ExportResult
 
 PANEL: Final = "Rights of a person"
 

@@ -19,8 +19,8 @@ from vault.errors import DeniedError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from vault.flows.asked import ErasureResult, RequestInfo
-    from vault.flows.roll import Rolled
+    from vault.flows.erasing.asked import ErasureResult, RequestInfo
+    from vault.flows.erasing.roll import Rolled
     from vault.session import Session
 
 OVERDUE: Final = 8

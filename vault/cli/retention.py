@@ -13,7 +13,7 @@ from vault.cli.verbs import Call, verb
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from vault.flows.retention import RetentionResult
+    from vault.flows.erasing.retention import RetentionResult
 
 
 def register(app: typer.Typer) -> None:

@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from vault.flows.mentions import Mentions
-    from vault.flows.mentions_redact import RedactedMentions
-    from vault.flows.subjects import Merged, PersonIds, Renamed
+    from vault.flows.people.mentions import Mentions
+    from vault.flows.people.redact import RedactedMentions
+    from vault.flows.people.subjects import Merged, PersonIds, Renamed
 
 UserOption = Annotated[
     str | None,

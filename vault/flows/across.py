@@ -25,12 +25,12 @@ from vault.flows.additions import Embedded
 from vault.flows.bodies import value_term
 from vault.flows.context import Call, Caller, Stages, calling
 from vault.flows.outbox import alarm
+from vault.flows.people.subjects import refuse_bound
 from vault.flows.points import StoredPoints
 from vault.flows.ranking import Wanted, answers, before_reranking, put_to, reranked, wanted
 from vault.flows.read import VALUE_WEIGHT
 from vault.flows.scope import LOGGED_IDS, Found
 from vault.flows.sign import sign_if_due
-from vault.flows.subjects import refuse_bound
 from vault.flows.vectors import embed_question, model_in_force
 from vault.index.interface import Query
 from vault.index.score import whole_of

@@ -23,7 +23,7 @@ from vault.errors import AuditChainError, InvalidInputError
 from vault.exporting.partial import destination
 from vault.flows import validate
 from vault.flows.context import Call, Caller, Stages, calling
-from vault.flows.export import kept_out
+from vault.flows.exports.run import kept_out
 from vault.flows.sign import sign
 
 Progress = Callable[[int, int], None]

@@ -17,8 +17,9 @@ from typing import Any, Final, Literal
 
 from vault.audit.jcs import strict_loads
 from vault.embedding.interface import identity
-from vault.flows import roll, tenants, validate
+from vault.flows import tenants, validate
 from vault.flows.context import Call, Caller, Stages, calling, milliseconds, moment
+from vault.flows.erasing import roll
 from vault.flows.rotate import backup_folder
 from vault.flows.vectors import named_in_force
 from vault.keys.rotation import newest_backup

@@ -12,7 +12,7 @@ from vault.keys.keystore import Keystore
 from vault.observe.catalogue import Measured
 from vault.observe.events import Pseudo
 
-_BACKUP: Final = re.compile(r"data-(\d{8}T\d{6}Z)-\d+")  # as `vault.flows.shelf` names them
+_BACKUP: Final = re.compile(r"data-(\d{8}T\d{6}Z)-\d+")  # as `vault.flows.backups.shelf` names them
 _STAMP: Final = "%Y%m%dT%H%M%SZ"
 
 

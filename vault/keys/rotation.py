@@ -36,7 +36,7 @@ from vault.types import Destruction
 
 _KEYSTORE_FILE: Final = re.compile(r"keystore-(\d{1,9})\.")
 _PARTIAL: Final = (
-    ".partial-keystore-"  # what the next backup, too, knows for unfinished (vault/flows/shelf.py)
+    ".partial-keystore-"  # what the next backup, too, knows for unfinished (vault/flows/backups/shelf.py)
 )
 _COPIED: Final = {
     "tenant_keys": 5,

@@ -146,10 +146,10 @@ def test_verify_catches_a_changed_byte_with_exit_code_7(bare: Run, tmp_path: Pat
 
 
 def test_sweep_counts_first_and_deletes_when_told(run: Run) -> None:
-    soon = (datetime.now(UTC) + timedelta(seconds=0.5)).isoformat()
-    memory_id = added(run, "sweep-1", "Prefers tea", "--expires", soon)
+    soon = datetime.now(UTC) + timedelta(seconds=3)
+    memory_id = added(run, "sweep-1", "Prefers tea", "--expires", soon.isoformat())
     added(run, "sweep-1", "Prefers milk")
-    time.sleep(0.6)
+    time.sleep(max(0.0, (soon - datetime.now(UTC)).total_seconds()) + 0.1)
     assert run("get", memory_id).code == 9
     assert run("index", "sweep", "--json").document == {"deleted": 0, "would_delete": 1}
     assert run("index", "sweep", "--json", "--execute").document == {"deleted": 1}

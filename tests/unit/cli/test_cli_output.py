@@ -43,7 +43,7 @@ WANTED = (
     " retention:plan retention:run export:run export:verify hold:place hold:list hold:release"
     " request:open request:preview request:approve request:run request:certificate request:roll request:list"
     " request:show request:cancel"
-    " subject:rename subject:merge subject:mentions subject:redact"
+    " subject:rename subject:merge subject:mentions subject:redact subject:search"
     " telemetry:status telemetry:preview telemetry:enable telemetry:disable telemetry:rotate"
     " subject:alias:add subject:alias:list subject:alias:remove"
 )

@@ -12,7 +12,7 @@ import pytest
 from support.commands import Answer, Run, added
 
 from vault.cli import verbs
-from vault.flows import requests
+from vault.flows.erasing import requests
 
 GROUND = ("--ground", "gdpr.17.1.b")
 

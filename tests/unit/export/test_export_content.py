@@ -210,7 +210,7 @@ def test_more_than_a_window_is_all_there_in_order(clinic: Vault, tmp_path: Path)
 def test_many_tokens_come_page_by_page(
     clinic: Vault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vault.flows.export_write._TOKENS", 7)
+    monkeypatch.setattr("vault.flows.exports.write._TOKENS", 7)
     app = session_of(clinic)
     app.add_many([{"content": f"Write to a{n}@example.org", "user_id": USER} for n in range(28)])
     read = exported(clinic, tmp_path / "copy", reveal="request 7")
@@ -311,7 +311,7 @@ def test_a_large_export_is_in_memory_one_window_at_a_time(
     """Told by the lines that are alive at once: never more than a window's."""
     import gc
 
-    from vault.flows import export_write
+    from vault.flows.exports import write as export_write
 
     def alive() -> int:
         return sum(type(one) is dict and one.get("kind") == "memory" for one in gc.get_objects())

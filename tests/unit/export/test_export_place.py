@@ -212,8 +212,8 @@ def test_it_goes_on_where_it_was(clinic: Vault, tmp_path: Path, monkeypatch: pyt
     done = interrupted(clinic, tmp_path / "copy.zip", reveal="request 7")
     assert {"memories.jsonl", "tokens.jsonl"} <= set(done)
     read: list[str] = []
-    monkeypatch.setattr("vault.flows.export_write.memory_lines", lambda *a: read.append("memories"))
-    monkeypatch.setattr("vault.flows.export_write.token_page", lambda *a: read.append("tokens"))
+    monkeypatch.setattr("vault.flows.exports.write.memory_lines", lambda *a: read.append("memories"))
+    monkeypatch.setattr("vault.flows.exports.write.token_page", lambda *a: read.append("tokens"))
     made = run(clinic, tmp_path / "copy.zip", reveal="request 7")
     assert read == []
     assert made.complete

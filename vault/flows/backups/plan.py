@@ -9,10 +9,10 @@ from typing import Any
 
 from vault.audit.log import Event
 from vault.errors import RollbackError, VaultError
-from vault.flows import graft
+from vault.flows.backups import graft
+from vault.flows.backups.graft import Graft
+from vault.flows.backups.manifest import Part
 from vault.flows.context import Caller, Stages
-from vault.flows.graft import Graft
-from vault.flows.manifest import Part
 from vault.flows.reconcile import Survey, survey
 from vault.flows.stores import OpenStore
 from vault.keys.keyring import TenantKeys

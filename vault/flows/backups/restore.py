@@ -28,15 +28,16 @@ from vault.errors import (
     StorageError,
 )
 from vault.files import FILE_MODE, convert_os, private_folder, sync_file
-from vault.flows import backup, graft, manifest, removals, tenants
+from vault.flows import removals, tenants
+from vault.flows.backups import backup, graft, manifest
+from vault.flows.backups.manifest import Manifest, Part
+from vault.flows.backups.plan import TenantPlan, give_up, log_restore, make_plan, refuse
+from vault.flows.backups.restoring import Note
 from vault.flows.context import SYSTEM_TENANT, Caller, Stages, calling, milliseconds
-from vault.flows.manifest import Manifest, Part
 from vault.flows.merging import rows_again
 from vault.flows.naming import MERGE
 from vault.flows.outbox import begin_again
 from vault.flows.reconcile import do_again, merge_rows_again, purge, settle, survey
-from vault.flows.restore_plan import TenantPlan, give_up, log_restore, make_plan, refuse
-from vault.flows.restoring import Note
 from vault.flows.rotate import fresh_tenant, retag
 from vault.flows.sign import sign
 from vault.flows.stores import OpenStore

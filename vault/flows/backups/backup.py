@@ -23,12 +23,13 @@ from vault.errors import (
     VaultError,
 )
 from vault.files import convert_os, private_folder, sync_folder
-from vault.flows import manifest, shelf, validate
+from vault.flows import validate
+from vault.flows.backups import manifest, shelf
+from vault.flows.backups.manifest import Manifest, Part
+from vault.flows.backups.plan import of_tenant
+from vault.flows.backups.shelf import Backup, Keep
 from vault.flows.context import SYSTEM_TENANT, Caller, Stages, calling
-from vault.flows.manifest import Manifest, Part
-from vault.flows.restore_plan import of_tenant
 from vault.flows.rotate import fresh_tenant
-from vault.flows.shelf import Backup, Keep
 from vault.flows.sign import sign
 from vault.flows.stores import OpenStore
 from vault.keys import rotation

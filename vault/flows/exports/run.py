@@ -24,9 +24,9 @@ from vault.exporting import bundle
 from vault.exporting.partial import Mac, Partial, State, destination, occupied, other_export
 from vault.flows import validate
 from vault.flows.context import Call, Caller, Stages, calling
-from vault.flows.export_lines import Values
-from vault.flows.export_summary import counts_of
-from vault.flows.export_write import EXPORT, Asked, Progress, located, token_page, write_export
+from vault.flows.exports.lines import Values
+from vault.flows.exports.summary import counts_of
+from vault.flows.exports.write import EXPORT, Asked, Progress, located, token_page, write_export
 from vault.flows.reveal import reveal_reason
 from vault.flows.rotate import backup_folder
 from vault.flows.sign import sign_if_due

@@ -16,10 +16,10 @@ from vault.flows import ids, validate
 from vault.flows.bodies import Body, decode, open_bodies, open_value, record_id
 from vault.flows.context import Call, Caller, Stages, calling
 from vault.flows.listing import read_cursor, write_cursor
+from vault.flows.people.sought import Sought
+from vault.flows.people.subjects import person, refuse_bound
 from vault.flows.scope import LOGGED_IDS
 from vault.flows.sign import sign_if_due
-from vault.flows.sought import Sought
-from vault.flows.subjects import person, refuse_bound
 from vault.flows.tokens import TokenMap
 from vault.keys.keyring import SubjectKeys
 from vault.records.interface import MemoryRow, RevisionRow

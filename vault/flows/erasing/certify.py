@@ -14,8 +14,8 @@ from vault.audit.certificate import ErasureFacts, PolicyRef, build, statement_of
 from vault.audit.certified import Probe, Withheld
 from vault.audit.nonmembership import KeyProof
 from vault.audit.proofs import Proofs, gather
-from vault.flows import erase, roll
 from vault.flows.context import Call, moment
+from vault.flows.erasing import erase, roll
 from vault.flows.sign import sign_leaves
 from vault.keys import cases
 from vault.keys.cases import Case

@@ -20,7 +20,8 @@ from typing import Final
 from vault.config import BackupConfig
 from vault.errors import ConfigError, InvalidInputError
 from vault.files import convert_os, private_folder, sync_folder
-from vault.flows import manifest, validate
+from vault.flows import validate
+from vault.flows.backups import manifest
 from vault.flows.context import SYSTEM_TENANT, Stages
 from vault.flows.rotate import backup_folder
 from vault.locks import FileLock

@@ -15,12 +15,12 @@ from typing import Any
 
 from vault.errors import ConfigError, IntegrityViolationError, KeyProviderError, RollbackError, VaultError
 from vault.flows import telemetry
+from vault.flows.backups.plan import TenantPlan, give_up, log_restore, make_plan, of_tenant, refuse
+from vault.flows.backups.restoring import Note
+from vault.flows.backups.shelf import Backup
 from vault.flows.context import Caller, Stages, calling
 from vault.flows.reconcile import do_again, mark_again, merge_rows_again, purge, settle, survey
-from vault.flows.restore_plan import TenantPlan, give_up, log_restore, make_plan, of_tenant, refuse
-from vault.flows.restoring import Note
 from vault.flows.rotate import fresh_tenant
-from vault.flows.shelf import Backup
 from vault.flows.sign import sign
 from vault.keys import putback, rotation
 from vault.keys.keyring import TenantKeys

@@ -35,8 +35,8 @@ from vault.exporting.files import (
 from vault.exporting.page import write_page
 from vault.exporting.partial import Mac, Partial, State
 from vault.flows.context import Call, Caller, Stages, calling
-from vault.flows.export_lines import Line, Values, access_lines, changes, iso, memory_lines
-from vault.flows.export_summary import classes_of, counts_of, summary_of
+from vault.flows.exports.lines import Line, Values, access_lines, changes, iso, memory_lines
+from vault.flows.exports.summary import classes_of, counts_of, summary_of
 from vault.flows.scope import LOGGED_IDS, Found, locate
 from vault.flows.sign import sign_if_due
 from vault.types import Scope

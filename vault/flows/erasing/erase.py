@@ -16,9 +16,10 @@ from typing import Any, Final
 from vault.audit.certified import Count
 from vault.crypto.record import read_stub
 from vault.errors import NotFoundError, StorageError
-from vault.flows import ids, outbox, retention
+from vault.flows import ids, outbox
 from vault.flows.change import find_visible, remove_rows
 from vault.flows.context import Call, milliseconds
+from vault.flows.erasing import retention
 from vault.flows.holds import is_held
 from vault.keys.keyring import SubjectKeys
 from vault.keys.repair import bury

@@ -18,13 +18,14 @@ from typing import Any, Final
 
 from vault.audit import certified, nonmembership
 from vault.errors import ConflictError, DeniedError, HeldError, NotFoundError
-from vault.flows import erase, roll, validate
-from vault.flows.asked import ErasureResult, RequestInfo, checked
-from vault.flows.certify import CERTIFIED, certify
+from vault.flows import validate
 from vault.flows.context import Call, Caller, Stages, calling, milliseconds, moment
-from vault.flows.erase import Target
+from vault.flows.erasing import erase, roll
+from vault.flows.erasing.asked import ErasureResult, RequestInfo, checked
+from vault.flows.erasing.certify import CERTIFIED, certify
+from vault.flows.erasing.erase import Target
+from vault.flows.erasing.roll import WAITING, Rolled
 from vault.flows.holds import RUNNING, identifier, refuse_bound, refuse_held
-from vault.flows.roll import WAITING, Rolled
 from vault.flows.sign import sign_leaves
 from vault.flows.tenants import close_tenant
 from vault.keys import cases

@@ -17,13 +17,13 @@ from vault.flows.bodies import Body, encode, open_body, record_id, seal_value
 from vault.flows.change import known_subject, put_version
 from vault.flows.context import Call, Caller, Stages, calling
 from vault.flows.holds import refuse_held
-from vault.flows.mentions import VALUE_BYTES, past_versions, token_values
+from vault.flows.people.mentions import VALUE_BYTES, past_versions, token_values
+from vault.flows.people.sought import Sought
+from vault.flows.people.subjects import refuse_bound
 from vault.flows.points import seal_blocks
 from vault.flows.redact import Draft, Segments, finish, preview
 from vault.flows.scope import LOGGED_IDS
 from vault.flows.sign import sign_if_due
-from vault.flows.sought import Sought
-from vault.flows.subjects import refuse_bound
 from vault.flows.tokens import TokenMap
 from vault.flows.vectors import embed, still
 from vault.keys import cases

@@ -1,0 +1,1 @@
+"""Backups, and putting them back: whole, consistent, and with nothing erased in them."""

@@ -1,0 +1,1 @@
+"""Erasing: requests, retention, the erasure itself, the roll and its certificates."""

@@ -1,0 +1,1 @@
+"""Who people are, and where they are mentioned."""
