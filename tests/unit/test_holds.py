@@ -246,7 +246,7 @@ SITES: dict[str, str] = {
     "merging.move": "merge",
     "merging.rewrite_user": "rename",
     "merging.merge_again": "- as the log says that it was done",
-    "mentions_redact._redact": "redact_mentions",
+    "redact._redact": "redact_mentions",
     "removals._remove": "- what was removed before the hold, as the log says; see restore",
     "removals.remove_everything": "- what was removed before the hold, as the log says; see restore",
     "naming.catch_up": "- as the log says that it was done",
