@@ -729,6 +729,10 @@ ADMIN_ATTACKS: dict[str, list[Callable[[World], Any]]] = {
                      "index_rebuild", "index_move", "index_status", "sweep", "rescan", "reembed", "retention_plan",
                       "retention_run", "overview", "doctor", "tenants")
     },
+    **{
+        f"telemetry_{name}": [_operator(f"telemetry_{name}")]
+        for name in ("status", "preview", "enable", "disable", "rotate")
+    },
     "audit_evidence": [
         _admin_b("auditor", "audit", "audit_evidence", out) for out in ("../evidence", "/nowhere/evidence", None, [A])
     ],

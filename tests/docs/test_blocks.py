@@ -13,6 +13,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from vault import Principal, Vault
 from vault.audit import merkle
 from vault.audit.note import format_proof
 from vault.config import VaultConfig
+from vault.observe import scrub
 from vault.policy import model, safe_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -224,6 +226,15 @@ def test_commands_run_as_they_stand(block: Block, place: Path) -> None:
     assert done.returncode == 0, (script, done.stdout, done.stderr)
 
 
+@pytest.fixture
+def unscrubbed() -> Iterator[None]:
+    """What a block installed in this process is taken out again."""
+    yield
+    for one in list(scrub._active):
+        one.remove()
+
+
+@pytest.mark.usefixtures("unscrubbed")
 @pytest.mark.parametrize("block", [b for b in HERE if b.language == "python"], ids=str)
 def test_code_runs_and_gives_what_its_comments_say(
     block: Block, place: Path, monkeypatch: pytest.MonkeyPatch

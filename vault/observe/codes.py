@@ -21,7 +21,7 @@ content.role content.type crypto.argon2_parameters crypto.block_length crypto.co
 crypto.key_length crypto.lthash_state crypto.salt_length cursor.form cursor.invalid cursor.log data.asq
 data.columns data.empty data.encoding data.gzip data.json data.length data.line data.record data.span data.tab
 data.text demo.folder detection.measured detection.none detection.samples detector.budget detector.failed
-detector.integrity detector.missing detector.span detector.timeout detector.worker egress.address egress.body
+detector.integrity detector.missing detector.span detector.timeout detector.worker egress.address
 egress.broken egress.ca egress.plain egress.redirect egress.reply egress.size egress.status egress.timeout
 egress.tls egress.unreachable embedder.answer embedder.changed embedder.extra embedder.finite embedder.format
 embedder.incomplete embedder.integrity embedder.key_form embedder.key_missing embedder.key_permissions
@@ -57,10 +57,10 @@ scope.control scope.empty scope.length scope.lines scope.missing scope.one scope
 scope.wildcard signature.invalid since.range since.type storage.empty storage.exists storage.failed
 storage.full storage.handles storage.io storage.locked storage.missing storage.permission storage.plaintext
 storage.readonly storage.unencrypted storage.unreadable subject.no_alias subject.same subject.taken
-subject.unknown telemetry.extra telemetry.key_form telemetry.key_missing telemetry.key_permissions
-telemetry.off tenant.exists tenant.missing tenant.reserved tenant.unknown text.control text.empty
-text.encoding text.length text.twice text.type text.unicode threshold.range time.form to.exists to.folder
-to.form to.inside to.log to.partial type.unknown update.empty value.short vault.closed vault.exists
-vault.forked write.part
+subject.unknown telemetry.body telemetry.extra telemetry.key_form telemetry.key_missing
+telemetry.key_permissions telemetry.off tenant.exists tenant.missing tenant.reserved tenant.unknown
+text.control text.empty text.encoding text.length text.twice text.type text.unicode threshold.range time.form
+to.exists to.folder to.form to.inside to.log to.partial type.unknown update.empty value.short vault.closed
+vault.exists vault.forked write.part
 """
 CODES: Final = tuple(_WORDS.split())

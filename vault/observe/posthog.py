@@ -42,7 +42,7 @@ class _Session:
         made: dict[str, Any] = json.loads(data)
         made.pop(_ADDED, None)
         if made != json.loads(self._body) or not url.endswith(PATH):
-            raise EgressError("egress.body", "the client would send something else than was previewed")
+            raise EgressError("telemetry.body", "the client would send something else than was previewed")
         self._door.send(PATH, self._body, _HEADERS, most_bytes=_MOST_BYTES)
         return _Answer()
 

@@ -141,14 +141,24 @@ def _runs(text: str) -> list[_Run]:
 
 
 def _trim(run: _Run, text: str) -> None:
-    """Cut from the end "and" and signs, which belong to what follows, and a whole number in figures: it is another."""
-    figures = list(takewhile(lambda one: one[1].isdigit(), reversed(run.words)))
-    if sum(len(word) for _, word in figures) >= _WHOLE:
+    """Cut off "and" and signs at the end, which belong to what follows, and numbers in figures of their own, at
+    either end: whole ones, and those with dots, like an address of a network or an amount."""
+    figures = list(takewhile(_in_figures, reversed(run.words)))
+    if sum(len(word) for _, word in figures) >= _WHOLE or any(gap == "." for gap, _ in figures[:-1]):
         del run.words[-len(figures) :]
         run.end -= sum(len(gap) + len(word) for gap, word in figures)
+    figures = list(takewhile(_in_figures, run.words))
+    if len(figures) < len(run.words) and any(gap == "." for gap, _ in figures[1:]):
+        del run.words[: len(figures)]
+        run.start += sum(len(gap) + len(word) for gap, word in figures) + len(run.words[0][0])
+        run.words[0] = ("", run.words[0][1])
     while run.words and (run.words[-1][1] in _SIGNS or run.words[-1][1] in ("and", *_TIMES)):
         gap, word = run.words.pop()
         run.end -= len(gap) + len(word)
+
+
+def _in_figures(word: tuple[str, str]) -> bool:
+    return word[1].isdigit()
 
 
 def _told(text: str, run: _Run) -> bool:
