@@ -21,16 +21,17 @@ from typing import Any
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from support import posthog
 from support.canaries import Canaries
 from support.drive import TABLE, Drive, Sync, drive, public_methods
-from support.drive_cli import VERBS, Terminal, registered
+from support.drive_cli import VERBS, Terminal, registered, telemetry_life
 from support.faults import coming_to, failing
 from support.receivers import OtlpReceiver, Recorded, receiving
 from support.scan import Scanner, base64_forms
 
-from vault import compose
+from vault import Vault, compose
 from vault.aio import AsyncSession
-from vault.config import LogsConfig, OtelConfig, VaultConfig
+from vault.config import LogsConfig, OtelConfig, TelemetryConfig, VaultConfig
 from vault.crypto.primitives import SecretKey
 from vault.door import Door
 from vault.observe import handler
@@ -75,19 +76,26 @@ def otlp() -> Iterator[OtlpReceiver]:
 
 
 @pytest.fixture
-def spoken(otlp: OtlpReceiver, monkeypatch: pytest.MonkeyPatch) -> list[Recorded]:
-    """Every vault that is made speaks as loudly as it can, to every recorder."""
+def counts() -> Iterator[posthog.Receiver]:
+    with posthog.receiving() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def spoken(otlp: OtlpReceiver, counts: posthog.Receiver, monkeypatch: pytest.MonkeyPatch) -> list[Recorded]:
+    """Every vault that is made speaks as loudly as it can, to every recorder; telemetry once somebody agreed."""
     canaries = Canaries(77)
     monkeypatch.setenv(HEADER, canaries.word("otlp key"))
     otlp_config = OtelConfig(endpoint=otlp.url, headers=(f"x-key=env:{HEADER}",), interval_s=1.0)
+    counted = TelemetryConfig(enabled=True, endpoint=counts.url, key=posthog.KEY, interval_s=1)
     before: Callable[..., VaultConfig] = compose.default_config
 
     def loud(*args: Any, **kwargs: Any) -> VaultConfig:
-        told = {"logs": LogsConfig(level="debug"), "otel": otlp_config}
+        told = {"logs": LogsConfig(level="debug"), "otel": otlp_config, "telemetry": counted}
         return before(*args, **kwargs).model_copy(update=told)
 
     monkeypatch.setattr(compose, "default_config", loud)
-    return [otlp]
+    return [otlp, counts]
 
 
 def digests(value: str) -> Iterator[tuple[str, bytes]]:
@@ -178,11 +186,15 @@ def test_every_method_at_debug_and_a_failure_at_every_stage(
     log: io.StringIO,
     capfd: pytest.CaptureFixture[str],
     otlp: OtlpReceiver,
+    counts: posthog.Receiver,
     spoken: list[Recorded],
 ) -> None:
     work = in_a_folder(tmp_path)
     with Lines() as lines:
         d = Drive(work, seed=9)
+        posthog.operator_of(d.vault).telemetry_enable()
+        d.vault.close()
+        d.vault = Vault.open(d.vault.folder)
         drive(d)
         assert d.covered == public_methods()
         d.at = 0
@@ -209,6 +221,8 @@ def test_every_method_at_debug_and_a_failure_at_every_stage(
     assert said - {span.name for span in spans} == set()
     assert otlp.metrics()["memvault.calls"].sum.data_points
     assert all(one.headers["x-key"] == os.environ[HEADER] for one in otlp.requests)
+    results = {one["properties"].get("result") for one in counts.events()}
+    assert {"ok", "denied", "not_found", "failed", "unavailable"} <= results
 
 
 def strike_api(d: Drive, stage: Stage) -> int:
@@ -256,6 +270,7 @@ def test_every_verb_at_debug_and_a_failure_at_every_stage(
     log: io.StringIO,
     capfd: pytest.CaptureFixture[str],
     otlp: OtlpReceiver,
+    counts: posthog.Receiver,
     spoken: list[Recorded],
 ) -> None:
     assert set(VERBS) == set(registered())
@@ -269,6 +284,7 @@ def test_every_verb_at_debug_and_a_failure_at_every_stage(
     assert loud.count('"event":"stage"') > 300  # the command line writes what its vault is configured to say
     struck = dict.fromkeys(Stage, 0)
     for function, stages in came.items():
+        agree(terminal, function)
         for stage in stages:
             # A verb that fails is what this is about. It shows the message of an error of ours, whose contract it is to
             # hold no content, so the failures here are of other kinds.
@@ -284,6 +300,13 @@ def test_every_verb_at_debug_and_a_failure_at_every_stage(
     ]
     nothing_in(recorders, secrets_of(terminal.canaries, [], terminal.folder), {})
     assert '"event":"exception","where":"command"' in "".join(terminal.said)
+    assert len({one["properties"].get("action") for one in counts.events()}) > 40
+
+
+def agree(terminal: Terminal, function: Callable[[Terminal], None]) -> None:
+    """Telemetry is on in every command, but where a verb switches it on itself, or there is no vault yet."""
+    if (terminal.folder / "vault").exists():
+        terminal.run("telemetry", "disable" if function is telemetry_life else "enable")
 
 
 # --- seen to fail ------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from uuid import UUID
 
 from vault import Principal, Vault
@@ -42,8 +42,9 @@ class Request:
 
 @dataclass(eq=False)
 class Receiver:
-    """What came, and how to answer: `takes`, or one of MODES."""
+    """What came, and how to answer: `takes`, or one of MODES. `Recorded`, like the receivers of other protocols."""
 
+    name: ClassVar[str] = "posthog"
     mode: str = "takes"
     url: str = ""
     requests: list[Request] = field(default_factory=list)
@@ -57,8 +58,27 @@ class Receiver:
             one.line.encode() + json.dumps(one.headers).encode() + one.body for one in self.requests
         )
 
+    def raw(self) -> bytes:
+        return b"\n".join(one.line.encode() + b"\n" + one.body for one in list(self.requests))
+
+    def strings(self) -> Iterator[str]:
+        for one in list(self.requests):
+            yield from _strings(one.document)
+
     def events(self) -> list[dict[str, Any]]:
         return [event for one in self.requests for event in one.document["batch"]]
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield name
+            yield from _strings(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _strings(inner)
+    else:
+        yield str(value)
 
 
 def refusal(document: Any) -> str | None:
