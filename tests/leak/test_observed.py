@@ -300,7 +300,7 @@ def test_every_verb_at_debug_and_a_failure_at_every_stage(
     ]
     nothing_in(recorders, secrets_of(terminal.canaries, [], terminal.folder), {})
     assert '"event":"exception","where":"command"' in "".join(terminal.said)
-    assert len({one["properties"].get("action") for one in counts.events()}) > 40
+    assert len({one["properties"].get("action") for one in counts.events()}) > 25
 
 
 def agree(terminal: Terminal, function: Callable[[Terminal], None]) -> None:
