@@ -27,7 +27,6 @@ from vault.errors import ConfigError
 FILE_NAME: Final = "memvault.toml"
 FORMAT: Final = 1
 PROJECT_KEY: Final = re.compile(r"phc_[A-Za-z0-9]{1,100}")  # public by its maker's word: it can only send
-_LOOPBACK: Final = re.compile(r"http://(localhost|127\.0\.0\.1|\[::1\])(:|/|$)")
 
 
 class _Section(BaseModel):
@@ -428,9 +427,7 @@ class TelemetryConfig(_Section):
     @field_validator("endpoint")
     @classmethod
     def _private(cls, value: str | None, info: ValidationInfo) -> str | None:
-        if value is not None and value.startswith("http://") and not _LOOPBACK.match(value):
-            raise ValueError("must be https, but on this machine")
-        return _needed(value, info)
+        return _needed(None if value is None else _local_or_https(value), info)
 
     @field_validator("key")
     @classmethod

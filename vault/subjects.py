@@ -162,8 +162,8 @@ class Subjects:
         `entity` is the class to redact it as, by default what the detector takes it for. NotFoundError for an id that
         is unknown, HeldError where one of the people is under a legal hold: both are looked at before anything changes.
         """
-        from vault.flows.people import redact as mentions_redact
+        from vault.flows.people import redact
 
-        return mentions_redact.redact_mentions(
+        return redact.redact_mentions(
             self._opened(), self._caller, value, memory_ids, reason=reason, entity=entity, dry_run=dry_run
         )

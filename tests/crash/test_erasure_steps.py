@@ -16,7 +16,6 @@ from typing import Any
 
 import pytest
 from support.erasing import ACTIONS, ERASED, app, ask, fill, gone_of, privacy, survivors
-from support.hsm import Hsm
 from support.nursery import Child, Nursery
 from support.soak import markdown, record
 
@@ -182,11 +181,9 @@ def on_files(base: Path) -> Place:
     return place
 
 
-def on_token(base: Path, hsm: Hsm, monkeypatch: pytest.MonkeyPatch) -> Place:
-    monkeypatch.setenv("CLINIC_PIN", hsm.pin)
-    place = Place(base, "SoftHSM2", {"CLINIC_PIN": hsm.pin})
-    token = {"pkcs11_module": hsm.module, "pkcs11_token": hsm.label, "pkcs11_pin": "env:CLINIC_PIN"}
-    place.build(lambda folder: Vault.init(folder / "vault", keystore_backup=folder / "backups", **token))  # type: ignore[arg-type]
+def in_hsm(base: Path, keys: dict[str, Any], environment: dict[str, str]) -> Place:
+    place = Place(base, "SoftHSM2", environment)
+    place.build(lambda folder: Vault.init(folder / "vault", keystore_backup=folder / "backups", **keys))
     _restart(place)
     return place
 
@@ -206,19 +203,19 @@ def test_cut_off_anywhere_on_key_files(nursery: Nursery, memory_path: Path) -> N
 
 
 def test_cut_off_anywhere_on_a_token(
-    nursery: Nursery, memory_path: Path, hsm: Hsm, monkeypatch: pytest.MonkeyPatch
+    nursery: Nursery, memory_path: Path, on_token: dict[str, Any], token_environment: dict[str, str]
 ) -> None:
-    place = on_token(memory_path, hsm, monkeypatch)
+    place = in_hsm(memory_path, on_token, token_environment)
     for action in ACTIONS:
         assert cut_off(nursery, place, action, stride=SAMPLE["SoftHSM2"]) >= 1, action
 
 
 @pytest.mark.soak
 def test_cut_off_at_every_step(
-    nursery: Nursery, memory_path: Path, hsm: Hsm, monkeypatch: pytest.MonkeyPatch
+    nursery: Nursery, memory_path: Path, on_token: dict[str, Any], token_environment: dict[str, str]
 ) -> None:
     (memory_path / "files").mkdir()
-    places = [on_files(memory_path / "files"), on_token(memory_path, hsm, monkeypatch)]
+    places = [on_files(memory_path / "files"), in_hsm(memory_path, on_token, token_environment)]
     rows = []
     for action in ACTIONS:
         rows.append((action, *(cut_off(nursery, place, action) for place in places), 0, 0, 0))

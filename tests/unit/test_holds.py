@@ -192,12 +192,12 @@ def rename(w: World) -> None:
 
 
 def redact_mentions(w: World) -> None:
-    from vault.flows.people import redact as mentions_redact
+    from vault.flows.people import redact
 
     memory = next(m for m in w.app.list(user_id=HELD).memories if NAME in m.text)
     stages, caller = stages_of(w.vault), w.privacy._caller
     options = {"reason": "a third person asked", "entity": None, "dry_run": False}
-    w.refused(mentions_redact.redact_mentions, stages, caller, NAME, [memory.id], **options)
+    w.refused(redact.redact_mentions, stages, caller, NAME, [memory.id], **options)
 
 
 def restore(w: World) -> None:

@@ -12,7 +12,7 @@ from support.rights import privacy, tenant_keys
 from vault import Session, Vault
 from vault.audit.log import TenantLog
 from vault.errors import ConflictError, HeldError, InvalidInputError, NotFoundError
-from vault.flows.people import redact as mentions_redact
+from vault.flows.people import redact
 from vault.keys import cases
 from vault.redaction.interface import OneByOne
 from vault.types import Finding
@@ -280,7 +280,7 @@ def test_what_changes_meanwhile_is_not_half_redacted(
 def test_many_memories_are_redacted_in_batches(
     clinic: Vault, officer: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mentions_redact, "_BATCH", 7)
+    monkeypatch.setattr(redact, "_BATCH", 7)
     app = session_of(clinic)
     app.add_many([{"content": f"{SEEN} {n}", "user_id": "a"} for n in range(40)])
     ids = [m.memory_id for m in officer.subjects.find_mentions(NAME).found]

@@ -27,7 +27,7 @@ from vault.flows.context import Call, Caller, Stages, calling
 from vault.flows.outbox import alarm
 from vault.flows.people.subjects import refuse_bound
 from vault.flows.points import StoredPoints
-from vault.flows.ranking import Wanted, answers, before_reranking, put_to, reranked, wanted
+from vault.flows.ranking import Wanted, answers, before_reranking, put_to, reranked, wanted, without_parts
 from vault.flows.read import VALUE_WEIGHT
 from vault.flows.scope import LOGGED_IDS, Found
 from vault.flows.sign import sign_if_due
@@ -84,7 +84,7 @@ def search_across(
         people = [_Person(found) for found in _people(call, named, narrowed)]
         hits = _search(call, people, question, asked) if people else []
         _log(call, people, hits)
-    return hits if parts else [replace(hit, explain=None) for hit in hits]
+    return hits if parts else without_parts(hits)
 
 
 # --- who -------------------------------------------------------------------------------------------------------------

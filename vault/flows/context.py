@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from vault.audit.log import Event
 from vault.config import VaultConfig
+from vault.copies import data_folder
 from vault.embedding.interface import Embedder
 from vault.errors import (
     AuditWriteError,
@@ -221,11 +222,10 @@ def calling(stages: Stages, caller: Caller, action: str) -> Iterator[Call]:
 
 def measured(stages: Stages, store: OpenStore) -> Measured:
     """How the upkeep of a tenant stands."""
-    named = stages.config.backup.data
     return state.measured(
         stages.keystore,
         store,
-        backups=stages.folder / Path(named).expanduser() if named is not None else None,
+        backups=data_folder(stages.config, stages.folder),
         tenant=stages.observer.pseudonym(store.tenant.name),
         now=stages.now(),
     )

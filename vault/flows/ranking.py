@@ -156,6 +156,11 @@ def before_reranking(reranker: Reranker | None, asked: Wanted) -> Wanted:
     return asked if reranker is None else replace(asked, limit=max(asked.limit, RERANKED), threshold=0.0)
 
 
+def without_parts(hits: list[SearchHit]) -> list[SearchHit]:
+    """The same answers for who did not ask for the parts of scores."""
+    return [SearchHit(hit.memory, hit.score) for hit in hits]
+
+
 def reranked(
     reranker: Reranker | None, question: str, hits: list[SearchHit], asked: Wanted
 ) -> list[SearchHit]:

@@ -18,7 +18,7 @@ from vault.flows.change import find_visible
 from vault.flows.context import Call, Caller, Stages, calling
 from vault.flows.outbox import alarm
 from vault.flows.points import StoredPoints
-from vault.flows.ranking import answers, before_reranking, put_to, reranked, wanted
+from vault.flows.ranking import answers, before_reranking, put_to, reranked, wanted, without_parts
 from vault.flows.reveal import reveal_reason, revealed
 from vault.flows.scope import Found, locate, log_read
 from vault.flows.vectors import embed_question
@@ -68,7 +68,7 @@ def search(
             hits = reranked(stages.reranker, question, hits, asked)
             alarm(call, found.subject, reader)
             if not parts:
-                hits = [SearchHit(hit.memory, hit.score) for hit in hits]
+                hits = without_parts(hits)
             if why is not None:
                 shown = revealed(call, found, [hit.memory for hit in hits], why)
                 hits = [replace(hit, memory=memory) for hit, memory in zip(hits, shown, strict=True)]

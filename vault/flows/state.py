@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
 
+from vault.copies import made_at
 from vault.flows.stores import OpenStore
 from vault.keys.keystore import Keystore
 from vault.observe.catalogue import Measured
 from vault.observe.events import Pseudo
-
-_BACKUP: Final = re.compile(r"data-(\d{8}T\d{6}Z)-\d+")  # as `vault.flows.backups.shelf` names them
-_STAMP: Final = "%Y%m%dT%H%M%SZ"
 
 
 def measured(
@@ -41,9 +37,7 @@ def _newest(backups: Path | None) -> float | None:
     if backups is None:
         return None
     try:
-        stamps = [match[1] for path in backups.iterdir() if (match := _BACKUP.fullmatch(path.name))]
+        made = [made_at(path.name) for path in backups.iterdir() if path.name.startswith("data-")]
     except OSError:
         return None
-    if not stamps:
-        return None
-    return datetime.strptime(max(stamps), _STAMP).replace(tzinfo=UTC).timestamp()
+    return max((one.timestamp() for one in made if one is not None), default=None)

@@ -133,13 +133,10 @@ def bm25(postings: Postings, query: Mapping[int, float], whole: Whole | None = N
     both: after redaction a query's names are absent from every row, and must not make the other words count less.
     """
     rows = len(postings.lengths)
-    near = _near(postings.terms, query) if rows else _NONE
+    ids = np.array(sorted(query), dtype=np.uint32)
+    near, place = _found(postings.terms, ids)
     if not near.size:
         return np.zeros((0, rows), dtype=np.float32), 0.0
-    ids = np.array(sorted(query), dtype=np.uint32)
-    place = np.searchsorted(ids, postings.terms[near]).clip(max=len(ids) - 1)
-    exact = ids[place] == postings.terms[near]
-    near, place = near[exact], place[exact]
     holders = postings.rows[near]
     # A row holds a term once, so a term's occurrences in `place` are its document frequency.
     frequency = np.bincount(place, minlength=len(ids))
@@ -162,6 +159,18 @@ def bm25(postings: Postings, query: Mapping[int, float], whole: Whole | None = N
 def idf(rows: int, frequency: Any) -> Any:
     """How much a term says that `frequency` of `rows` rows hold (a number, or an array of them); above 0."""
     return np.log1p((rows - frequency + 0.5) / (frequency + 0.5))
+
+
+def _found(
+    terms: npt.NDArray[np.uint32], ids: npt.NDArray[np.uint32]
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Positions of the sorted `ids` among `terms`, and which of them stands there."""
+    near = _near(terms, ids.tolist())
+    if not near.size:
+        return _NONE, _NONE
+    place = np.searchsorted(ids, terms[near]).clip(max=len(ids) - 1)
+    exact = ids[place] == terms[near]
+    return near[exact], place[exact]
 
 
 def _near(terms: npt.NDArray[np.uint32], query: Iterable[int]) -> npt.NDArray[np.intp]:
@@ -355,9 +364,7 @@ class ScopeIndex:
         """What these rows give to a `Whole` of several scopes."""
         postings = self._postings()
         ids = np.array(sorted(query_terms), dtype=np.uint32)
-        near = _near(postings.terms, ids.tolist())
-        place = np.searchsorted(ids, postings.terms[near]).clip(max=max(len(ids) - 1, 0))
-        place = place[ids[place] == postings.terms[near]] if ids.size else place
+        _, place = _found(postings.terms, ids)
         counts = np.bincount(place, minlength=len(ids)).tolist()
         frequencies = {term: float(count) for term, count in zip(ids.tolist(), counts, strict=True) if count}
         return Outline(self._size, self._sum.copy(), float(postings.lengths.sum()), frequencies)

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Final
 
+from vault.copies import PARTIAL, new_name
 from vault.crypto.primitives import SecretKey
 from vault.crypto.wrap import WrapContext, unwrap, wrap
 from vault.errors import IntegrityViolationError
@@ -35,9 +36,6 @@ from vault.storage import Database
 from vault.types import Destruction
 
 _KEYSTORE_FILE: Final = re.compile(r"keystore-(\d{1,9})\.")
-_PARTIAL: Final = (
-    ".partial-keystore-"  # what the next backup, too, knows for unfinished (vault/flows/backups/shelf.py)
-)
 _COPIED: Final = {
     "tenant_keys": 5,
     "subjects": 7,
@@ -251,7 +249,7 @@ def _clear_unfinished(
             provider.destroy_epoch(number)
     for number in sorted(n for n in unfinished if n > active):
         _unlink_keystore(folder, number)
-    for place in backup.glob(f"{_PARTIAL}*") if backup is not None and backup.is_dir() else ():
+    for place in backup.glob(f"{PARTIAL}keystore-*") if backup is not None and backup.is_dir() else ():
         for path in place.iterdir():
             path.unlink()
         place.rmdir()
@@ -302,9 +300,8 @@ def _rows(keystore: Keystore, new: int) -> list[tuple[str, list[tuple[object, ..
 def back_up(folder: Path, provider: KeyProvider, epoch: int, target: Path) -> Path:
     """Copy one keystore with its wrapped file key into `target`, consistent and durable; returns the copy's path."""
     private_folder(target)
-    seconds, rest = divmod(time.time_ns(), 1_000_000_000)  # one reading, so that names sort by time
-    stamp = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(seconds))}-{rest:09d}"
-    place = private_folder(target / f"{_PARTIAL}{epoch}-{stamp}")
+    name = new_name(f"keystore-{epoch}")
+    place = private_folder(target / f"{PARTIAL}{name}")
     key = read_file_key(folder, provider, epoch)
     database = Database(folder / f"keystore-{epoch}.db", key)
     copy = Database(place / f"keystore-{epoch}.db", key, create=True)
@@ -316,9 +313,7 @@ def back_up(folder: Path, provider: KeyProvider, epoch: int, target: Path) -> Pa
         key.close()
     write_private(place / f"keystore-{epoch}.key", (folder / f"keystore-{epoch}.key").read_bytes())
     try:
-        complete = place.replace(
-            target / f"keystore-{epoch}-{stamp}"
-        )  # only a complete copy bears the name of one
+        complete = place.replace(target / name)  # only a complete copy bears the name of one
         sync_folder(target)
     except OSError as error:
         raise convert_os(error) from None

@@ -1,7 +1,7 @@
 """Identifiers under a local key, so that events of one vault can be told apart and nobody can guess back who it is.
 
-HMAC-SHA256 (RFC 2104, FIPS 198-1) under a random key of this installation, bound to the kind of identifier: equal ids
-of two kinds, of two vaults, or from before and after a rotation of the key share nothing.
+HMAC-SHA256 (RFC 2104, FIPS 198-1) under a key of the vault's keystore, bound to the kind of identifier: equal ids of
+two kinds, of two vaults, or from before and after a rotation of the key share nothing.
 """
 
 from __future__ import annotations
@@ -24,8 +24,6 @@ class Kind(Enum):
 
     TENANT = "tenant"
     PRINCIPAL = "principal"
-    MEMORY = "memory"
-    REQUEST = "request"
 
 
 class Pseudonyms:

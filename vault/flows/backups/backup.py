@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from vault.audit.merkle import Frontier
+from vault.copies import PARTIAL, new_name
 from vault.errors import (
     IntegrityViolationError,
     InvalidInputError,
@@ -105,8 +106,8 @@ def _rehearsed(stages: Stages, folder: Path, kind: str, place: Path, wanted: Kee
 
 def _copy_data(stages: Stages, place: Path, report: Progress) -> dict[str, Any]:
     made = datetime.now(UTC)
-    name = shelf.new_name("data")
-    partial = private_folder(place / f"{shelf.PARTIAL}{name}")
+    name = new_name("data")
+    partial = private_folder(place / f"{PARTIAL}{name}")
     with stages.lease.shared():
         stages.keystore.refresh()
         names = stages.keystore.tenant_names()

@@ -7,9 +7,7 @@ keystore-<epoch>-<time>/ a keystore backup: the file and its wrapped key
 
 from __future__ import annotations
 
-import re
 import shutil
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from vault.config import BackupConfig
+from vault.copies import NAME, PARTIAL, data_folder, made_at
 from vault.errors import ConfigError, InvalidInputError
 from vault.files import convert_os, private_folder, sync_folder
 from vault.flows import validate
@@ -27,11 +26,8 @@ from vault.flows.rotate import backup_folder
 from vault.locks import FileLock
 
 KINDS: Final = ("data", "keystore")
-PARTIAL: Final = ".partial-"
 _LOCK: Final = "backup.lock"
-_NAME: Final = re.compile(r"(data|keystore-(\d{1,9}))-(\d{8}T\d{6}Z)-\d{9}")
 Epochs = frozenset[int]
-_STAMP: Final = "%Y%m%dT%H%M%SZ"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +65,9 @@ def place(stages: Stages, folder: Path, kind: object, to: object) -> Path:
     if kind not in KINDS:
         raise InvalidInputError("backup.kind", "say what to back up: data or keystore")
     given = _named(to)
-    chosen = given or (_data_folder(stages, folder) if kind == "data" else backup_folder(stages, folder))
+    chosen = given or (
+        data_folder(stages.config, folder) if kind == "data" else backup_folder(stages, folder)
+    )
     if chosen is None:
         setting = "backup.data" if kind == "data" else "keys.backup"
         raise InvalidInputError("backup.to", f"say where to (--to), or set {setting} in memvault.toml")
@@ -90,17 +88,9 @@ def _named(to: object) -> Path | None:
     return Path(validate.path("to", to)).expanduser().absolute() if to is not None else None
 
 
-def _data_folder(stages: Stages, folder: Path) -> Path | None:
-    named = stages.config.backup.data
-    if named is None:
-        return None
-    chosen = Path(named).expanduser()
-    return chosen if chosen.is_absolute() else folder / chosen
-
-
 def configured(stages: Stages, folder: Path) -> set[Path]:
     """The folders that the configuration names for backups."""
-    named = (_data_folder(stages, folder), backup_folder(stages, folder))
+    named = (data_folder(stages.config, folder), backup_folder(stages, folder))
     return {found for found in named if found is not None}
 
 
@@ -114,7 +104,7 @@ def _check_apart(stages: Stages, folder: Path, kind: str, chosen: Path) -> None:
         others["the folder of keystore backups"] = backup_folder(stages, folder)
         others["the key folder"] = Path(keys) if keys else None
     if kind != "data":
-        others["the folder of data backups"] = _data_folder(stages, folder)
+        others["the folder of data backups"] = data_folder(stages.config, folder)
     for what, other in others.items():
         if other is not None and chosen.resolve().is_relative_to(other.resolve()):
             raise ConfigError(
@@ -125,15 +115,10 @@ def _check_apart(stages: Stages, folder: Path, kind: str, chosen: Path) -> None:
 # --- what is there ---------------------------------------------------------------------------------------------------
 
 
-def new_name(kind: str) -> str:
-    seconds, rest = divmod(time.time_ns(), 1_000_000_000)  # one reading, so that names sort by time
-    return f"{kind}-{time.strftime(_STAMP, time.gmtime(seconds))}-{rest:09d}"
-
-
 def found(live: Epochs, kind: str, place: Path) -> list[Backup]:
     """The complete backups of a kind in a folder, newest first; `live` are the epochs that the provider holds."""
     try:
-        names = [path for path in place.iterdir() if _NAME.fullmatch(path.name) and path.is_dir()]
+        names = [path for path in place.iterdir() if NAME.fullmatch(path.name) and path.is_dir()]
         backups = [one for path in names if (one := _read(live, path)) is not None]
     except FileNotFoundError:
         return []
@@ -172,8 +157,7 @@ def _read(live: Epochs, path: Path) -> Backup | None:
 
 
 def _made(path: Path, otherwise: datetime) -> datetime:
-    match = _NAME.fullmatch(path.name)
-    return datetime.strptime(match[3], _STAMP).replace(tzinfo=UTC) if match is not None else otherwise
+    return made_at(path.name) or otherwise
 
 
 def one(live: Epochs, path: Path) -> Backup:
