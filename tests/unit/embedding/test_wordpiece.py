@@ -65,8 +65,12 @@ def reference() -> Any:
     return made, made.token_to_id("[UNK]")
 
 
-# Up to U+07B1: scripts whose characters were assigned long before either library's tables.
-LETTERS = st.text(st.characters(max_codepoint=0x07B1, exclude_categories=["Cn", "Cs"]), max_size=80)
+# Up to U+07B1: scripts whose characters were assigned long before either library's tables, but for U+061D, which
+# came with Unicode 14.
+LETTERS = st.text(
+    st.characters(max_codepoint=0x07B1, exclude_categories=["Cn", "Cs"], exclude_characters="\u061d"),
+    max_size=80,
+)
 WORDS = "Maria's tele-health visit at 10:30 (room 4B) costs €5.20 — naïve Straße ½ ﬁne 東京"
 PHRASES = st.lists(
     st.sampled_from(WORDS.split()),

@@ -292,19 +292,19 @@ def stuck(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
 
 def test_a_slow_token_is_given_up_and_comes_back_by_itself(hsm: Hsm, stuck: threading.Event) -> None:
     stuck.set()
-    provider, other = hsm.provider(timeout_s=0.5), hsm.provider(timeout_s=0.5)
+    provider, other = hsm.provider(timeout_s=2), hsm.provider(timeout_s=2)
     provider.new_epoch()
     key = SecretKey.random()
     blob = provider.wrap(1, key, CONTEXT)
     stuck.clear()
     began = time.monotonic()
     assert code_of(lambda: provider.unwrap(1, blob, CONTEXT)) == "keys.provider_slow"
-    assert 0.5 <= time.monotonic() - began < 10
+    assert 2 <= time.monotonic() - began < 20
     began = time.monotonic()
     assert code_of(lambda: provider.wrap(1, key, CONTEXT)) == "keys.provider_slow"
     assert code_of(other.live_epochs) == "keys.provider_slow"  # the same module
     provider.close()  # does not wait either
-    assert time.monotonic() - began < 1.4  # three that wait would take 1.5
+    assert time.monotonic() - began < 5  # three that wait would take six
     stuck.set()
     deadline = time.monotonic() + 10
     while True:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-import time
 
 import pytest
 
+from tests.support.timing import least
 from vault.errors import InvalidInputError
 from vault.redaction.normalise import View, key_words
 
@@ -130,9 +130,8 @@ def test_the_same_text_in_other_letters_keeps_the_way_back() -> None:
 
 def test_a_pile_of_combining_marks_is_not_slow() -> None:
     pile = "e" + "\u0301\u0323" * 30_000
-    start = time.process_time()
+    assert least(lambda: View(pile), 2) < 2
     view = View(pile)
-    assert time.process_time() - start < 2
     assert view.original(0, 1) == (0, len(pile))
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import builtins
 import logging
 import socket
-import time
 from typing import Any
 
 import pytest
 
+from tests.support.timing import least
 from vault.errors import ConfigError, DetectorError
 from vault.redaction import presidio as presidio_module
 from vault.redaction.presidio import PresidioDetector
@@ -106,6 +106,4 @@ def test_nothing_is_lost_at_a_window_border(detector: PresidioDetector, at: int)
 @pytest.mark.parametrize("seed", ["a.a.a.", "A1 A1 ", "ab:ab:", "1 "])
 def test_long_input_is_examined_in_bounded_time(detector: PresidioDetector, seed: str) -> None:
     text = seed * (16_384 // len(seed))
-    start = time.process_time()
-    detector.detect(text)
-    assert time.process_time() - start < 20
+    assert least(lambda: detector.detect(text), 20) < 20

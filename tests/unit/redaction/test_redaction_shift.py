@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from datetime import date
 
 import pytest
 
+from tests.support.timing import least
 from vault.redaction.generalise import general
 from vault.redaction.operators import Redacted, coarse, plan, shifted
 from vault.redaction.shift import MOST_DAYS, day_offset, shift_date
@@ -172,8 +172,10 @@ def test_a_class_that_shows_a_part_hides_none_that_shows_nothing() -> None:
 @pytest.mark.parametrize("seed", ["1/1/", "2023-", "May ", "1 ", "ninety ", "\u0301", "'23 ", "12:"])
 def test_long_values_cost_little(seed: str) -> None:
     text = seed * (65_536 // len(seed))
-    started = time.process_time()
-    for entity in ("DATE_TIME", "DATE_OF_BIRTH", "AGE", "ZIP_CODE"):
-        general(entity, text, TODAY)
-    shift_date(text, 7)
-    assert time.process_time() - started < 5
+
+    def work() -> None:
+        for entity in ("DATE_TIME", "DATE_OF_BIRTH", "AGE", "ZIP_CODE"):
+            general(entity, text, TODAY)
+        shift_date(text, 7)
+
+    assert least(work, 5) < 5
