@@ -465,6 +465,9 @@ class OtelConfig(_Section):
         description="base address of the receiver: https, or http on this machine; without one nothing is sent",
     )
     traces: bool = Field(default=True, description="send a span for each call and each of its stages")
+    join: bool = Field(
+        default=True, description="make them part of the host's trace, where a call is made inside one"
+    )
     metrics: bool = Field(default=True, description="send counters, durations and ages")
     headers: tuple[Annotated[str, StringConstraints(pattern=_HEADER)], ...] = Field(
         default=(),

@@ -35,7 +35,12 @@ def listeners(config: VaultConfig, folder: Path, secret: Secret) -> list[Listene
 
 def observer(config: VaultConfig, told: list[Listener], keystore: Keystore) -> Observer:
     """Tells them, with names of tenants that only this keystore can make."""
-    return Observer(told, Names(keystore.names_key, lambda: keystore.epoch, days=config.logs.pseudonym_days))
+    names = Names(keystore.names_key, lambda: keystore.epoch, days=config.logs.pseudonym_days)
+    if config.otel.endpoint is None or not (config.otel.traces and config.otel.join):
+        return Observer(told, names)
+    from vault.observe.around import host_span
+
+    return Observer(told, names, host_span)
 
 
 def _otlp(asked: OtelConfig, folder: Path, secret: Secret, tell: Callable[[Event], None]) -> Listener:

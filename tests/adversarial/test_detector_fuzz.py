@@ -16,8 +16,8 @@ from urllib.parse import quote
 
 import pytest
 import regex
+from support.timing import least
 
-from tests.support.timing import least
 from vault.errors import DetectorError
 from vault.redaction.detect import BuiltinDetector
 from vault.types import Finding

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from datetime import timedelta
@@ -34,6 +34,14 @@ class Span(NamedTuple):
     failed: bool
 
 
+class Around(NamedTuple):
+    """What a call is made in, as W3C Trace Context has it: a trace, the span of it, and whether that is recorded."""
+
+    trace_id: int
+    span_id: int
+    sampled: bool
+
+
 class Listener(Protocol):
     """Somebody who is told of every call when it ended, on the thread that made it; it returns at once."""
 
@@ -51,8 +59,8 @@ class Call:
     """One call while it runs, and after: what listeners read."""
 
     __slots__ = (
-        "_observer", "_tenant", "action", "began", "clock", "code", "count", "detailed", "duration_ns", "hits", "outer",
-        "result", "span_id", "spans", "tenant", "trace_id",
+        "_observer", "_outer", "_tenant", "action", "around", "began", "clock", "code", "count", "detailed",
+        "duration_ns", "hits", "result", "span_id", "spans", "tenant", "trace_id",
     )  # fmt: skip
 
     def __init__(self, observer: Observer, action: str, tenant: str) -> None:
@@ -67,14 +75,17 @@ class Call:
         self.tenant: Pseudo | None = None
         self.duration_ns = 0
         self.detailed = observer.detailed
-        self.outer: Call | None = None
+        self._outer: Call | None = None
+        self.around: Around | None = None
         self.trace_id = self.span_id = 0
 
     def __enter__(self) -> None:
-        self.outer = outer = _current.get()
+        self._outer = outer = _current.get()
         _current.set(self)
         if self.detailed:
-            self.trace_id = _number(128) if outer is None or not outer.trace_id else outer.trace_id
+            around = outer.inside if outer is not None else None
+            self.around = around or self._observer.around()
+            self.trace_id = self.around.trace_id if self.around is not None else _number(128)
             self.span_id = _number(64)
         self.began = time_ns()
         self.clock = perf_counter_ns()
@@ -83,13 +94,23 @@ class Call:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.duration_ns = perf_counter_ns() - self.clock
-        _current.set(self.outer)
+        _current.set(self._outer)
         if error is not None:
             self.result, self.code = result_of(error), code_of(error)
         self.tenant = self._observer.pseudonym(self._tenant)
         self._observer.ended(self)
         if isinstance(error, IntegrityViolationError):
             self._observer.say(Alarmed(self.action, self.code, self.tenant))
+
+    @property
+    def sampled(self) -> bool:
+        """Whether its trace is recorded: as the host decided, where the host began it."""
+        return self.around is None or self.around.sampled
+
+    @property
+    def inside(self) -> Around | None:
+        """What a call is made in that this one makes; None where nobody wants spans."""
+        return Around(self.trace_id, self.span_id, self.sampled) if self.span_id else None
 
     @property
     def ended_at(self) -> float:
@@ -191,9 +212,15 @@ def detected(entities: Iterable[str]) -> None:
 class Observer:
     """Tells its listeners; one of each open vault."""
 
-    def __init__(self, listeners: Sequence[Listener] = (), names: Names | None = None) -> None:
+    def __init__(
+        self,
+        listeners: Sequence[Listener] = (),
+        names: Names | None = None,
+        around: Callable[[], Around | None] = lambda: None,
+    ) -> None:
         self._listeners: tuple[Listener, ...] = ()
         self._names = names
+        self.around = around
         self._measured: dict[str, int] = {}
         self.on = self.detailed = False
         self.tell(*listeners)

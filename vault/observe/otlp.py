@@ -126,11 +126,11 @@ def attributes(metric: Metric) -> list[str]:
 
 def _add_spans(scoped: ScopeSpans, call: Call) -> None:
     trace_id, span_id = call.trace_id.to_bytes(16, "big"), call.span_id.to_bytes(8, "big")
-    outer = call.outer.span_id.to_bytes(8, "big") if call.outer is not None and call.outer.span_id else b""
+    around = call.around.span_id.to_bytes(8, "big") if call.around is not None else b""
     scoped.spans.add(
         trace_id=trace_id,
         span_id=span_id,
-        parent_span_id=outer,
+        parent_span_id=around,
         name=call.action.value,
         kind=Span.SPAN_KIND_INTERNAL,
         start_time_unix_nano=call.began,

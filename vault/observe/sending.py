@@ -67,7 +67,7 @@ class OtlpListener:
     def ended(self, call: Call) -> None:
         if self._metrics:
             self._meter.ended(call)
-        if self._traces:
+        if self._traces and call.sampled:
             if len(self._waiting) < MOST_WAITING:
                 self._waiting.append(call)
             else:

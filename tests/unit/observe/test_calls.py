@@ -14,7 +14,7 @@ from vault import Vault, compose
 from vault.config import LogsConfig, OtelConfig
 from vault.crypto.primitives import SecretKey
 from vault.errors import ConfigError, IntegrityViolationError, KeyProviderError, NotFoundError, VaultError
-from vault.observe.calls import MOST_SPANS, Call, Observer, counted, detected, stage
+from vault.observe.calls import MOST_SPANS, Around, Call, Observer, counted, detected, stage
 from vault.observe.catalogue import Alarmed, Called, Detected, Measured, Staged
 from vault.observe.events import Event
 from vault.observe.pseudonyms import Names
@@ -159,7 +159,8 @@ def test_calls_inside_calls_are_one_trace_and_stages_are_bounded() -> None:
             with stage(Stage.OPEN):
                 detected(["PERSON", "OF_A_TENANT"])
     inner, outer = ears.calls
-    assert inner.outer is outer
+    assert inner.around == Around(outer.trace_id, outer.span_id, sampled=True)
+    assert outer.around is None
     assert inner.trace_id == outer.trace_id != 0
     assert inner.span_id != outer.span_id
     assert (inner.count, outer.count) == (2, None)

@@ -192,7 +192,7 @@ def test_a_long_text_gives_what_its_parts_give() -> None:
 
 def test_64_kilobytes_of_anything_take_a_moment() -> None:
     code = """if True:
-        from tests.support.timing import least
+        from support.timing import least
         from vault.redaction.ner import NameModel
         model = NameModel.load()
         slowest = 0.0

@@ -13,8 +13,8 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from support.timing import least
 
-from tests.support.timing import least
 from vault.errors import DetectorError, InvalidInputError
 from vault.redaction import detect as detect_module
 from vault.redaction.detect import BuiltinDetector

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 
 import pytest
+from support.timing import least
 
-from tests.support.timing import least
 from vault.errors import InvalidInputError
 from vault.redaction.normalise import View, key_words
 

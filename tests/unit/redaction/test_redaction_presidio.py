@@ -8,8 +8,8 @@ import socket
 from typing import Any
 
 import pytest
+from support.timing import least
 
-from tests.support.timing import least
 from vault.errors import ConfigError, DetectorError
 from vault.redaction import presidio as presidio_module
 from vault.redaction.presidio import PresidioDetector

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
+from support.timing import least
 
-from tests.support.timing import least
 from vault.redaction.generalise import general
 from vault.redaction.operators import Redacted, coarse, plan, shifted
 from vault.redaction.shift import MOST_DAYS, day_offset, shift_date
