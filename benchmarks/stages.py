@@ -74,7 +74,7 @@ SEARCH: Final = (
     Stage("locate", ("vault.flows.read:locate",)),
     Stage(
         "query terms",
-        ("vault.flows.read:terms", "vault.flows.read:value_ngrams", "vault.flows.read:value_term"),
+        ("vault.flows.read:terms", "vault.flows.read:value_ngrams", "vault.flows.read:value_terms"),
     ),
     Stage("read points", (f"{RECORDS}.points",)),
     Stage("unseal", ("vault.flows.bodies:open_values",)),

@@ -180,6 +180,17 @@ def hmac_sha256(key: SecretKey, *parts: bytes) -> bytes:
     return mac_sha256_raw(key, length_prefixed(parts))
 
 
+def hmac_sha256_each(key: SecretKey, first: bytes, seconds: Iterable[bytes]) -> list[bytes]:
+    """`hmac_sha256(key, first, second)` for each of `seconds`, in the order given."""
+    buffer, head = key.buffer, length_prefixed((first,))
+    tags = [
+        hmac.digest(buffer, b"".join((head, len(second).to_bytes(4, "big"), second)), "sha256")
+        for second in seconds
+    ]
+    key.require_open()
+    return tags
+
+
 def mac_sha256_raw(key: SecretKey, data: bytes) -> bytes:
     """HMAC-SHA256 (RFC 2104) of `data` as it stands."""
     tag = hmac.digest(key.buffer, data, "sha256")

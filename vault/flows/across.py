@@ -22,7 +22,7 @@ from vault.audit.log import Event
 from vault.errors import QuotaDeniedError
 from vault.flows import validate
 from vault.flows.additions import Embedded
-from vault.flows.bodies import value_term
+from vault.flows.bodies import value_terms
 from vault.flows.context import Call, Caller, Stages, calling
 from vault.flows.outbox import alarm
 from vault.flows.people.subjects import refuse_bound
@@ -181,7 +181,8 @@ def _queries(
     whole = whole_of(outlines)
     queries = []
     for found in people:
-        own = {value_term(found.subject, form): float(count) for form, count in held.items() if count}
+        known = {form: float(count) for form, count in held.items() if count}
+        own = dict(zip(value_terms(found.subject, list(known)), known.values(), strict=True))
         query = put_to(call, found, vector, plain | dict.fromkeys(own, VALUE_WEIGHT))
         queries.append(replace(query, whole=replace(whole, frequencies={**whole.frequencies, **own})))
     return queries
@@ -191,7 +192,7 @@ def _value_terms(call: Call, found: Found, forms: Sequence[str]) -> dict[str, in
     """The term of each form that may be a value of this person; nothing where nothing was redacted."""
     if not call.records.has_tokens(found.s):
         return {}
-    return {form: value_term(found.subject, form) for form in forms}
+    return dict(zip(forms, value_terms(found.subject, forms), strict=True))
 
 
 # --- log -------------------------------------------------------------------------------------------------------------

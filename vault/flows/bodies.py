@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
-from vault.crypto.primitives import SecretKey, hmac_sha256
+from vault.crypto.primitives import SecretKey, hmac_sha256_each
 from vault.crypto.record import HEADER_BYTES, Header, Opener, RecordContext, open_, read_header, seal
 from vault.errors import DecryptionError
 from vault.flows import ids
@@ -134,9 +134,13 @@ def said(body: Body, created_ms: int) -> str:
     return f"{body.name or ''} {body.text} {day.day} {_MONTHS[day.month - 1]} {day.year}"
 
 
-def value_term(subject: SubjectKeys, canonical: str) -> int:
-    """The lexical term under which a redacted value is found again: keyed, 32 bits, inside the sealed point only."""
-    return int.from_bytes(hmac_sha256(subject.secret, b"term", canonical.encode())[:4], "big")
+def value_terms(subject: SubjectKeys, forms: Sequence[str]) -> list[int]:
+    """The lexical terms under which redacted values are found again, by their canonical forms, in order.
+
+    Keyed, 32 bits each, inside the sealed point only.
+    """
+    tags = hmac_sha256_each(subject.secret, b"term", map(str.encode, forms))
+    return [int.from_bytes(tag[:4], "big") for tag in tags]
 
 
 def to_memory(tenant: TenantKeys, row: MemoryRow, body: Body) -> Memory:

@@ -22,7 +22,7 @@ from vault.flows.bodies import (
     record_id,
     said,
     seal_value,
-    value_term,
+    value_terms,
 )
 from vault.flows.points import seal_blocks
 from vault.flows.replay import taken_over
@@ -116,7 +116,7 @@ class _Move:
             known = theirs.value(row.token)
             if known is not None:
                 name = self._names[row.token] = self._tokens.adopt(row.token, *known)
-                self._terms[name] = value_term(self.into, canonical(known[1]))
+                (self._terms[name],) = value_terms(self.into, [canonical(known[1])])
         self.done.tokens = len(self._names)
 
     def take_memories(self, rows: Sequence[MemoryRow]) -> None:

@@ -13,7 +13,7 @@ from typing import Final
 
 from vault.flows import validate
 from vault.flows.additions import Embedded
-from vault.flows.bodies import open_body, to_memory, value_term
+from vault.flows.bodies import open_body, to_memory, value_terms
 from vault.flows.change import find_visible
 from vault.flows.context import Call, Caller, Stages, calling
 from vault.flows.outbox import alarm
@@ -79,7 +79,7 @@ def search(
 def _query(call: Call, found: Found, question: str, asked: Embedded) -> Query:
     weights = {term: float(count) for term, count in terms(question).items()}
     if call.records.has_tokens(found.s):
-        weights.update((value_term(found.subject, form), VALUE_WEIGHT) for form in value_ngrams(question))
+        weights |= dict.fromkeys(value_terms(found.subject, value_ngrams(question)), VALUE_WEIGHT)
     return put_to(call, found, asked, weights)
 
 

@@ -21,7 +21,7 @@ from vault.flows.bodies import (
     said,
     seal_value,
     to_memory,
-    value_term,
+    value_terms,
 )
 from vault.flows.context import Call, Caller, Stages, calling, milliseconds
 from vault.flows.points import seal_blocks
@@ -274,8 +274,6 @@ def point_terms(call: Call, subject: SubjectKeys, s: int, body: Body, created_ms
     """Lexical terms of a memory: its words (`said`), and keyed terms of the values its tokens stand for."""
     counts = terms(said(body, created_ms))
     tokens = TokenMap(call.tenant, subject, call.records, s)
-    for token in body.tokens:
-        known = tokens.value(token)
-        if known is not None:
-            counts[value_term(subject, canonical(known[1]))] = 1
+    known = [one for token in body.tokens if (one := tokens.value(token)) is not None]
+    counts.update(dict.fromkeys(value_terms(subject, [canonical(value) for _, value in known]), 1))
     return counts

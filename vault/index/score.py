@@ -141,7 +141,7 @@ def bm25(postings: Postings, query: Mapping[int, float], whole: Whole | None = N
     # A row holds a term once, so a term's occurrences in `place` are its document frequency.
     frequency = np.bincount(place, minlength=len(ids))
     held = frequency > 0
-    mean_length = float(postings.lengths.mean()) if whole is None else whole.length
+    mean_length = float(postings.lengths.sum()) / rows if whole is None else whole.length
     known, scarcity = held, idf(rows, frequency)
     if whole is not None:
         counted = np.maximum([whole.frequencies.get(term, 0.0) for term in ids.tolist()], frequency)
@@ -168,7 +168,7 @@ def _found(
     near = _near(terms, ids.tolist())
     if not near.size:
         return _NONE, _NONE
-    place = np.searchsorted(ids, terms[near]).clip(max=len(ids) - 1)
+    place = np.minimum(np.searchsorted(ids, terms[near]), len(ids) - 1)
     exact = ids[place] == terms[near]
     return near[exact], place[exact]
 

@@ -75,7 +75,8 @@ def terms(text: str) -> dict[int, int]:
 
 def canonical(value: str) -> str:
     """The form under which equal values meet: NFKC, case folded, letters and digits only."""
-    return "".join(char for char in _folded(value) if char.isalnum())
+    folded = _folded(value)
+    return folded if folded.isalnum() else "".join(filter(str.isalnum, folded))
 
 
 def value_ngrams(query: str, max_words: int = 6) -> list[str]:
@@ -106,11 +107,15 @@ def _forms(query: str, max_words: int) -> Iterator[str]:
         yield canonical(span[0])
     # Runs of letters and digits find "Ann" in "Ann's"; chunks find an address of more than `max_words` runs.
     runs = _parts(_RUN.findall(query))
+    readings = [
+        ([form for form, _ in parts], [stop for _, stop in parts])
+        for parts in ((runs, chunks) if runs != chunks else (runs,))
+    ]
     for size in range(1, max_words + 1):
-        for parts in (runs, chunks):
-            for start in range(len(parts) - size + 1):
-                if not (parts[start][1] or parts[start + size - 1][1]):
-                    yield "".join(form for form, _ in parts[start : start + size])
+        for forms, stops in readings:
+            for start in range(len(forms) - size + 1):
+                if not (stops[start] or stops[start + size - 1]):
+                    yield "".join(forms[start : start + size])
 
 
 def _parts(words: list[str]) -> list[tuple[str, bool]]:

@@ -19,6 +19,7 @@ from vault.crypto.primitives import (
     chunked_seal,
     hkdf_expand_sha512,
     hmac_sha256,
+    hmac_sha256_each,
     length_prefixed,
     mac_sha256_raw,
     verify_ed25519,
@@ -66,6 +67,7 @@ def test_close_wipes_the_bytes_and_ends_every_use() -> None:
         lambda: key.buffer,
         lambda: key.derive("record"),
         lambda: hmac_sha256(key, b"x"),
+        lambda: hmac_sha256_each(key, b"x", [b"y"]),
         lambda: mac_sha256_raw(key, b"x"),
         lambda: chunked_seal(key, b"", b"x"),
         lambda: BlockCipher256(key),
@@ -172,6 +174,8 @@ def test_hmac_parts_do_not_run_together() -> None:
     }
     assert len(tags) == 5
     assert hmac_sha256(key, b"a") == mac_sha256_raw(key, length_prefixed([b"a"]))
+    seconds = [b"", b"c", b"bc", b"c"]
+    assert hmac_sha256_each(key, b"ab", seconds) == [hmac_sha256(key, b"ab", one) for one in seconds]
     assert length_prefixed([b"a", b""]) == b"\0\0\0\1a\0\0\0\0"
 
 
