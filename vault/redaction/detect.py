@@ -8,7 +8,7 @@ is found once is masked at all its mentions (propagate.py).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import sha256
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -104,7 +104,12 @@ def shipped_names() -> Names:
 
 def default_recognisers(threshold: float = DEFAULT_THRESHOLD) -> list[Recogniser]:
     """Every recogniser of the vault, cheap and certain ones first; telephone numbers last, they cost most."""
-    return [
+    return list(_default_recognisers(threshold))
+
+
+@lru_cache(maxsize=4)  # they keep nothing of a text; every detector of a process may share them
+def _default_recognisers(threshold: float) -> tuple[Recogniser, ...]:
+    return (
         *(PatternRecogniser(rules, threshold=threshold) for rules in SECRET_RULES),
         EmailRecogniser(threshold=threshold),
         CardRecogniser(threshold=threshold),
@@ -114,7 +119,7 @@ def default_recognisers(threshold: float = DEFAULT_THRESHOLD) -> list[Recogniser
         FieldRecogniser(threshold=threshold),
         UrlRecogniser(threshold=threshold),
         PhoneRecogniser(threshold=threshold),
-    ]
+    )
 
 
 class _Case:

@@ -71,7 +71,7 @@ _OTHER: Final = (
 
 _FIELDS: Final = (
     ("PERSON", _PERSON, _ANY),
-    ("PHONE_NUMBER", _PHONE, r"[+(]?\d[\d\s().\-/]{5,25}"),
+    ("PHONE_NUMBER", _PHONE, r"[+(]?\d[\d\s().\-/]{5,25}(?:(?:x|ext\.?)\s?\d{1,6})?"),
     ("US_SSN", ("ssn", "social security", "social security number"), r"\d{3}[- .]?\d{2}[- .]?\d{4}"),
     ("MRN", _MRN, _NUMBER),
     ("AGE", ("age", "age years", "age in years", "patient age"), r"\d{1,2}|1[0-2]\d"),

@@ -62,11 +62,20 @@ MOST_DIGITS: Final = 17  # ITU-T E.164 allows 15; national prefixes add two
 
 # Digit groups with what libphonenumber accepts between them.
 _RUN: Final = re.compile(r"[+(\[]{0,3}\d(?:[ ().\-/~\[\]+]{0,4}\d)*")
+_EXTENDED: Final = r"[ ,;]{0,2}(?:ext\.?|extension|x|#)[ .:]{0,2}\d{1,6}\b"
+_ENDS: Final = rf"(?:(?={_EXTENDED})|(?![\w/]|[.,:-]\d))"  # a number is not cut off in its middle
 _ANY_NUMBER: Final = re.compile(
-    r"(?<![\w.,/:+-])(?:\+\d{1,3}[ .-]?)?(?:\(\d{1,5}\)[ .-]?)?\d{1,6}(?:[ ./-]\d{2,6}){1,6}(?![\w/]|[.,:]\d)"
+    rf"(?<![\w./:+-])(?<!\d,)(?:\+\d{{1,3}}[ .-]?)?(?:\(\d{{1,5}}\)[ .-]?)?\d{{1,6}}(?:[ ./-]\d{{2,6}}){{1,6}}{_ENDS}",
+    re.IGNORECASE,
 )
+# Written as an international number, if none that exists: a wrong digit does not make it anything else.
+_PLUS: Final = re.compile(
+    rf"(?<![\w+])\+\d{{1,3}}[ .-]?(?:\(\d{{1,5}}\)[ .-]?)?\d{{2,5}}(?:[ .-]\d{{2,5}}){{1,5}}{_ENDS}",
+    re.IGNORECASE,
+)
+_FEWEST_AFTER_PLUS: Final = 10  # with fewer it may as well be a sum that grew
 _NANP: Final = re.compile(r"(?<!\d)(?:\+?1[ .-]?)?\(?[2-9]\d{2}\)?[ .-]{0,2}[2-9]\d{2}[ .-]?\d{4}(?!\d)")
-_EXTENSION: Final = re.compile(r"[ ,;]{0,2}(?:ext\.?|extension|x|#)[ .:]{0,2}\d{1,6}\b", re.IGNORECASE)
+_EXTENSION: Final = re.compile(_EXTENDED, re.IGNORECASE)
 _DATE: Final = re.compile(r"(?:[0-3]?\d/[01]?\d|[01]?\d/[0-3]?\d)/(?:[12]\d)?\d{2}")
 _PAGES: Final = re.compile(r"\d{1,5}-+\d{1,5}\s{0,4}\(\d{1,4}")  # "211-227 (2003)"
 _TIMESTAMP: Final = re.compile(r"[12]\d{3}[-/]?[01]\d[-/]?[0-3]\d +[0-2]\d$")
@@ -144,7 +153,11 @@ class PhoneRecogniser:
 
     def find(self, view: View) -> Iterable[Finding]:
         cued = self._cues.possible(view)
-        found = list(self._named(view)) if cued and self._threshold <= NAMED else []
+        found: list[Finding] = []
+        if self._threshold <= NAMED:
+            found += self._with_plus(view)
+            if cued:
+                found += self._named(view)
         for start, end, international in _numbers(view):
             score = INTERNATIONAL if international else SCORE
             if cued and self._cues.near(view, start, end):
@@ -152,6 +165,21 @@ class PhoneRecogniser:
             if score >= self._threshold:
                 found.append(Finding("PHONE_NUMBER", start, end, score, self.name))
         return found
+
+    def _with_plus(self, view: View) -> Iterator[Finding]:
+        """Numbers of no region's form that are written as international ones."""
+        if "+" not in view.text:
+            return
+        for match in _PLUS.finditer(view.text):
+            start, end = match.span()
+            if _FEWEST_AFTER_PLUS <= _count(view.text, start, end) <= MOST_DIGITS and not view.claimed(
+                start, end
+            ):
+                yield self._extended(view, start, end)
+
+    def _extended(self, view: View, start: int, end: int) -> Finding:
+        extension = _EXTENSION.match(view.text, end)
+        return Finding("PHONE_NUMBER", start, extension.end() if extension else end, NAMED, self.name)
 
     def _named(self, view: View) -> Iterator[Finding]:
         """Numbers of no region's form that a word nearby calls a telephone number."""
@@ -162,8 +190,7 @@ class PhoneRecogniser:
                 continue
             if _DATE.search(match.group()) or not self._cues.near(view, start, end):
                 continue
-            extension = _EXTENSION.match(view.text, end)
-            yield Finding("PHONE_NUMBER", start, extension.end() if extension else end, NAMED, self.name)
+            yield self._extended(view, start, end)
 
 
 def _numbers(view: View) -> Iterator[tuple[int, int, bool]]:

@@ -7,13 +7,12 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 import pytest
-from conftest import session_of
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 from opentelemetry.trace import Span, SpanContext
 from support.receivers import OtlpReceiver, receiving
 
-from vault import AsyncVault, Principal, Vault
+from vault import AsyncVault, Principal, Session, Vault
 
 
 @pytest.fixture
@@ -32,6 +31,10 @@ def traced(make_vault: Callable[..., Vault], collector: OtlpReceiver) -> Vault:
     assert "\n[otel]\n" in text
     config.write_text(text.replace("\n[otel]\n", f'\n[otel]\nendpoint = "{collector.url}"\n'))
     return vault
+
+
+def session_of(vault: Vault) -> Session:
+    return vault.session(Principal("clinic", "bot", ("app",)), purpose="service")
 
 
 def host(sampler: object = ALWAYS_ON) -> TracerProvider:

@@ -44,6 +44,12 @@ def found(text: str, context: str | None = None) -> list[tuple[str, str]]:
         ("PHONE_NUMBER", "0033 1 42 68 53 00", "0033 1 42 68 53 00"),
         ("PHONE_NUMBER", "+1.212.736.5000", "+1.212.736.5000"),
         ("PHONE_NUMBER", "her cell is 555-0123", "555-0123"),
+        # With an extension of any length, and where no such number exists: a wrong digit makes it nothing else.
+        ("PHONE_NUMBER", "phone: 001-748-088-2851x818", "001-748-088-2851x818"),
+        ("PHONE_NUMBER", "+1-177-892-0730x52646 fax", "+1-177-892-0730x52646"),
+        ("PHONE_NUMBER", "9885 1152-Office\\,(311)905-4466x8827-Fax", "(311)905-4466x8827"),
+        ("PHONE_NUMBER", "151.081.7740x2347 mobile", "151.081.7740x2347"),
+        ("PHONE_NUMBER", "+1-177-892-0730", "+1-177-892-0730"),
         # money
         ("CREDIT_CARD", "card 4111 1111 1111 1111 please", "4111 1111 1111 1111"),
         ("CREDIT_CARD", "2223.0031.2200.3222", "2223.0031.2200.3222"),
@@ -163,6 +169,7 @@ def test_other_keys_say_nothing(key: str, value: str) -> None:
     [
         "I ordered 3 pizzas for 12 people at 7:30 pm and paid $84.50.",
         "My flight AA1234 leaves at 10:45 from gate B12.",
+        "Sales grew by +12 345 678 units, and by +1.234.567 in May.",
         "The order number is 20394857 and it ships Monday.",
         "We need 1500 units by Q3, version 2.4.1 of the app.",
         "The patient takes 500 mg twice daily, BP 120/80, HR 72.",
