@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
+import typer.testing
 from typer.testing import CliRunner
 
 from vault.cli.main import app
+
+# The runner makes all commands anew for each that it runs, which takes longer than most of them.
+typer.testing._get_command = cache(typer.testing._get_command)
 
 
 @dataclass(frozen=True, slots=True)

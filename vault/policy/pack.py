@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -130,12 +131,15 @@ class _Loader:
         return parent
 
 
-def _parsed(folder: Path) -> dict[str, dict[str, safe_yaml.Value]]:
-    """Every file of the folder by its name within it, parsed."""
-    found: dict[str, dict[str, safe_yaml.Value]] = {}
-    for name, path in _listed(folder):
-        found[name] = safe_yaml.load(_bytes(path, name), name)
-    return found
+def _parsed(folder: Path) -> dict[str, bytes]:
+    """Every file of the folder by its name within it, as canonical JSON."""
+    return {name: _canonical(_bytes(path, name), name) for name, path in _listed(folder)}
+
+
+@lru_cache(maxsize=4 * MAX_FILES)
+def _canonical(data: bytes, name: str) -> bytes:
+    """The same bytes are parsed once in a process: reading YAML is most of what opening a vault takes."""
+    return rfc8785.dumps(safe_yaml.load(data, name))
 
 
 def _listed(folder: Path) -> list[tuple[str, Path]]:
@@ -172,10 +176,10 @@ def _bytes(path: Path, name: str) -> bytes:
         raise PolicyInvalidError("policy.missing", f"{name}: cannot be read") from None
 
 
-def _manifest(files: Mapping[str, dict[str, safe_yaml.Value]]) -> PackFile:
+def _manifest(files: Mapping[str, bytes]) -> PackFile:
     if MANIFEST not in files:
         raise PolicyInvalidError("policy.missing", "pack.yaml: the folder has none")
-    manifest = _validated(PackFile, MANIFEST, rfc8785.dumps(files[MANIFEST]))
+    manifest = _validated(PackFile, MANIFEST, files[MANIFEST])
     if tuple(int(part) for part in manifest.min_engine.split(".")) > ENGINE:
         raise PolicyInvalidError("policy.engine", "pack.yaml: min_engine: the pack needs a newer engine")
     for stem in () if manifest.extends else _NEEDED_BY_ROOT:
@@ -184,17 +188,13 @@ def _manifest(files: Mapping[str, dict[str, safe_yaml.Value]]) -> PackFile:
     return manifest
 
 
-def _pack(
-    manifest: PackFile, files: Mapping[str, dict[str, safe_yaml.Value]], parents: Mapping[str, str]
-) -> Pack:
-    canonical = {name: rfc8785.dumps(value) for name, value in files.items()}
-
+def _pack(manifest: PackFile, files: Mapping[str, bytes], parents: Mapping[str, str]) -> Pack:
     def read(model: type[_Model], name: str) -> _Model | None:
-        return _validated(model, name, canonical[name]) if name in canonical else None
+        return _validated(model, name, files[name]) if name in files else None
 
     tests = {
         name: _validated(TestsFile, name, data)
-        for name, data in canonical.items()
+        for name, data in files.items()
         if name.startswith(f"{TESTS_FOLDER}/")
     }
     return Pack(
@@ -207,7 +207,7 @@ def _pack(
         rights=read(RightsFile, "rights.yaml"),
         telemetry=read(TelemetryFile, "telemetry.yaml"),
         tests=tests,
-        digest=_digest(canonical, parents),
+        digest=_digest(files, parents),
     )
 
 
