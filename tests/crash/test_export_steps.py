@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from functools import cache
 from itertools import count
 from pathlib import Path
 
@@ -18,29 +17,18 @@ from support.exported import Read, privacy
 from support.nursery import Nursery
 from support.scan import Scanner
 
-from vault import Vault, compose, embedders
-from vault.embedding.static import StaticEmbedder
+from vault import Vault
 from vault.errors import InvalidInputError
 from vault.exporting import bundle
-from vault.policy.pack import load
 
 pytest_plugins = ("support.crash_fixtures",)
 
 EMAIL, WORD = "velda.quorsik@zennrith.example", "quorvanthine"
-EMBEDDER = StaticEmbedder()
-load_pack = cache(load)
 
 
 @pytest.fixture
 def tmp_path(memory_path: Path) -> Path:
     return memory_path
-
-
-@pytest.fixture(autouse=True)
-def loaded_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Dozens of openings share one embedder and one loaded pack; both are the real ones, and neither is on trial."""
-    monkeypatch.setattr(embedders, "StaticEmbedder", lambda: EMBEDDER)
-    monkeypatch.setattr(compose, "load", load_pack)
 
 
 @pytest.fixture(scope="module")

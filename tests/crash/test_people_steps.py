@@ -15,14 +15,14 @@ import pytest
 from support.nursery import Nursery
 from support.soak import markdown, record
 from support.steps import ACTIONS
-from test_steps import EMAIL, deaths, intact, loaded_once, session_in, template, tmp_path
+from test_steps import EMAIL, deaths, intact, session_in, template, tmp_path
 
 from vault import Principal, Vault
 from vault.errors import NotFoundError
 from vault.flows import naming
 
 pytest_plugins = ("support.crash_fixtures",)
-__all__ = ["loaded_once", "template", "tmp_path"]  # fixtures
+__all__ = ["template", "tmp_path"]  # fixtures
 
 USERS = ("pat-1", "pat-2", "MRN-1")
 

@@ -25,14 +25,16 @@ from support.models import (
 from support.nursery import Nursery
 from support.remote import Remote
 from support.soak import markdown, record
-from test_steps import EMBEDDER, deaths, intact, loaded_once, snapshot, template, tmp_path, usable
+from test_steps import deaths, intact, snapshot, template, tmp_path, usable
 
 from vault import Vault
+from vault.embedding.static import StaticEmbedder
 
 pytest_plugins = ("support.crash_fixtures",)
-__all__ = ["loaded_once", "template", "tmp_path"]  # fixtures
+__all__ = ["template", "tmp_path"]  # fixtures
 
 NARROW = NarrowEmbedder()
+EMBEDDER = StaticEmbedder()
 ONLY_STATIC, ONLY_NARROW = frozenset({EMBEDDER.name}), frozenset({NARROW.name})
 ONLY_SERVED = frozenset({"openai:m"})
 PEOPLE, EACH = 6, 20

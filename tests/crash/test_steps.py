@@ -13,7 +13,6 @@ import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
-from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -25,17 +24,13 @@ from support.soak import markdown, record
 from support.steps import ACTIONS
 from test_kill import report
 
-from vault import Principal, Session, Vault, compose, embedders
-from vault.embedding.static import StaticEmbedder
+from vault import Principal, Session, Vault
 from vault.errors import NotFoundError
 from vault.flows.rotate import LEVELS
-from vault.policy.pack import load
 
 pytest_plugins = ("support.crash_fixtures", "support.hsm_fixtures")
 
 EMAIL = "kim@example.org"
-EMBEDDER = StaticEmbedder()
-load_pack = cache(load)
 WRITES = ("add", "update", "delete")
 
 
@@ -83,13 +78,6 @@ def filled(base: Path, **keys: Any) -> Path:
         session.add("Said once", user_id="pat-2", idempotency_key="said-once")
         session_in(vault, "bank").add(f"Account opened for {EMAIL}", user_id="c-1")
     return base
-
-
-@pytest.fixture(autouse=True)
-def loaded_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hundreds of openings share one embedder and one loaded pack; both are the real ones, and neither is on trial."""
-    monkeypatch.setattr(embedders, "StaticEmbedder", lambda: EMBEDDER)
-    monkeypatch.setattr(compose, "load", load_pack)
 
 
 SCOPES: tuple[tuple[str, dict[str, str]], ...] = (

@@ -11,6 +11,7 @@ import json
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -40,7 +41,8 @@ class _Model:
 
 
 class StaticEmbedder:
-    """Embeds offline with the files in `folder`; loads them once, at the first `embed` or `load`.
+    """Embeds offline with the files in `folder`; loads them once, at the first `embed` or `load`, and those of the
+    package once in a process.
 
     Raises EmbedderError if a file is missing, is not what the manifest says, or cannot be read.
     """
@@ -89,7 +91,8 @@ class StaticEmbedder:
         if model is None:
             with self._lock:
                 if self._model is None:
-                    self._model = _load(self._folder, self._manifest)
+                    shipped = self._folder == MODEL_FOLDER
+                    self._model = _shipped() if shipped else _load(self._folder, self._manifest)
                 model = self._model
         return model
 
@@ -112,6 +115,11 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError):
         raise EmbedderError("embedder.manifest", "the embedder's manifest is missing or malformed") from None
     return {**fields, "hashes": hashes}
+
+
+@cache
+def _shipped() -> _Model:
+    return _load(MODEL_FOLDER, _read_manifest(MODEL_FOLDER))
 
 
 def _load(folder: Path, manifest: Mapping[str, Any]) -> _Model:
