@@ -20,6 +20,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -72,13 +73,13 @@ def size(folder: Path) -> int:
     return sum(min(one.st_size, 512 * one.st_blocks) for one in found)
 
 
+def fill_vault(memory: Memvault, count: int, users: int) -> None:
+    memory.bulk(told(count, users), batch=BATCH)
+
+
 def grown(count: int, users: int) -> dict[str, Any]:
     """A vault with so many memories."""
-
-    def fill(memory: Memvault) -> None:
-        memory.bulk(told(count, users), batch=BATCH)
-
-    return measured("growth", Memvault, fill, count, users)
+    return measured("growth", Memvault, fill_vault, count, users)
 
 
 def on_edge(count: int, users: int) -> dict[str, Any]:
@@ -96,17 +97,14 @@ def on_edge(count: int, users: int) -> dict[str, Any]:
                 config.write_text(f"{text}\n[index.qdrant]\n")
             super().__init__(folder)
 
-    def fill(memory: OnEdge) -> None:
-        memory.bulk(told(count, users), batch=BATCH)
-
-    return measured("growth-edge", OnEdge, fill, count, users)
+    return measured("growth-edge", OnEdge, fill_vault, count, users)
 
 
 def beside(count: int, users: int) -> dict[str, Any]:
     """mem0 with so many memories, which takes them one by one."""
     stay_offline()
 
-    def fill(memory: Mem0) -> None:
+    def fill(memory: Mem0, count: int, users: int) -> None:
         for fact in told(count, users):
             memory.add(fact)
 
@@ -114,20 +112,34 @@ def beside(count: int, users: int) -> dict[str, Any]:
     return {**found, "single_per_s": found["add_per_s"], "add_per_s": None}
 
 
-def measured(
-    name: str, system: Callable[[Path], _S], fill: Callable[[_S], None], count: int, users: int
-) -> dict[str, Any]:
-    """A system filled, or found filled where such are kept, opened again and asked."""
+@contextmanager
+def filled(
+    name: str, system: Callable[[Path], _S], fill: Callable[[_S, int, int], None], count: int, users: int
+) -> Iterator[tuple[Path, float, int]]:
+    """The folder of a system with so many memories, the seconds that filling it took, and its bytes on disk.
+
+    It is found filled where such are kept, and else removed at the end.
+    """
     keep = os.environ.get(KEEP)
     folder = Path(keep, f"{name}-{count}-{users}") if keep else fresh_folder(name, None)
     note = folder / "filled.json"
     try:
         if not note.exists():
             memory = system(folder / "memory")
-            added = seconds(lambda: fill(memory))
+            added = seconds(lambda: fill(memory, count, users))
             memory.close()
             note.write_text(json.dumps([added, size(folder)]))
-        added, disk = json.loads(note.read_text())
+        yield folder, *json.loads(note.read_text())
+    finally:
+        if not keep:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def measured(
+    name: str, system: Callable[[Path], _S], fill: Callable[[_S, int, int], None], count: int, users: int
+) -> dict[str, Any]:
+    """A system filled, opened again and asked."""
+    with filled(name, system, fill, count, users) as (folder, added, disk):
         started = time.perf_counter()
         memory = system(folder / "memory")
         opened = time.perf_counter() - started
@@ -146,9 +158,6 @@ def measured(
             "cold": cold,
             "warm": warm,
         }
-    finally:
-        if not keep:
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def many_tenants(count: int, _users: int) -> dict[str, Any]:
