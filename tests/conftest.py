@@ -16,8 +16,12 @@ ENOUGH = 4 << 30  # bytes; a test removes what it wrote when it has passed, so a
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Folders of tests are in memory where there is room: a killed process leaves the same, a sync costs nothing."""
-    if config.getoption("basetemp") is None and "PYTEST_DEBUG_TEMPROOT" not in os.environ and roomy(MEMORY):
+    """Folders of tests are in memory where there is room: a killed process leaves the same, a sync costs nothing.
+
+    Tests at full size stay on the disk, which they may fill.
+    """
+    chosen = config.getoption("basetemp") is not None or "PYTEST_DEBUG_TEMPROOT" in os.environ
+    if config.getoption("markexpr") == "not soak" and not chosen and roomy(MEMORY):
         os.environ["PYTEST_DEBUG_TEMPROOT"] = str(MEMORY)
 
 
