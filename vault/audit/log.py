@@ -120,6 +120,7 @@ class TenantLog:
         self._keys = keys
         self.pack = pack
         self._signed_size: int | None = None
+        self._size: int | None = None  # after this handle's last entry
         self.signed_at = time.monotonic()
 
     @property
@@ -152,7 +153,8 @@ class TenantLog:
         number = s if subject else None
         mac = chain(self._chain_key(), previous, seq, data, number)
         self._store.append_entry(seq, data, mac, number, detail)
-        return seq + 1
+        self._size = seq + 1
+        return self._size
 
     def append_system(self, action: str, *, count: int = 0, purpose: str = "system") -> int:
         """Append an entry about the vault itself."""
@@ -238,6 +240,12 @@ class TenantLog:
             last = self._store.last_checkpoint()
             self._signed_size = last[0] if last else 0
         return self._store.log_head()[0] - self._signed_size
+
+    def unsigned_here(self) -> int:
+        """The same without what other handles appended since this one did last: nothing is read."""
+        if self._signed_size is None or self._size is None:
+            return self.unsigned()
+        return self._size - self._signed_size
 
     def checkpoint(self, state: dict[str, str | int]) -> SignedHead:
         """Append a `state` entry and sign the head; the caller hands the result to the keystore."""

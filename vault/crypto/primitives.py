@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
@@ -38,6 +39,7 @@ MIN_SEALED_BYTES: Final = HEADER_BYTES + TAG_BYTES  # an empty message
 _SEALED_CHUNK_BYTES: Final = CHUNK_BYTES + TAG_BYTES
 _OKM_BYTES: Final = KEY_BYTES + NONCE_BYTES + COMMITMENT_BYTES  # with AES-256
 _DEK_LABEL: Final = b"pmv/dek/v1\x00"
+_SHA256: Final = hashes.SHA256()
 _SHA512: Final = hashes.SHA512()
 _URANDOM: Final = Path("/dev/urandom")
 
@@ -182,12 +184,14 @@ def hmac_sha256(key: SecretKey, *parts: bytes) -> bytes:
 
 def hmac_sha256_each(key: SecretKey, first: bytes, seconds: Iterable[bytes]) -> list[bytes]:
     """`hmac_sha256(key, first, second)` for each of `seconds`, in the order given."""
-    buffer, head = key.buffer, length_prefixed((first,))
-    tags = [
-        hmac.digest(buffer, b"".join((head, len(second).to_bytes(4, "big"), second)), "sha256")
-        for second in seconds
-    ]
+    keyed = HMAC(key.buffer, _SHA256)
+    keyed.update(length_prefixed((first,)))
     key.require_open()
+    tags = []
+    for second in seconds:
+        one = keyed.copy()
+        one.update(len(second).to_bytes(4, "big") + second)
+        tags.append(one.finalize())
     return tags
 
 

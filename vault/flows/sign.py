@@ -41,7 +41,7 @@ def sign_leaves(keystore: Keystore, store: OpenStore) -> tuple[SignedHead, list[
 def sign_if_due(call: Call) -> None:
     """After an operation: sign when enough entries or enough time have passed since the last checkpoint."""
     limits = call.stages.config.audit
-    unsigned = call.store.log.unsigned()
+    unsigned = call.store.log.unsigned_here()
     if unsigned >= limits.checkpoint_entries or (
         unsigned and time.monotonic() - call.store.log.signed_at >= limits.checkpoint_s
     ):

@@ -118,7 +118,9 @@ def cosines(matrix: npt.NDArray[np.int8], scales: Floats, query: Floats, mean: F
     length = float(np.linalg.norm(centred))
     if not query.any() or length < _TINY:
         return np.zeros(len(matrix), dtype=np.float32)
-    products = dense(matrix, scales, np.column_stack((centred / length, mean)))
+    queries = np.empty((len(query), 2), dtype=np.float32)
+    queries[:, 0], queries[:, 1] = centred / length, mean
+    products = dense(matrix, scales, queries)
     offset = float(centred @ mean) / length
     squared = 1.0 - 2.0 * products[:, 1] + float(mean @ mean)
     out: Floats = (products[:, 0] - np.float32(offset)) / np.sqrt(np.maximum(squared, _TINY))
