@@ -127,6 +127,7 @@ UNBOUND = {
     "subjects.next_n": "a lower number makes the next add fail, a higher one leaves a gap",
     "subjects.changes": "tells caches of running processes that something changed",
     "meta.key of setting.tombstones": "how many erasures the file is in line with; it is brought in line again",
+    "meta.key of count": "memories are counted anew where no number is kept",
     "meta.key of embedder": "the first model is in force then: searches refuse, or find nothing by meaning",
     "meta.value of embedder": "as its key",
     "meta.key of setting.naming": "the keystore follows the changes of ids in the log again, up to the newest",

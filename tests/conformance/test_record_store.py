@@ -564,7 +564,8 @@ def test_any_sequence_of_changes_keeps_the_digest_true(store: RecordStore, seed:
         assert store.recount() == store.digest()
     for s in numbers:
         assert store.memories(s) == [row for key, row in sorted(model.items()) if key[0] == s]
-    assert store.count() == len(model)
+    assert store.count() == store.counted() == len(model)
+    assert store.intact()
 
 
 # --- what no key opens any more, and copies ------------------------------------------------------------------------

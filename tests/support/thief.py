@@ -139,7 +139,7 @@ def restored(folder: Path, scratch: Path) -> Iterator[None]:
 
 
 def mend_hash(vault: Vault, tenant: str) -> None:
-    """Make the store's multiset hash fit its rows again: it takes the file's key and no other."""
+    """Make the store's multiset hash and count fit its rows again: it takes the file's key and no other."""
     thief = records_thief(vault, tenant)
     tid = bytes.fromhex(thief.path.parent.name)
     store = SqlcipherRecords(thief.path, SecretKey(bytearray(thief._key)), TenantId(tid))
@@ -149,7 +149,11 @@ def mend_hash(vault: Vault, tenant: str) -> None:
             for row in (subject, *store._hashed(subject.s)):
                 fresh.add(item(row))
         assert fresh.digest() == store.recount()
+        count = store.counted()
     finally:
         store.close()
-    row = next(row for row in thief.rows("meta") if row["key"] == "state")
-    thief.change("meta", row, value=fresh.state())
+    for row in thief.rows("meta"):
+        if row["key"] == "state":
+            thief.change("meta", row, value=fresh.state())
+        if row["key"] == "count":
+            thief.change("meta", row, value=count)

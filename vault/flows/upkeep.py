@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -81,9 +80,7 @@ def _verified(call: Call) -> dict[str, int]:
     call.store.log.verify_extends(known.size if known else 0, known.root if known else None)
     if known is not None:
         call.store.log.check_head(known.size, known.root, known.note)
-    with call.records.reading():
-        intact = hmac.compare_digest(call.records.recount(), call.records.digest())
-    if not intact:
+    if not call.records.intact():
         raise AuditChainError("records.changed", "the stored records are not the ones the vault wrote")
     call.store.log.verify_records()
     _open_details(call)

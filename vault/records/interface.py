@@ -6,6 +6,7 @@ the multiset hash of the store inside the same transaction (`digest`), which che
 
 from __future__ import annotations
 
+import hmac
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -343,7 +344,18 @@ class RecordStore(ABC):
         """Memories that ended, were added, or were last changed not after these times, by place; None asks for none."""
 
     @abstractmethod
-    def count(self) -> int: ...
+    def count(self) -> int:
+        """How many memories there are, as it is kept with every change: nobody waits for a million rows to be read."""
+
+    @abstractmethod
+    def counted(self) -> int:
+        """The same by reading every row."""
+
+    def intact(self) -> bool:
+        """Whether the multiset hash and the count are those of the rows."""
+        with self.reading():
+            same = hmac.compare_digest(self.recount(), self.digest())
+            return same and self.count() == self.counted()
 
     # revisions
     @abstractmethod

@@ -61,6 +61,7 @@ class SqlcipherRecords(RecordStore):
         self.tid = tid
         self._db = Database(path, key, read_only=read_only, timeout_s=timeout_s)
         self._hash: LtHash | None = None  # loaded at the first change inside a transaction
+        self._more = 0  # memories since the transaction began
         meta: dict[str, Any] = dict(self._db.query("SELECT key, value FROM meta"))
         schema = meta.get("schema")
         if isinstance(schema, int) and schema > SCHEMA:
@@ -119,7 +120,7 @@ class SqlcipherRecords(RecordStore):
     @contextmanager
     def _transaction(self, durable: bool) -> Iterator[None]:
         with self._db.transaction(durable=durable):
-            self._hash = None
+            self._hash, self._more = None, 0
             try:
                 yield
                 self._write_state()
@@ -139,6 +140,10 @@ class SqlcipherRecords(RecordStore):
         if self._hash is None:
             return
         self._db.execute("UPDATE meta SET value = ? WHERE key = 'state'", (self._hash.state(),))
+        if self._more and not self._db.execute(
+            "UPDATE meta SET value = value + ? WHERE key = 'count'", (self._more,)
+        ):
+            self._put("count", self.counted())  # written by a version that did not keep it
         if self.prove is not None:
             size, head = self.log_head()
             proof = size.to_bytes(8, "big") + self.prove(self._hash.digest(), size, head)
@@ -163,9 +168,11 @@ class SqlcipherRecords(RecordStore):
 
     def _enter(self, row: HashedRow) -> None:
         self._state().add(item(row))
+        self._more += isinstance(row, MemoryRow)
 
     def _leave(self, row: HashedRow) -> None:
         self._state().remove(item(row))
+        self._more -= isinstance(row, MemoryRow)
 
     def digest(self) -> bytes:
         return self._stored_state().digest()
@@ -408,6 +415,10 @@ class SqlcipherRecords(RecordStore):
         return outlived(self._db, expired_ms, created_ms, updated_ms)
 
     def count(self) -> int:
+        row = self._db.one("SELECT value FROM meta WHERE key = 'count'")
+        return int(row[0]) if row else self.counted()
+
+    def counted(self) -> int:
         row = self._db.one("SELECT count(*) FROM points")
         return int(row[0]) if row else 0
 

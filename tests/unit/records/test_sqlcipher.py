@@ -209,6 +209,32 @@ def test_rows_changed_behind_its_back_are_counted(store: SqlcipherRecords, state
     assert store.recount() != store.digest()
 
 
+def test_the_count_is_kept_is_compared_and_begins_where_an_older_version_kept_none(
+    store: SqlcipherRecords,
+) -> None:
+    with store.transaction():
+        s = store.ensure_subject(bytes(16), b"k" * 16).s
+        store.insert([row(s, 1), row(s, 2), row(s, 3)])
+    with store.database.transaction():
+        assert store.database.execute("DELETE FROM meta WHERE key = 'count'") == 1
+    assert (store.count(), store.intact()) == (3, True)
+    with store.transaction():
+        store.remove(row(s, 2))
+    assert (store.count(), store.counted(), store.intact()) == (2, 2, True)
+
+    def fails() -> None:
+        with store.transaction():
+            store.insert([row(s, 4)])
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fails()
+    assert (store.count(), store.counted()) == (2, 2)
+    with store.database.transaction():
+        assert store.database.execute("UPDATE meta SET value = 7 WHERE key = 'count'") == 1
+    assert (store.count(), store.counted(), store.intact()) == (7, 2, False)
+
+
 def test_a_removed_blob_is_in_no_page(store: SqlcipherRecords, path: Path, key: SecretKey) -> None:
     """`secure_delete` and the emptied WAL: read by an independent reader under the file's key."""
     from support.pages import PageReader

@@ -182,7 +182,7 @@ def verify_store(store: OpenStore) -> dict[str, int]:
         store.log.verify_records()
     else:  # the chain's key was replaced since: numbering and hashes are checked where the log is brought forward
         counts = {"entries": store.records.log_head()[0]}
-    if not hmac.compare_digest(store.records.recount(), store.records.digest()):
+    if not store.records.intact():
         raise IntegrityViolationError(
             "records.changed", "the stored records are not the ones the vault wrote"
         )
