@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, Sampler
 from opentelemetry.trace import Span, SpanContext
-from support.receivers import OtlpReceiver, receiving
+from support.receivers import OtlpReceiver
+from test_sending import collector
 
-from vault import AsyncVault, Principal, Session, Vault
+from vault import AsyncSession, AsyncVault, Principal, Session, Vault
 
-
-@pytest.fixture
-def collector() -> Iterator[OtlpReceiver]:
-    with receiving(OtlpReceiver()) as receiver:
-        yield receiver
+__all__ = ["collector"]  # a fixture
 
 
 @pytest.fixture
@@ -37,8 +34,8 @@ def session_of(vault: Vault) -> Session:
     return vault.session(Principal("clinic", "bot", ("app",)), purpose="service")
 
 
-def host(sampler: object = ALWAYS_ON) -> TracerProvider:
-    return TracerProvider(sampler=sampler, shutdown_on_exit=False)  # type: ignore[arg-type]
+def host(sampler: Sampler = ALWAYS_ON) -> TracerProvider:
+    return TracerProvider(sampler=sampler, shutdown_on_exit=False)
 
 
 def ids(span: Span) -> tuple[bytes, bytes]:
@@ -89,9 +86,9 @@ def test_a_configuration_that_does_not_join_leaves_traces_apart(
 def test_each_task_is_in_its_own_trace(traced: Vault, collector: OtlpReceiver) -> None:
     tracer = host().get_tracer("web")
 
-    async def handle(session: object, number: int) -> tuple[bytes, bytes]:
+    async def handle(session: AsyncSession, number: int) -> tuple[bytes, bytes]:
         with tracer.start_as_current_span("GET /chat") as span:
-            await session.add(f"Likes walk {number}", user_id=f"pat-{number}")  # type: ignore[attr-defined]
+            await session.add(f"Likes walk {number}", user_id=f"pat-{number}")
         return ids(span)
 
     async def serve() -> list[tuple[bytes, bytes]]:
