@@ -291,6 +291,23 @@ def test_a_plaintext_file_beside_the_vault_is_found_in_every_encoding(tmp_path: 
     assert len(scanner.scan_files(tmp_path)) == 1  # names of files count as well
 
 
+@pytest.mark.parametrize(
+    ("data", "met"),
+    [
+        (b"pin=73921468", True),
+        (b"x73921468y", True),
+        (b"73921468", True),
+        (b"at 1763773921468", False),
+        (b"at 7392146817", False),
+        (b"at 1763773921468, pin 73921468", True),
+        (b"3733393231343638", True),
+        (b"13733393231343638", True),
+    ],
+)
+def test_a_few_digits_count_but_not_inside_a_longer_number(data: bytes, met: bool) -> None:
+    assert bool(Scanner({"pin": "73921468"}).scan(data)) == met
+
+
 def test_a_log_line_and_a_cause_that_is_dragged_along_are_found(log: io.StringIO) -> None:
     canaries = Canaries(6)
     word = canaries.word("fact word")

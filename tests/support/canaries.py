@@ -54,7 +54,7 @@ SAMPLES: dict[str, tuple[str, str]] = {
     "AGE": ("Her grandmother is {} years old.", "97"),
     "API_KEY": ("The deploy script uses {}.", "AKIAQ7ZXPLMV4TRD2WKB"),
     "CARD_CVV": ("The CVV is {}.", "917"),
-    "CARD_PIN": ("My card PIN is {}.", "739214"),
+    "CARD_PIN": ("My card PIN is {}.", "73921468"),
     "CARD_TRACK": ("Swiped: {}", "%B4012888888881881^QUILLON/VERA^29081010000000000000?"),
     "CA_SIN": ("Her social insurance number (SIN) is {}.", "130 692 544"),
     "CREDIT_CARD": ("Charge it to {}.", "5105 1051 0510 5100"),

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 SHORTEST = 6  # bytes: a shorter pattern would be met by chance
+_LONG = 12  # digits: fewer are met by chance in times in nanoseconds, so they count only where no digit is beside them
 _BITS = 21
 _SPREAD = np.uint32(2_654_435_761)  # Knuth's multiplicative hash
 
@@ -101,7 +102,7 @@ class Scanner:
             return found
         for position in self._candidates(folded):
             for pattern in self._by_start.get(folded[position : position + 4], ()):
-                if folded.startswith(pattern, position):
+                if folded.startswith(pattern, position) and not _in_a_number(folded, pattern, position):
                     found.add(self.patterns[pattern])
         return found
 
@@ -125,6 +126,14 @@ class Scanner:
             if found:
                 hits[name] = found
         return hits
+
+
+def _in_a_number(data: bytes, pattern: bytes, position: int) -> bool:
+    """Whether a few digits are part of a longer number."""
+    if len(pattern) >= _LONG or not pattern.isdigit():
+        return False
+    end = position + len(pattern)
+    return data[max(position - 1, 0) : position].isdigit() or data[end : end + 1].isdigit()
 
 
 def _slots(words: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
