@@ -1,8 +1,9 @@
-"""Retrieval on LoCoMo conversations: `python -m benchmarks.locomo`; other systems: benchmarks.retrieval.
+"""Retrieval on LoCoMo conversations: `python -m benchmarks.locomo [--kinds]`; other systems: benchmarks.retrieval.
 
 Per question, recall@10 and MRR@10 of the evidence turns among the ten best rows of its conversation, once
 over turns (`speaker: text caption`) and once over facts (an observation counts for the turns it cites), for
 the dense part alone, the lexical part alone, and both. Questions without an answer (category 5) are left out.
+`--kinds` tells the other four kinds of question apart, beside what could be found of each.
 
 The data (CC BY-NC 4.0) is read from MEMVAULT_SHARED/data/eval and is not part of this repository.
 """
@@ -31,6 +32,7 @@ from vault.index.terms import terms
 
 TOP = 10
 NO_ANSWER = 5
+KINDS = {4: "one fact", 2: "when", 1: "several facts together", 3: "a conclusion"}  # the data's categories
 DATA = Path("data") / "eval" / "locomo-first5.json"
 EVIDENCE = re.compile(r"D\d+:\d+")
 Part = Literal["dense", "sparse", "fused"]
@@ -52,6 +54,7 @@ class Question:
 
     text: str
     evidence: frozenset[str]
+    category: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,15 +109,17 @@ def questions(conversation: dict[str, Any]) -> Iterator[Question]:
     for entry in conversation["qa"]:
         evidence = frozenset(EVIDENCE.findall(str(entry["evidence"])))
         if entry["category"] != NO_ANSWER and evidence:
-            yield Question(entry["question"], evidence)
+            yield Question(entry["question"], evidence, entry["category"])
 
 
 Found = Callable[[str], Sequence[int]]  # numbers of the rows that a question finds, best first
 System = Callable[[list[Row]], Found]
 
 
-def measure(data: Sequence[dict[str, Any]], kind: str, system: System) -> Figures:
-    """Recall@10, MRR@10 and the time per search of a system over all conversations."""
+def measure(
+    data: Sequence[dict[str, Any]], kind: str, system: System, *, category: int | None = None
+) -> Figures:
+    """Recall@10, MRR@10 and the time per search of a system over all conversations, for questions of a category."""
     recalls: list[float] = []
     reciprocal: list[float] = []
     spent = 0.0
@@ -122,6 +127,8 @@ def measure(data: Sequence[dict[str, Any]], kind: str, system: System) -> Figure
         rows = list(turns(conversation) if kind == "turns" else facts(conversation))
         search = system(rows)
         for question in questions(conversation):
+            if category not in (None, question.category):
+                continue
             started = time.perf_counter()
             numbers = search(question.text)
             spent += time.perf_counter() - started
@@ -131,6 +138,11 @@ def measure(data: Sequence[dict[str, Any]], kind: str, system: System) -> Figure
             reciprocal.append(1.0 / first if first else 0.0)
     count = len(recalls)
     return Figures(count, sum(recalls) / count, sum(reciprocal) / count, 1e3 * spent / count)
+
+
+def at_most(rows: list[Row]) -> Found:
+    """All there is."""
+    return lambda _question: range(len(rows))
 
 
 def part_of(embedder: Embedder, part: Part) -> System:
@@ -150,6 +162,20 @@ def part_of(embedder: Embedder, part: Part) -> System:
         return search
 
     return system
+
+
+def print_kinds(data: Sequence[dict[str, Any]], embedder: Embedder) -> None:
+    """A line for each kind of question: what is found of the evidence, of what some row holds."""
+    print(
+        "| asks for | questions | turns: recall@10 | facts: recall@10 | facts: at most |\n|---|---|---|---|---|"
+    )
+    for category, name in KINDS.items():
+        found = [
+            measure(data, kind, part_of(embedder, "fused"), category=category) for kind in ("turns", "facts")
+        ]
+        most = measure(data, "facts", at_most, category=category)
+        cells = " | ".join(f"{one.recall:.3f}" for one in (*found, most))
+        print(f"| {name} | {most.questions} | {cells} |")
 
 
 def as_json(embedder: StaticEmbedder, results: Results) -> str:
@@ -186,6 +212,7 @@ def main() -> int:
     """Print a table, or JSON with `--json`."""
     parser = argparse.ArgumentParser(description="Retrieval quality on LoCoMo conversations.")
     parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--kinds", action="store_true", help="print a table by kind of question")
     parser.add_argument(
         "--shared",
         type=Path,
@@ -198,6 +225,9 @@ def main() -> int:
         return 1
     embedder = StaticEmbedder()
     embedder.load()
+    if arguments.kinds:
+        print_kinds(data, embedder)
+        return 0
     results = {
         kind: {part: measure(data, kind, part_of(embedder, part)) for part in PARTS}
         for kind in ("turns", "facts")

@@ -25,7 +25,7 @@ import numpy as np
 
 from benchmarks import redaction_cost
 from benchmarks.facts import Fact
-from benchmarks.locomo import PARTS, TOP, Found, Row, System, conversations, measure, part_of
+from benchmarks.locomo import PARTS, TOP, Found, Row, System, at_most, conversations, measure, part_of
 from benchmarks.systems import Mem0, stay_offline
 from vault.embedding.interface import Embedder
 from vault.embedding.static import StaticEmbedder
@@ -33,11 +33,6 @@ from vault.embedding.static import StaticEmbedder
 KINDS: Final = ("turns", "facts")
 _WORD: Final = re.compile(r"[^\W_]+")
 Line = tuple[str, dict[str, tuple[float, float]]]  # system, (recall@10, MRR@10) by kind
-
-
-def at_most(rows: list[Row]) -> Found:
-    """All there is."""
-    return lambda _question: range(len(rows))
 
 
 def cosine(embedder: Embedder) -> System:

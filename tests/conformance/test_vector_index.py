@@ -208,7 +208,7 @@ class Subject:
 def asking(
     vector: FloatVector, terms: dict[int, float] | None = None, *, agent: bytes | None = None, now_ms: int = 0
 ) -> Query:
-    return Query(vector, terms or {}, agent, None, None, now_ms)
+    return Query(vector, terms or {}, agent, None, None, now_ms, explain=True)
 
 
 def numbers(index: VectorIndex, subject: Subject, query: Query, limit: int = 10) -> list[int]:
@@ -226,6 +226,19 @@ def test_the_nearest_comes_first(index: VectorIndex) -> None:
         assert scores == sorted(scores, reverse=True)
         assert all(0 <= score <= 1 for score in scores)
         assert all(isinstance(part, float) for part in hits[0].explain.values())
+
+
+def test_parts_of_a_score_are_given_where_they_are_asked_for(index: VectorIndex) -> None:
+    subject = Subject()
+    for seed in range(20):
+        subject.add(direction(seed), {seed: 1, 100 + seed % 3: 2})
+    query = asking(direction(4), {4: 1.0, 101: 1.0})
+    explained = index.search(subject, query, 20)
+    for hit in explained:
+        parts = sum(value for name, value in hit.explain.items() if name.endswith("_part"))
+        assert parts == pytest.approx(hit.score, abs=1e-5)
+    plain = index.search(subject, replace(query, explain=False), 20)
+    assert plain == [replace(hit, explain={}) for hit in explained]
 
 
 def test_a_shared_word_decides_between_equals(index: VectorIndex) -> None:

@@ -250,6 +250,7 @@ def test_an_update_redacts_like_an_add(app: Session) -> None:
 
 
 def test_an_update_keeps_the_subjects_tokens_and_takes_no_others(clinic: Vault, app: Session) -> None:
+    clinic._opened().detector = BuiltinDetector(names=None)  # six letters of a token may read as a name
     mine = add(app, "reach me at ana@example.org")
     token = TOKEN.findall(mine.text)[0]
     foreign = TOKEN.findall(add(app, "reach me at bob@example.org", user_id="someone-else").text)[0]

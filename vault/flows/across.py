@@ -71,9 +71,14 @@ def search_across(
         refuse_bound(call)
         question = validate.text("query", query, stages.config.limits.text_bytes)
         asked = wanted(
-            call, limit=limit, threshold=threshold, filters=filters, recency=recency, distinct=distinct
+            call,
+            limit=limit,
+            threshold=threshold,
+            filters=filters,
+            recency=recency,
+            distinct=distinct,
+            explain=explain,
         )
-        parts = validate.flag("explain", explain)
         named = validate.identifiers("user_ids", user_ids) if user_ids is not None else None
         narrowed = Scope(
             None,
@@ -84,7 +89,7 @@ def search_across(
         people = [_Person(found) for found in _people(call, named, narrowed)]
         hits = _search(call, people, question, asked) if people else []
         _log(call, people, hits)
-    return hits if parts else without_parts(hits)
+    return hits if asked.explain else without_parts(hits)
 
 
 # --- who -------------------------------------------------------------------------------------------------------------

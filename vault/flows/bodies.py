@@ -17,6 +17,7 @@ from vault.records.interface import MemoryRow
 from vault.types import Memory, Metadata
 
 _SCHEMA: Final = 1
+_DECODER: Final = json.JSONDecoder()
 _MONTHS: Final = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
     "December",
@@ -97,7 +98,9 @@ def encode(body: Body) -> bytes:
 
 
 def decode(data: bytes) -> Body:
-    parsed: dict[str, Any] = json.loads(data.decode())
+    parsed: dict[str, Any] = _DECODER.raw_decode(data.decode())[
+        0
+    ]  # sealed by this module: nothing stands around it
     return Body(**{"metadata": {}, "scope": {}, "pack": "", "detector": "", **parsed})
 
 
@@ -144,6 +147,7 @@ def value_terms(subject: SubjectKeys, forms: Sequence[str]) -> list[int]:
 
 
 def to_memory(tenant: TenantKeys, row: MemoryRow, body: Body) -> Memory:
+    created = moment(row.created_ms)
     return Memory(
         id=ids.encode(tenant, row),
         text=body.text,
@@ -152,8 +156,8 @@ def to_memory(tenant: TenantKeys, row: MemoryRow, body: Body) -> Memory:
         app_id=body.scope.get("app"),
         run_id=body.scope.get("run"),
         metadata=body.metadata,
-        created_at=moment(row.created_ms),
-        updated_at=moment(row.updated_ms),
+        created_at=created,
+        updated_at=moment(row.updated_ms) if row.updated_ms != row.created_ms else created,
         expires_at=moment(row.expires_ms) if row.expires_ms is not None else None,
         version=row.version,
         role=body.role,

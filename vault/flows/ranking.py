@@ -38,17 +38,25 @@ _LAST: Final = ".!,;:\u2026 "
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What an answer holds: how many, from which score on, what a filter admits, at which age half of a score is left
-    (None: age does not count), and whether memories that say the same take one place."""
+    (None: age does not count), whether memories that say the same take one place, and whether scores have parts."""
 
     limit: int
     threshold: float
     tree: Filter | None
     half_life_ms: float | None
     distinct: bool
+    explain: bool
 
 
 def wanted(
-    call: Call, *, limit: object, threshold: object, filters: object, recency: object, distinct: object
+    call: Call,
+    *,
+    limit: object,
+    threshold: object,
+    filters: object,
+    recency: object,
+    distinct: object,
+    explain: object,
 ) -> Wanted:
     """The checked options of a search; raises InvalidInputError."""
     days = validate.days("recency", recency, MOST_DAYS)
@@ -58,6 +66,7 @@ def wanted(
         parse_filter(filters),  # type: ignore[arg-type]
         days * _DAY_MS if days is not None else None,
         validate.flag("distinct", distinct),
+        validate.flag("explain", explain),
     )
 
 
@@ -79,7 +88,7 @@ def answers(
 ) -> Iterator[SearchHit]:
     """The memories of one scope that answer, best first; rows are opened `at_once` at a time."""
     tree = translate(call, found, asked.tree)
-    hits = _hits(call, reader, query, asked)
+    hits = _hits(call, reader, replace(query, explain=asked.explain), asked)
     if asked.half_life_ms is not None:
         times = {n: updated for n, _, updated in call.records.order(found.s)}
         hits = _aged(hits, times, query.now_ms, asked.half_life_ms)
@@ -98,7 +107,7 @@ def answers(
                 if content in said:
                     continue
                 said.add(content)
-            yield SearchHit(to_memory(call.tenant, row, body), hit.score, dict(hit.explain))
+            yield SearchHit(to_memory(call.tenant, row, body), hit.score, hit.explain or None)
 
 
 def _hits(call: Call, reader: StoredPoints, query: Query, asked: Wanted) -> Iterator[Hit]:
@@ -146,7 +155,8 @@ def what_it_says(body: Body) -> tuple[object, ...]:
 
     Nothing inside a text is left out: `1.5 mg` and `15 mg` are two things, and so are two measurements with two dates.
     """
-    text = " ".join(unicodedata.normalize("NFC", body.text).casefold().split()).rstrip(_LAST)
+    plain = body.text if body.text.isascii() else unicodedata.normalize("NFC", body.text)
+    text = " ".join(plain.casefold().split()).rstrip(_LAST)
     metadata = json.dumps(body.metadata, sort_keys=True) if body.metadata else ""
     return text, body.role, body.name, metadata
 
@@ -157,8 +167,8 @@ def before_reranking(reranker: Reranker | None, asked: Wanted) -> Wanted:
 
 
 def without_parts(hits: list[SearchHit]) -> list[SearchHit]:
-    """The same answers for who did not ask for the parts of scores."""
-    return [SearchHit(hit.memory, hit.score) for hit in hits]
+    """The same answers for who did not ask for the parts of scores: age and a re-ranker have left some."""
+    return [replace(hit, explain=None) if hit.explain else hit for hit in hits]
 
 
 def reranked(

@@ -50,9 +50,14 @@ def search(
         scope = call.confine(scope)
         question = validate.text("query", query, stages.config.limits.text_bytes)
         asked = wanted(
-            call, limit=limit, threshold=threshold, filters=filters, recency=recency, distinct=distinct
+            call,
+            limit=limit,
+            threshold=threshold,
+            filters=filters,
+            recency=recency,
+            distinct=distinct,
+            explain=explain,
         )
-        parts = validate.flag("explain", explain)
         why = reveal_reason(call, reveal)
         found = locate(call, scope)
         hits: list[SearchHit] = []
@@ -67,7 +72,7 @@ def search(
                 hits = list(islice(answers(call, found, reader, put, more, at_once=more.limit), more.limit))
             hits = reranked(stages.reranker, question, hits, asked)
             alarm(call, found.subject, reader)
-            if not parts:
+            if not asked.explain:
                 hits = without_parts(hits)
             if why is not None:
                 shown = revealed(call, found, [hit.memory for hit in hits], why)

@@ -7,7 +7,8 @@ after. The shares are round numbers; their neighbours rank alike (docs/retrieval
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -21,41 +22,51 @@ LEXICAL_AFTER: Final = 0.25
 # A row rises so far towards the cosine of a neighbour that is nearer to the question, on either side.
 DENSE: Final = 0.3
 
+_ZERO: Final = np.float32(0.0)
+
 Floats = npt.NDArray[np.float32]
-Links = Sequence[npt.NDArray[np.bool_]]
 
 
-def links(conversations: npt.NDArray[np.int32]) -> Links:
-    """For each distance from 1 to REACH: whether row i and row i + distance are of one conversation."""
-    return [conversations[step:] == conversations[:-step] for step in range(1, REACH + 1)]
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What rows and those `step` further on give each other: arrays (n - step,), 0 between two conversations."""
+
+    step: int
+    terms_before: Floats  # of a term's gain in the row before
+    terms_after: Floats
+    cosine: Floats  # of what the higher cosine has more
 
 
-def gains_in_context(gains: Floats, around: Links) -> Floats:
+def links(conversations: npt.NDArray[np.int32]) -> list[Link]:
+    """The context of rows that stand in this order in the conversations with these numbers."""
+    found = []
+    for step in range(1, REACH + 1):
+        linked = conversations[step:] == conversations[:-step]
+        if linked.any():
+            weight = HALVING ** (step - 1)
+            shares = (LEXICAL_BEFORE * weight, LEXICAL_AFTER * weight, DENSE * weight)
+            found.append(Link(step, *(linked * np.float32(share) for share in shares)))
+    return found
+
+
+def gains_in_context(gains: Floats, around: Sequence[Link]) -> Floats:
     """`gains` (terms, n), each at least the share of its neighbours' gain for the same term.
 
     The best of them counts, not their sum: a word that the row has itself gains nothing by being near again.
     """
     out = gains.copy()
-    for step, weight, linked in _steps(around):
-        before = gains[:, :-step] * (linked * np.float32(LEXICAL_BEFORE * weight))
-        np.maximum(out[:, step:], before, out=out[:, step:])
-        after = gains[:, step:] * (linked * np.float32(LEXICAL_AFTER * weight))
-        np.maximum(out[:, :-step], after, out=out[:, :-step])
+    for link in around:
+        behind, ahead = out[:, : -link.step], out[:, link.step :]
+        np.maximum(ahead, gains[:, : -link.step] * link.terms_before, out=ahead)
+        np.maximum(behind, gains[:, link.step :] * link.terms_after, out=behind)
     return out
 
 
-def cosines_in_context(cosines: Floats, around: Links) -> Floats:
+def cosines_in_context(cosines: Floats, around: Sequence[Link]) -> Floats:
     """`cosines` (n,), each raised part of the way to those of its neighbours that are higher."""
     out = cosines.copy()
-    for step, weight, linked in _steps(around):
-        higher = (cosines[:-step] - cosines[step:]) * (linked * np.float32(DENSE * weight))
-        out[step:] += np.maximum(higher, 0.0)
-        out[:-step] += np.maximum(-higher, 0.0)
+    for link in around:
+        higher = (cosines[: -link.step] - cosines[link.step :]) * link.cosine
+        out[link.step :] += np.maximum(higher, _ZERO)
+        out[: -link.step] -= np.minimum(higher, _ZERO)
     return out
-
-
-def _steps(around: Links) -> Iterator[tuple[int, float, npt.NDArray[np.bool_]]]:
-    """(distance, weight, links) of each distance within the scope."""
-    for step, linked in enumerate(around, 1):
-        if linked.size:
-            yield step, HALVING ** (step - 1), linked

@@ -286,7 +286,8 @@ def _layout() -> VectorIndexError:
 class Query:
     """A question: unit vector, weighted lexical terms, the scope tags that must match (None: any), the time in ms.
 
-    `whole` is what the rows are ranked as a part of, where several scopes are asked the same question.
+    `whole` is what the rows are ranked as a part of, where several scopes are asked the same question; with `explain`
+    hits have the parts of their scores.
     """
 
     vector: FloatVector
@@ -296,6 +297,7 @@ class Query:
     run: bytes | None
     now_ms: int
     whole: Whole | None = None
+    explain: bool = False
 
     def admits(self, agent: bytes, app: bytes, run: bytes, expires_ms: int) -> bool:
         """Scope tags match and the memory has not expired."""
@@ -309,7 +311,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A ranked row number with its score in [0, 1] and the parts of the score."""
+    """A ranked row number with its score in [0, 1] and, where they were asked for, the parts of the score."""
 
     n: int
     score: float

@@ -44,7 +44,7 @@ def outline_whole(points: Points, query: Query) -> Outline:
 def ranked(runs: Sequence[Points], query: Query, whole: Whole | None) -> list[Hit]:
     """All points of the runs that the query admits, best first; points of two runs are not each other's context."""
     scope, facts = _loaded(runs, len(query.vector))
-    found = scope.search(query.vector, query.terms, len(facts), whole=whole)
+    found = scope.search(query.vector, query.terms, len(facts), whole=whole, explain=query.explain)
     scope.clear()
     return [Hit(n, score, explain) for n, score, explain in found if query.admits(*facts[n])]
 

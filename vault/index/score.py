@@ -10,6 +10,7 @@ be merged. What each choice is worth, and what was tried and dropped: docs/retri
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
@@ -18,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vault.errors import VectorIndexError
-from vault.index.context import cosines_in_context, gains_in_context, links
+from vault.index.context import REACH, Link, cosines_in_context, gains_in_context, links
 
 # BM25 (Robertson and Zaragoza 2009): how slowly a term's count saturates; how much a row's length matters.
 # Below the usual 1.2 and 0.75, because memories are short and their lengths say little: docs/retrieval.md.
@@ -36,7 +37,8 @@ _BLOCK: Final = 512
 _PARTS: Final = ("dense", "lexical", "dense_part", "lexical_part", "context_part")
 _DIGITS: Final = 6
 _TINY: Final = 1e-6
-_LOW_BITS: Final = 0xFFFF
+_LOW_BITS: Final = 0xFFF  # a table of 4 KB, which leaves the rest of a core's first cache alone
+_STANDING_BYTES: Final = 4 * (1 + 3 * REACH)  # a row's part of a _Standing
 _NONE: Final = np.zeros(0, dtype=np.intp)
 _MAX_COUNT: Final = np.iinfo(np.uint16).max
 
@@ -76,6 +78,15 @@ class Outline:
     frequencies: Mapping[int, float]
 
 
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """What every search of the same rows needs: their mean, their lengths less it, and their context."""
+
+    mean: Floats
+    lengths: Floats
+    around: list[Link]
+
+
 def mean_of(total: npt.NDArray[np.float64], rows: int) -> Floats:
     """What the vectors have in common, from the sum of `rows` of them; few rows have little in common."""
     mean: Floats = (total / (rows + MEAN_PRIOR_ROWS)).astype(np.float32)
@@ -96,36 +107,46 @@ def whole_of(outlines: Iterable[Outline]) -> Whole:
     return Whole(rows, mean_of(vectors, rows), length / max(rows, 1), frequencies)
 
 
-def dense(matrix: npt.NDArray[np.int8], scales: Floats, queries: Floats) -> Floats:
-    """Products (n, k) of the rows `scales[i] * matrix[i]` with `queries` (d, k).
+def dense(matrix: npt.NDArray[np.int8], scales: Floats, query: Floats) -> Floats:
+    """Products (n,) of the rows `scales[i] * matrix[i]` with `query` (d,).
 
     Memory beyond the result is one block, whatever n is.
     """
     rows = len(matrix)
-    out = np.empty((rows, queries.shape[1]), dtype=np.float32)
+    out = np.empty(rows, dtype=np.float32)
     block = np.empty((min(rows, _BLOCK), matrix.shape[1]), dtype=np.float32)
     for start in range(0, rows, _BLOCK):
         part = matrix[start : start + _BLOCK]
         block[: len(part)] = part
-        np.dot(block[: len(part)], queries, out=out[start : start + len(part)])
-    out *= scales[:, None]
+        np.dot(block[: len(part)], query, out=out[start : start + len(part)])
+    out *= scales
     return out
 
 
-def cosines(matrix: npt.NDArray[np.int8], scales: Floats, query: Floats, mean: Floats) -> Floats:
-    """Cosines (n,) of the unit `query` with the unit rows, each less `mean`, within [-1, 1]; zero vectors give 0."""
+def lengths_less(mean: Floats, matrix: npt.NDArray[np.int8], scales: Floats) -> Floats:
+    """Lengths (n,) of the unit rows, each less `mean`; without end for zero vectors, so that their cosines are 0."""
+    squared = 1.0 - 2.0 * dense(matrix, scales, mean) + np.float32(mean @ mean)
+    lengths: Floats = np.sqrt(np.maximum(squared, np.float32(_TINY)))
+    lengths[scales == 0.0] = np.inf
+    return lengths
+
+
+def cosines(
+    matrix: npt.NDArray[np.int8], scales: Floats, query: Floats, mean: Floats, lengths: Floats
+) -> Floats:
+    """Cosines (n,) of the unit `query` with the unit rows, each less `mean`, within [-1, 1].
+
+    `lengths` are those of the rows, as `lengths_less` makes them.
+    """
     centred = query - mean
-    length = float(np.linalg.norm(centred))
+    length = math.sqrt(centred @ centred)
     if not query.any() or length < _TINY:
         return np.zeros(len(matrix), dtype=np.float32)
-    queries = np.empty((len(query), 2), dtype=np.float32)
-    queries[:, 0], queries[:, 1] = centred / length, mean
-    products = dense(matrix, scales, queries)
-    offset = float(centred @ mean) / length
-    squared = 1.0 - 2.0 * products[:, 1] + float(mean @ mean)
-    out: Floats = (products[:, 0] - np.float32(offset)) / np.sqrt(np.maximum(squared, _TINY))
-    out[scales == 0.0] = 0.0
-    return _bounded(out, -1.0, 1.0)
+    centred /= np.float32(length)
+    products = dense(matrix, scales, centred)
+    products -= centred @ mean
+    products /= lengths
+    return _bounded(products, -1.0, 1.0)
 
 
 def bm25(postings: Postings, query: Mapping[int, float], whole: Whole | None = None) -> tuple[Floats, float]:
@@ -167,7 +188,7 @@ def _found(
     terms: npt.NDArray[np.uint32], ids: npt.NDArray[np.uint32]
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
     """Positions of the sorted `ids` among `terms`, and which of them stands there."""
-    near = _near(terms, ids.tolist())
+    near = _near(terms, ids)
     if not near.size:
         return _NONE, _NONE
     place = np.minimum(np.searchsorted(ids, terms[near]), len(ids) - 1)
@@ -175,20 +196,24 @@ def _found(
     return near[exact], place[exact]
 
 
-def _near(terms: npt.NDArray[np.uint32], query: Iterable[int]) -> npt.NDArray[np.intp]:
-    """Positions whose low 16 bits are a query term's: one look at each posting, however many terms."""
+def _near(terms: npt.NDArray[np.uint32], ids: npt.NDArray[np.uint32]) -> npt.NDArray[np.intp]:
+    """Positions whose low bits are those of one of `ids`: one look at each posting, however many terms."""
     wanted = np.zeros(_LOW_BITS + 1, dtype=np.bool_)
-    for term in query:
-        wanted[term & _LOW_BITS] = True
+    wanted[ids & np.uint32(_LOW_BITS)] = True
     return np.flatnonzero(wanted[terms & np.uint32(_LOW_BITS)])
 
 
-def share(scores: Floats, ideal: float) -> Floats:
-    """BM25 scores as a share of `ideal`, at most 1: a row of mean length with each term once has 1."""
+def dense_part(cosine: Floats) -> Floats:
+    """What cosines give to scores: one below 0 gives nothing, and one above 1 no more than 1."""
+    return _bounded(cosine, 0.0, 1.0) * np.float32(DENSE_WEIGHT)
+
+
+def lexical_part(scores: Floats, ideal: float) -> Floats:
+    """What BM25 scores give as shares of `ideal`, at most 1: a row of mean length with each term once has 1."""
     if ideal <= 0.0:
         return np.zeros_like(scores)
-    shares: Floats = np.minimum(scores / np.float32(ideal), np.float32(1.0))
-    return shares
+    parts: Floats = np.minimum(scores * np.float32(LEXICAL_WEIGHT / ideal), np.float32(LEXICAL_WEIGHT))
+    return parts
 
 
 class ScopeIndex:
@@ -208,6 +233,7 @@ class ScopeIndex:
         self._lengths = np.zeros(_FIRST_CAPACITY, dtype=np.int32)
         self._conversations = np.zeros(_FIRST_CAPACITY, dtype=np.int32)
         self._sum = np.zeros(dimension, dtype=np.float64)
+        self._stands: _Standing | None = None
         self._terms = np.zeros(_FIRST_CAPACITY * 8, dtype=np.uint32)
         self._counts = np.zeros(_FIRST_CAPACITY * 8, dtype=np.uint16)
         self._rows = np.zeros(_FIRST_CAPACITY * 8, dtype=np.int32)
@@ -223,7 +249,8 @@ class ScopeIndex:
     @property
     def nbytes(self) -> int:
         """The bytes that the arrays hold, spare capacity included."""
-        return sum(array.nbytes for array in (*self._by_row(), *self._by_term()))
+        arrays = (*self._by_row(), *self._by_term())
+        return sum(array.nbytes for array in arrays) + _STANDING_BYTES * len(self._n)
 
     def append(
         self,
@@ -241,6 +268,7 @@ class ScopeIndex:
         if vector.shape != (self._dimension,):
             raise VectorIndexError("index.dimension", "a vector has another length than the index")
         row, used = self._size, self._used
+        self._moved()
         self._reserve(row + 1, used + len(terms))
         self._n[row] = n
         self._matrix[row] = vector
@@ -277,6 +305,7 @@ class ScopeIndex:
             raise VectorIndexError("index.dimension", "a vector has another length than the index")
         row, used = self._size, self._used
         size, end = row + len(n), used + len(terms)
+        self._moved()
         self._reserve(size, end)
         rows = np.repeat(np.arange(row, size, dtype=np.int32), sizes)
         self._n[row:size] = n
@@ -296,6 +325,7 @@ class ScopeIndex:
         if not found.size:
             return False
         row, last = int(found[0]), self._size - 1
+        self._moved()
         self._sum -= self._scales[row] * self._matrix[row].astype(np.float64)
         start, end = np.searchsorted(self._rows[: self._used], [row, row + 1])
         for array in self._by_row():
@@ -316,6 +346,7 @@ class ScopeIndex:
         for array in (*self._by_row(), *self._by_term()):
             array.fill(0)
         self._sum.fill(0)
+        self._moved()
         self._size = self._used = 0
 
     def search(
@@ -325,6 +356,7 @@ class ScopeIndex:
         limit: int,
         threshold: float = 0.0,
         whole: Whole | None = None,
+        explain: bool = True,
     ) -> list[tuple[int, float, dict[str, float]]]:
         """The `limit` best rows as (n, score, explain), best first, newer first among equals.
 
@@ -332,35 +364,53 @@ class ScopeIndex:
         such as their counts in the query. A score is in [0, 1], rounded to 6 digits; rows below `threshold`
         are left out. `whole` describes the scope where these are only some of its rows.
 
-        `explain` holds `dense` (the cosine) and `lexical` (BM25) of the row alone, what they give as `dense_part`
-        and `lexical_part`, and as `context_part` what the rows around it add; the three parts sum to the score
-        before rounding. Raises VectorIndexError for a query vector of another length.
+        With `explain` the dict holds `dense` (the cosine) and `lexical` (BM25) of the row alone, what they give as
+        `dense_part` and `lexical_part`, and as `context_part` what the rows around it add; the three parts sum to the
+        score before rounding. Raises VectorIndexError for a query vector of another length.
         """
         if query_vec.shape != (self._dimension,):
             raise VectorIndexError("index.dimension", "the query vector has another length than the index")
         if self._size == 0 or limit < 1:
             return []
         size = self._size
-        mean = mean_of(self._sum, size) if whole is None else whole.mean
-        cosine = cosines(self._matrix[:size], self._scales[:size], query_vec, mean)
+        standing = self._standing() if whole is None else self._less(whole.mean)
+        cosine = cosines(self._matrix[:size], self._scales[:size], query_vec, standing.mean, standing.lengths)
         weights = query_terms if isinstance(query_terms, Mapping) else dict.fromkeys(query_terms, 1.0)
         gains, ideal = bm25(self._postings(), weights, whole)
-        lexical: Floats = gains.sum(axis=0)
-        around = links(self._conversations[:size])
-        dense_part, lexical_part = _weighted(cosine, share(lexical, ideal))
-        full = _weighted(
-            cosines_in_context(cosine, around), share(gains_in_context(gains, around).sum(axis=0), ideal)
-        )
+        dense_full = dense_part(cosines_in_context(cosine, standing.around))
+        full = dense_full + lexical_part(gains_in_context(gains, standing.around).sum(axis=0), ideal)
         # The last bits of a product depend on a row's place in its block; equal rows must tie.
-        scores: Floats = (full[0] + full[1]).round(_DIGITS)
+        scores: Floats = full.round(_DIGITS)
         best = _best(scores, self._n[:size], limit, threshold)
-        context_part = np.maximum(full[0] + full[1] - dense_part - lexical_part, np.float32(0.0))
-        parts = (cosine, lexical, dense_part, lexical_part, context_part)
-        columns = [column[best].tolist() for column in (self._n[:size], scores, *parts)]
+        found = zip(self._n[best].tolist(), scores[best].tolist(), strict=True)
+        if not explain:
+            return [(n, score, {}) for n, score in found]
+        cosine, lexical = cosine[best], gains[:, best].sum(axis=0)
+        own = dense_part(cosine), lexical_part(lexical, ideal)
+        context = np.maximum(full[best] - own[0] - own[1], np.float32(0.0))
+        parts = zip(*(column.tolist() for column in (cosine, lexical, *own, context)), strict=True)
         return [
             (n, score, dict(zip(_PARTS, values, strict=True)))
-            for n, score, *values in zip(*columns, strict=True)
+            for (n, score), values in zip(found, parts, strict=True)
         ]
+
+    def _standing(self) -> _Standing:
+        """Among these rows alone; the same as long as none comes or goes."""
+        if self._stands is None:
+            self._stands = self._less(mean_of(self._sum, self._size))
+        return self._stands
+
+    def _less(self, mean: Floats) -> _Standing:
+        size = self._size
+        lengths = lengths_less(mean, self._matrix[:size], self._scales[:size])
+        return _Standing(mean, lengths, links(self._conversations[:size]))
+
+    def _moved(self) -> None:
+        """Rows come or go: what was found out about all of them is overwritten."""
+        if self._stands is not None:
+            self._stands.mean.fill(0)
+            self._stands.lengths.fill(0)
+            self._stands = None
 
     def outline(self, query_terms: Iterable[int]) -> Outline:
         """What these rows give to a `Whole` of several scopes."""
@@ -397,11 +447,6 @@ class ScopeIndex:
             self._terms = _grown(self._terms, capacity)
             self._counts = _grown(self._counts, capacity)
             self._rows = _grown(self._rows, capacity)
-
-
-def _weighted(cosine: Floats, shares: Floats) -> tuple[Floats, Floats]:
-    """What both parts give to a score; a cosine below 0 gives nothing, and one above 1 no more than 1."""
-    return np.float32(DENSE_WEIGHT) * _bounded(cosine, 0.0, 1.0), np.float32(LEXICAL_WEIGHT) * shares
 
 
 def _bounded(values: Floats, low: float, high: float) -> Floats:

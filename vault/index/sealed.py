@@ -67,7 +67,9 @@ class SealedIndex(VectorIndex):
     def _ranked(scope: _Scope, query: Query, limit: int) -> list[Hit]:
         total, wanted = len(scope.facts), limit
         while True:
-            ranked = scope.index.search(query.vector, query.terms, min(wanted, total), whole=query.whole)
+            ranked = scope.index.search(
+                query.vector, query.terms, min(wanted, total), whole=query.whole, explain=query.explain
+            )
             hits = [Hit(n, score, explain) for n, score, explain in ranked if query.admits(*scope.facts[n])]
             if len(hits) >= limit or wanted >= total:
                 return hits[:limit]

@@ -148,15 +148,17 @@ def test_dense_blocks_give_what_one_product_gives() -> None:
     scales = np.full(1300, 0.001, dtype=np.float32)
     queries = np.column_stack((unit(9), unit(10)))
     expected = (matrix.astype(np.float64) @ queries) * 0.001
-    assert dense(matrix, scales, queries) == pytest.approx(expected, abs=1e-5)
-    assert dense(matrix[:0], scales[:0], queries).shape == (0, 2)
+    for column, query in enumerate(queries.T):
+        assert dense(matrix, scales, query) == pytest.approx(expected[:, column], abs=1e-5)
+    assert dense(matrix[:0], scales[:0], unit(9)).shape == (0,)
 
 
 def test_cosines_are_clipped() -> None:
     matrix = np.full((1, DIMENSION), 127, dtype=np.int8)
     query = np.ones(DIMENSION, dtype=np.float32)
     nothing = np.zeros(DIMENSION, dtype=np.float32)
-    assert cosines(matrix, np.ones(1, dtype=np.float32), query, nothing).tolist() == [1.0]
+    one = np.ones(1, dtype=np.float32)
+    assert cosines(matrix, one, query, nothing, one).tolist() == [1.0]
 
 
 def test_a_row_or_a_question_without_words_is_like_nothing() -> None:
