@@ -20,19 +20,8 @@ from support.edge import LOW, edge_client
 
 from vault.crypto.primitives import SecretKey
 from vault.errors import VectorIndexError
-from vault.index.interface import (
-    Covered,
-    FloatVector,
-    Hit,
-    OutsideReader,
-    Place,
-    Points,
-    Query,
-    Vector,
-    VectorIndex,
-    pack_point,
-    unpack_points,
-)
+from vault.index.interface import Covered, FloatVector, Hit, OutsideReader, Place, Query, VectorIndex
+from vault.index.points import Points, Vector, pack_point, unpack_points
 from vault.index.protect import Veil
 from vault.index.qdrant import Layout, QdrantIndex
 from vault.index.quantise import dequantise, quantise

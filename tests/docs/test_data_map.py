@@ -17,7 +17,7 @@ from test_documented import rows
 from vault import Principal, Vault
 from vault.flows.backups.manifest import Manifest, Part
 from vault.flows.bodies import Body
-from vault.index.interface import Point
+from vault.index.points import Point
 from vault.keys import layout
 from vault.records import schema
 from vault.storage import Database

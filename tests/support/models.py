@@ -29,7 +29,7 @@ from vault.embedding.unit import unit_rows
 from vault.flows.change import subject_of
 from vault.flows.context import Caller, calling
 from vault.flows.points import open_points
-from vault.index.interface import models_of
+from vault.index.points import models_of
 
 NARROW: Final = 64  # the second model's dimension
 _STATIC = StaticEmbedder()

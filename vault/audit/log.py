@@ -32,9 +32,7 @@ from vault.types import TenantId
 _MAC_BYTES: Final = 16
 _BLIND_BYTES: Final = 32
 _ZERO: Final = bytes(16)
-_ENCODER: Final = json.JSONEncoder(
-    ensure_ascii=False, separators=(",", ":")
-)  # making one costs as much
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))  # making one costs as much
 
 
 class LogRowLike(Protocol):

@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import Protocol
 
 from vault.flows.redact import Draft, Material
-from vault.index.interface import FloatVector, Vector
+from vault.index.interface import FloatVector
+from vault.index.points import Vector
 from vault.index.quantise import quantise
 from vault.types import Metadata, Scope
 

@@ -28,7 +28,7 @@ from vault.flows.points import seal_blocks
 from vault.flows.replay import taken_over
 from vault.flows.stores import OpenStore
 from vault.flows.tokens import TokenMap
-from vault.index.interface import pack_point, unpack_point
+from vault.index.points import pack_point, unpack_point
 from vault.index.terms import canonical, terms
 from vault.keys import identity
 from vault.keys.keyring import SubjectKeys, TenantKeys

@@ -18,7 +18,8 @@ from vault.flows.ids import place
 from vault.flows.points import StoredPoints, place_of, veil_of
 from vault.flows.stores import OpenStore
 from vault.flows.vectors import model_in_force
-from vault.index.interface import Covered, OutsideIndex, unpack_points
+from vault.index.interface import Covered, OutsideIndex
+from vault.index.points import unpack_points
 from vault.index.quantise import dequantise
 from vault.keys.keyring import SubjectKeys
 from vault.keys.keystore import Keystore

@@ -15,8 +15,8 @@ from vault.errors import DecryptionError, IntegrityViolationError
 from vault.flows.bodies import open_value, open_values, seal_value
 from vault.flows.ids import place
 from vault.flows.vectors import model_in_force
-from vault.index.interface import (
-    Place,
+from vault.index.interface import Place
+from vault.index.points import (
     Point,
     Points,
     join_points,

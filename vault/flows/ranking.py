@@ -22,7 +22,8 @@ from vault.flows.bodies import Body, to_memory
 from vault.flows.context import Call, milliseconds
 from vault.flows.points import StoredPoints
 from vault.flows.scope import Found, open_rows, translate, view
-from vault.index.interface import TAG_BYTES, Hit, Query
+from vault.index.interface import Hit, Query
+from vault.index.points import TAG_BYTES
 from vault.index.rerank import RERANKED, Reranker, rescored
 from vault.observe.calls import stage
 from vault.observe.words import Stage
@@ -31,6 +32,7 @@ from vault.types import SearchHit
 MOST_DAYS: Final = 36_500
 _DAY_MS: Final = 86_400_000
 _DEEPER: Final = 4  # so many times more is asked of the index, where a filter or age may put others in front
+_REPEATS: Final = 4  # one row in so many is asked for besides, in the place of those that say the same as another
 _DIGITS: Final = 6  # of a score, as the index rounds it
 _LAST: Final = ".!,;:\u2026 "
 
@@ -113,7 +115,8 @@ def answers(
 def _hits(call: Call, reader: StoredPoints, query: Query, asked: Wanted) -> Iterator[Hit]:
     """What the index ranks, each row once; it is asked for more as long as there is more to come."""
     plain = asked.tree is None and asked.half_life_ms is None
-    count = asked.limit if plain else _DEEPER * asked.limit
+    spare = asked.limit // _REPEATS if asked.distinct else 0
+    count = asked.limit + spare if plain else _DEEPER * asked.limit
     seen: set[int] = set()
     while True:
         with stage(Stage.FIND):

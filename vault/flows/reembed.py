@@ -27,7 +27,7 @@ from vault.flows.outbox import begin_again, carry_out
 from vault.flows.points import change_points, open_point, open_points
 from vault.flows.sign import sign_if_due
 from vault.flows.vectors import embed_stored, model_in_force, named_in_force
-from vault.index.interface import Point, models_of
+from vault.index.points import Point, models_of
 from vault.keys.keyring import SubjectKeys
 from vault.records.interface import MemoryRow, SubjectRow
 

@@ -29,7 +29,7 @@ from vault.flows.reconcile import settle
 from vault.flows.sign import sign
 from vault.flows.stores import OpenStore
 from vault.flows.tokens import TokenMap
-from vault.index.interface import pack_point, unpack_point
+from vault.index.points import pack_point, unpack_point
 from vault.keys import cases, rotation
 from vault.keys.keyring import SubjectKeys, TenantKeys
 from vault.keys.keystore import Keystore

@@ -24,7 +24,7 @@ from vault.flows.sign import sign
 from vault.flows.tenants import system_caller
 from vault.flows.vectors import embed_stored, embedder_in_force, still
 from vault.flows.write import point_terms
-from vault.index.interface import Point
+from vault.index.points import Point
 from vault.keys.keyring import SubjectKeys
 from vault.keys.repair import DataKeys
 from vault.records.interface import LogRow, MemoryRow

@@ -31,7 +31,7 @@ from vault.flows.scope import LOGGED_IDS, log_written
 from vault.flows.sign import sign_if_due
 from vault.flows.tokens import TokenMap
 from vault.flows.vectors import embed, still
-from vault.index.interface import pack_point
+from vault.index.points import pack_point
 from vault.index.terms import canonical, terms
 from vault.keys.keyring import SubjectKeys
 from vault.observe.calls import leaving, stage

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
-from vault.index.interface import Hit, Points, Query
+from vault.index.interface import Hit, Query
+from vault.index.points import Points
 from vault.index.score import Outline, ScopeIndex, Whole, summed
+
+Conversations = dict[tuple[int, ...], int]  # numbers of conversations, by their run and scope tags
 
 
 def outline_of(
@@ -35,28 +39,40 @@ def outline_of(
 
 def outline_whole(points: Points, query: Query) -> Outline:
     """A scope whose points are all here."""
-    scope, _ = _loaded([points], len(query.vector))
+    scope = _loaded([points], len(query.vector))
     found = scope.outline(query.terms)
     scope.clear()
     return found
 
 
-def ranked(runs: Sequence[Points], query: Query, whole: Whole | None) -> list[Hit]:
-    """All points of the runs that the query admits, best first; points of two runs are not each other's context."""
-    scope, facts = _loaded(runs, len(query.vector))
-    found = scope.search(query.vector, query.terms, len(facts), whole=whole, explain=query.explain)
+def ranked_runs(runs: Sequence[Points], query: Query, limit: int, whole: Whole | None) -> list[Hit]:
+    """The best `limit` points of the runs that the query admits; points of two runs are not each other's context."""
+    scope = _loaded(runs, len(query.vector))
+    found = ranked(scope, query, limit, whole)
     scope.clear()
-    return [Hit(n, score, explain) for n, score, explain in found if query.admits(*facts[n])]
+    return found
 
 
-def _loaded(
-    runs: Sequence[Points], dimension: int
-) -> tuple[ScopeIndex, dict[int, tuple[bytes, bytes, bytes, int]]]:
+def ranked(scope: ScopeIndex, query: Query, limit: int, whole: Whole | None) -> list[Hit]:
+    """The best `limit` rows that the query admits, best first."""
+    found = scope.search(
+        query.vector, query.terms, limit, whole=whole, explain=query.explain, admits=query.admits
+    )
+    return [Hit(*one) for one in found]
+
+
+def numbered(tags: npt.NDArray[np.uint64], known: Conversations, run: int = 0) -> npt.NDArray[np.int32]:
+    """Numbers (n,) of the conversations of rows with these scope tags (n, 3), within one run of rows."""
+    if len(tags) and (tags == tags[0]).all():  # mostly; telling them apart takes thirty times as long
+        return np.full(len(tags), known.setdefault((run, *tags[0].tolist()), len(known)), dtype=np.int32)
+    different, which = np.unique(tags, axis=0, return_inverse=True)
+    numbers = [known.setdefault((run, *one), len(known)) for one in different.tolist()]
+    return np.array(numbers, dtype=np.int32)[which.reshape(-1)]
+
+
+def _loaded(runs: Sequence[Points], dimension: int) -> ScopeIndex:
     scope = ScopeIndex(dimension)
-    facts: dict[int, tuple[bytes, bytes, bytes, int]] = {}
-    conversations: dict[tuple[object, ...], int] = {}
+    conversations: Conversations = {}
     for at, run in enumerate(runs):
-        numbers = [conversations.setdefault((at, *fact[:3]), len(conversations)) for fact in run.facts]
-        scope.extend(run.n, run.vectors, run.scales, run.terms, run.counts, run.sizes, numbers)
-        facts.update(zip(run.n, run.facts, strict=True))
-    return scope, facts
+        scope.extend(run, numbered(run.tags, conversations, at))
+    return scope

@@ -30,22 +30,15 @@ from qdrant_client.http.exceptions import ApiException
 
 from vault.errors import ConfigError, VectorIndexError
 from vault.index.context import REACH
-from vault.index.interface import (
-    Covered,
-    FloatVector,
-    Hit,
-    OutsideIndex,
-    OutsideReader,
-    Place,
-    Points,
-    Query,
-)
-from vault.index.parts import outline_of, outline_whole, ranked
+from vault.index.interface import Covered, FloatVector, Hit, OutsideIndex, OutsideReader, Place, Query
+from vault.index.parts import outline_of, outline_whole, ranked_runs
+from vault.index.points import Points
 from vault.index.score import Outline, whole_of
 
-# Twenty candidates for each hit from vectors, and as many from terms. Of the ten nearest, 99.7 % are among the 50
-# nearest of the noisy vectors (research/crypto-audit section 3.2), fewer once what a scope shares is taken out.
-OVERSAMPLE: Final = 20
+# Sixteen candidates for each hit from vectors, and as many from terms; a search for ten memories asks for twelve hits.
+# Of the ten nearest, 99.7 % are among the 50 nearest of the noisy vectors (research/crypto-audit section 3.2), fewer once
+# what a scope shares is taken out.
+OVERSAMPLE: Final = 16
 LEAST: Final = 200
 # So many points say what a scope's vectors have in common, and how long its memories are: candidates lie near the
 # question and cannot.
@@ -130,13 +123,13 @@ class QdrantIndex(OutsideIndex):
         absent, total = reader.absent(), reader.there()
         wanted = max(LEAST, OVERSAMPLE * limit)
         while wanted < total and len(absent) < total:  # else the records are read whole as soon
-            hits = self._best_of(reader, query, wanted, absent, total)
+            hits = self._best_of(reader, query, limit, wanted, absent, total)
             if len(hits) >= limit:
-                return hits[:limit]
+                return hits
             wanted *= _DEEPER
         if total and self._known_there(reader, query, wanted) < total:
             reader.doubt("missing", [])
-        return ranked([reader.points(0)], query, query.whole)[:limit]
+        return ranked_runs([reader.points(0)], query, limit, query.whole)
 
     def outline(self, reader: OutsideReader, query: Query) -> Outline:
         """Of a scope that is read whole, exact; of a larger one as its sample is, with Qdrant's count for each term."""
@@ -159,9 +152,15 @@ class QdrantIndex(OutsideIndex):
         return {term: _holders(answer.points, total) for term, answer in zip(terms, answers, strict=True)}
 
     def _best_of(
-        self, reader: OutsideReader, query: Query, wanted: int, absent: Sequence[int], total: int
+        self,
+        reader: OutsideReader,
+        query: Query,
+        limit: int,
+        wanted: int,
+        absent: Sequence[int],
+        total: int,
     ) -> list[Hit]:
-        """The candidates, what is not there yet, and the rows around them, ranked as in the whole scope."""
+        """The best of candidates, of what is not there yet, and of the rows around them, as in the whole scope."""
         rows, dimension = total + len(absent), len(query.vector)
         sample = reader.sample(SAMPLE)
         given = query.whole or whole_of([outline_of(dimension, rows, [], sample, {})])
@@ -171,7 +170,7 @@ class QdrantIndex(OutsideIndex):
         runs = reader.around([*numbers, *absent], REACH)
         _count_waiting(runs, absent, frequencies)
         whole = query.whole or whole_of([outline_of(dimension, rows, runs, sample, frequencies)])
-        return ranked(runs, query, whole)
+        return ranked_runs(runs, query, limit, whole)
 
     def _candidates(
         self, reader: OutsideReader, query: Query, direction: FloatVector, wanted: int, total: int

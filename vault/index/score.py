@@ -11,7 +11,7 @@ be merged. What each choice is worth, and what was tried and dropped: docs/retri
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from vault.errors import VectorIndexError
 from vault.index.context import REACH, Link, cosines_in_context, gains_in_context, links
+from vault.index.points import Points
 
 # BM25 (Robertson and Zaragoza 2009): how slowly a term's count saturates; how much a row's length matters.
 # Below the usual 1.2 and 0.75, because memories are short and their lengths say little: docs/retrieval.md.
@@ -44,6 +45,8 @@ _MAX_COUNT: Final = np.iinfo(np.uint16).max
 
 _T = TypeVar("_T", bound=np.generic)
 Floats = npt.NDArray[np.float32]
+# Of rows with these scope tags (n, 3) and times of expiry (n,), those that may be answered.
+Admits = Callable[[npt.NDArray[np.uint64], npt.NDArray[np.int64]], npt.NDArray[np.bool_]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +235,8 @@ class ScopeIndex:
         self._scales = np.zeros(_FIRST_CAPACITY, dtype=np.float32)
         self._lengths = np.zeros(_FIRST_CAPACITY, dtype=np.int32)
         self._conversations = np.zeros(_FIRST_CAPACITY, dtype=np.int32)
+        self._tags = np.zeros((_FIRST_CAPACITY, 3), dtype=np.uint64)
+        self._expires = np.zeros(_FIRST_CAPACITY, dtype=np.int64)
         self._sum = np.zeros(dimension, dtype=np.float64)
         self._stands: _Standing | None = None
         self._terms = np.zeros(_FIRST_CAPACITY * 8, dtype=np.uint32)
@@ -285,37 +290,30 @@ class ScopeIndex:
             self._used = end
         self._size = row + 1
 
-    def extend(
-        self,
-        n: Sequence[int],
-        vectors: npt.NDArray[np.int8],
-        scales: Floats,
-        terms: npt.NDArray[np.uint32],
-        counts: npt.NDArray[np.integer[Any]],
-        sizes: npt.NDArray[np.intp],
-        conversations: Sequence[int] | None = None,
-    ) -> None:
-        """Add many rows at once: `terms` and `counts` (at most 65535) of all rows in a row, `sizes` of them each.
+    def extend(self, points: Points, conversations: npt.NDArray[np.int32] | None = None) -> None:
+        """Add many rows at once, and the numbers of their conversations.
 
         Raises VectorIndexError for vectors of another length.
         """
-        if not len(n):
+        if not points.n:
             return
-        if vectors.shape != (len(n), self._dimension):
+        if points.vectors.shape != (len(points.n), self._dimension):
             raise VectorIndexError("index.dimension", "a vector has another length than the index")
         row, used = self._size, self._used
-        size, end = row + len(n), used + len(terms)
+        size, end = row + len(points.n), used + len(points.terms)
         self._moved()
         self._reserve(size, end)
-        rows = np.repeat(np.arange(row, size, dtype=np.int32), sizes)
-        self._n[row:size] = n
-        self._matrix[row:size] = vectors
-        self._scales[row:size] = scales
-        self._sum += summed(vectors, scales)
+        rows = np.repeat(np.arange(row, size, dtype=np.int32), points.sizes)
+        self._n[row:size] = points.n
+        self._matrix[row:size] = points.vectors
+        self._scales[row:size] = points.scales
+        self._sum += summed(points.vectors, points.scales)
         self._conversations[row:size] = 0 if conversations is None else conversations
-        self._lengths[row:size] = np.bincount(rows - row, weights=counts, minlength=len(n))
-        self._terms[used:end] = terms
-        self._counts[used:end] = counts
+        self._tags[row:size] = points.tags
+        self._expires[row:size] = points.expires
+        self._lengths[row:size] = np.bincount(rows - row, weights=points.counts, minlength=len(points.n))
+        self._terms[used:end] = points.terms
+        self._counts[used:end] = points.counts
         self._rows[used:end] = rows
         self._size, self._used = size, end
 
@@ -357,12 +355,14 @@ class ScopeIndex:
         threshold: float = 0.0,
         whole: Whole | None = None,
         explain: bool = True,
+        admits: Admits | None = None,
     ) -> list[tuple[int, float, dict[str, float]]]:
         """The `limit` best rows as (n, score, explain), best first, newer first among equals.
 
         `query_vec` is a unit vector, or zero for none. `query_terms` are term ids, or term ids with weights,
         such as their counts in the query. A score is in [0, 1], rounded to 6 digits; rows below `threshold`
-        are left out. `whole` describes the scope where these are only some of its rows.
+        are left out, and those that `admits` says no to, which still are the context of others. `whole` describes the
+        scope where these are only some of its rows.
 
         With `explain` the dict holds `dense` (the cosine) and `lexical` (BM25) of the row alone, what they give as
         `dense_part` and `lexical_part`, and as `context_part` what the rows around it add; the three parts sum to the
@@ -381,7 +381,8 @@ class ScopeIndex:
         full = dense_full + lexical_part(gains_in_context(gains, standing.around).sum(axis=0), ideal)
         # The last bits of a product depend on a row's place in its block; equal rows must tie.
         scores: Floats = full.round(_DIGITS)
-        best = _best(scores, self._n[:size], limit, threshold)
+        admitted = admits(self._tags[:size], self._expires[:size]) if admits is not None else None
+        best = _best(scores, self._n[:size], limit, threshold, admitted)
         found = zip(self._n[best].tolist(), scores[best].tolist(), strict=True)
         if not explain:
             return [(n, score, {}) for n, score in found]
@@ -422,7 +423,10 @@ class ScopeIndex:
         return Outline(self._size, self._sum.copy(), float(postings.lengths.sum()), frequencies)
 
     def _by_row(self) -> tuple[npt.NDArray[Any], ...]:
-        return self._n, self._matrix, self._scales, self._lengths, self._conversations
+        return (
+            *(self._n, self._matrix, self._scales, self._lengths),
+            *(self._conversations, self._tags, self._expires),
+        )
 
     def _by_term(self) -> tuple[npt.NDArray[Any], ...]:
         return self._terms, self._counts, self._rows
@@ -442,6 +446,8 @@ class ScopeIndex:
             self._scales = _grown(self._scales, capacity)
             self._lengths = _grown(self._lengths, capacity)
             self._conversations = _grown(self._conversations, capacity)
+            self._tags = _grown(self._tags, capacity)
+            self._expires = _grown(self._expires, capacity)
         if used > len(self._terms):
             capacity = _doubled(len(self._terms), used)
             self._terms = _grown(self._terms, capacity)
@@ -464,9 +470,15 @@ def summed(matrix: npt.NDArray[np.int8], scales: Floats) -> npt.NDArray[np.float
     return total
 
 
-def _best(scores: Floats, n: npt.NDArray[np.int64], limit: int, threshold: float) -> list[int]:
+def _best(
+    scores: Floats,
+    n: npt.NDArray[np.int64],
+    limit: int,
+    threshold: float,
+    admitted: npt.NDArray[np.bool_] | None,
+) -> list[int]:
     """The rows of the `limit` highest scores at or above `threshold`, by score, then by newer n."""
-    rows = np.flatnonzero(scores >= threshold) if threshold > 0.0 else np.arange(len(scores))
+    rows = np.flatnonzero(scores >= threshold if admitted is None else admitted & (scores >= threshold))
     if rows.size > limit:
         kept = scores[rows]
         floor = np.partition(kept, rows.size - limit)[rows.size - limit]

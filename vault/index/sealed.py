@@ -14,7 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from vault.index.interface import Hit, PointReader, Points, Query, VectorIndex
+from vault.index.interface import Hit, PointReader, Query, VectorIndex
+from vault.index.parts import Conversations, numbered, ranked
 from vault.index.score import Outline, ScopeIndex
 
 _T = TypeVar("_T")
@@ -25,19 +26,9 @@ class _Scope:
     changes: int
     next_n: int
     index: ScopeIndex
-    facts: dict[int, tuple[bytes, bytes, bytes, int]] = field(default_factory=dict)
-    conversations: dict[tuple[bytes, ...], int] = field(default_factory=dict)  # numbered by their scope tags
-
+    conversations: Conversations = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
     dropped: bool = False
-
-    def add(self, points: Points) -> None:
-        """Index more points; those with the same scope tags are of one conversation."""
-        numbers = [self.conversations.setdefault(fact[:3], len(self.conversations)) for fact in points.facts]
-        self.index.extend(
-            points.n, points.vectors, points.scales, points.terms, points.counts, points.sizes, numbers
-        )
-        self.facts.update(zip(points.n, points.facts, strict=True))
 
 
 class SealedIndex(VectorIndex):
@@ -50,7 +41,7 @@ class SealedIndex(VectorIndex):
         _live.add(self)
 
     def search(self, reader: PointReader, query: Query, limit: int) -> list[Hit]:
-        return self._with(reader, query, lambda scope: self._ranked(scope, query, limit))
+        return self._with(reader, query, lambda scope: ranked(scope.index, query, limit, query.whole))
 
     def outline(self, reader: PointReader, query: Query) -> Outline:
         return self._with(reader, query, lambda scope: scope.index.outline(query.terms))
@@ -62,18 +53,6 @@ class SealedIndex(VectorIndex):
             with scope.lock:
                 if not scope.dropped:  # else another thread made it forget meanwhile: load it again
                     return ask(scope)
-
-    @staticmethod
-    def _ranked(scope: _Scope, query: Query, limit: int) -> list[Hit]:
-        total, wanted = len(scope.facts), limit
-        while True:
-            ranked = scope.index.search(
-                query.vector, query.terms, min(wanted, total), whole=query.whole, explain=query.explain
-            )
-            hits = [Hit(n, score, explain) for n, score, explain in ranked if query.admits(*scope.facts[n])]
-            if len(hits) >= limit or wanted >= total:
-                return hits[:limit]
-            wanted *= 4
 
     def _current(self, reader: PointReader, dimension: int) -> _Scope:
         changes, next_n = reader.position()
@@ -87,7 +66,8 @@ class SealedIndex(VectorIndex):
         with scope.lock:
             grew = scope.next_n < next_n and not scope.dropped
             if grew:
-                scope.add(reader.points(max(0, scope.next_n - 1)))
+                points = reader.points(max(0, scope.next_n - 1))
+                scope.index.extend(points, numbered(points.tags, scope.conversations))
                 scope.next_n = next_n
         if grew:
             self._evict(reader.key)
@@ -95,11 +75,11 @@ class SealedIndex(VectorIndex):
 
     def _evict(self, keep: tuple[bytes, ...]) -> None:
         with self._lock:
-            used = sum(scope.index.nbytes + 200 * len(scope.facts) for scope in self._scopes.values())
+            used = sum(scope.index.nbytes for scope in self._scopes.values())
             while used > self._cache_bytes and len(self._scopes) > 1:
                 oldest = next(key for key in self._scopes if key != keep)
                 gone = self._scopes.pop(oldest)
-                used -= gone.index.nbytes + 200 * len(gone.facts)
+                used -= gone.index.nbytes
                 self._wipe(gone)
 
     def forget(self, tenant: bytes, sid: bytes | None = None) -> None:
@@ -124,7 +104,6 @@ class SealedIndex(VectorIndex):
         """Overwrite what was unsealed; a search that still holds the scope finishes first."""
         with scope.lock:
             scope.index.clear()
-            scope.facts.clear()
             scope.conversations.clear()
             scope.dropped = True
 

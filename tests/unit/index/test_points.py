@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from vault.embedding.interface import FIRST_IDENTITY, model_id
 from vault.errors import VectorIndexError
-from vault.index.interface import (
+from vault.index.points import (
     FIRST_MODEL,
     Points,
     Vector,
@@ -20,6 +20,7 @@ from vault.index.interface import (
     models_of,
     pack_block,
     pack_point,
+    tag_number,
     unpack_block,
     unpack_point,
     unpack_points,
@@ -62,7 +63,7 @@ def narrow(dimension: int) -> bytes:
 
 
 def extended(index: ScopeIndex, points: Points) -> None:
-    index.extend(points.n, points.vectors, points.scales, points.terms, points.counts, points.sizes)
+    index.extend(points)
 
 
 @settings(max_examples=40, deadline=None)
@@ -78,8 +79,10 @@ def test_points_come_back_as_they_were(rows: list[Row]) -> None:
         assert found.values.tolist() == points.vectors[place].tolist() == vector.tolist()
         assert (found.model, found.scale) == (MODEL, scale) == (points.model, float(points.scales[place]))
         assert one.terms == {term: min(count, 255) for term, count in terms.items()}
-        wanted = (*(tag or bytes(8) for tag in tags), expires_ms or 0)
-        assert (one.agent, one.app, one.run, one.expires_ms) == points.facts[place] == wanted
+        wanted = tuple(tag or bytes(8) for tag in tags)
+        assert (one.agent, one.app, one.run) == wanted
+        assert tuple(points.tags[place].tolist()) == tuple(map(tag_number, wanted))
+        assert one.expires_ms == points.expires[place] == (expires_ms or 0)
 
 
 @settings(max_examples=40, deadline=None)
@@ -103,9 +106,9 @@ def test_an_index_filled_at_once_answers_like_one_filled_row_by_row(
 
 
 def same(one: Points, other: Points) -> bool:
-    arrays = ("vectors", "scales", "terms", "counts", "sizes")
+    arrays = ("vectors", "scales", "terms", "counts", "sizes", "tags", "expires")
     equal = all(np.array_equal(getattr(one, name), getattr(other, name)) for name in arrays)
-    return equal and (one.n, one.facts) == (other.n, other.facts)
+    return equal and one.n == other.n
 
 
 @settings(max_examples=40, deadline=None)
