@@ -36,8 +36,8 @@ from vault.index.points import Points
 from vault.index.score import Outline, whole_of
 
 # Sixteen candidates for each hit from vectors, and as many from terms; a search for ten memories asks for twelve hits.
-# Of the ten nearest, 99.7 % are among the 50 nearest of the noisy vectors (research/crypto-audit section 3.2), fewer once
-# what a scope shares is taken out.
+# Of the ten nearest, 99.7 % are among the 50 nearest of the noisy vectors (research/crypto-audit section 3.2), fewer
+# once what a scope shares is taken out.
 OVERSAMPLE: Final = 16
 LEAST: Final = 200
 # So many points say what a scope's vectors have in common, and how long its memories are: candidates lie near the
