@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import re
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from enum import Enum
 from pathlib import Path
 from typing import Final
 
+from vault import references
 from vault.audit.archive import TenantArchive
 from vault.config import FILE_NAME, PROJECT_KEY, KeysConfig, VaultConfig, render
 from vault.crypto.primitives import SecretKey
@@ -39,7 +39,6 @@ from vault.redaction.detect import BuiltinDetector
 from vault.redaction.evaluation.figures import measured
 from vault.redaction.interface import Detector
 
-SecretSource = Callable[[], bytearray]
 KEYSTORE_FOLDER: Final = "keystore"
 TENANTS_FOLDER: Final = "tenants"
 LOCK_NAME: Final = "vault.lock"
@@ -52,113 +51,13 @@ def provider(config: KeysConfig, folder: Path) -> KeyProvider:
         from vault.keys.pkcs11 import Pkcs11Provider
 
         hsm = config.pkcs11
-        pin = pin_source(hsm.pin, folder)
+        pin = references.source(references.PIN, hsm.pin, folder)
         return Pkcs11Provider(Path(hsm.module), hsm.token, pin, hsm.vault_id, timeout_s=hsm.timeout_s)
     place = Path(config.provider.removeprefix("file:")).expanduser()
     place = place if place.is_absolute() else folder / place
-    source = passphrase_source(config.passphrase, folder) if config.passphrase is not None else None
+    reference = config.passphrase
+    source = references.source(references.PASSPHRASE, reference, folder) if reference is not None else None
     return LocalProvider(place, source)
-
-
-class Unread(Enum):
-    """Why a secret could not be read by its reference."""
-
-    UNSET = "unset"
-    EXPOSED = "exposed"
-    UNREADABLE = "unreadable"
-
-
-def _secret(reference: str, folder: Path) -> bytearray | Unread:
-    """The secret behind `env:NAME` or `file:PATH`, relative to the vault; the last line's end is not part of it."""
-    kind, _, place = reference.partition(":")
-    if kind == "env":
-        value = os.environ.get(place)
-        return bytearray(value.encode()) if value else Unread.UNSET
-    path = Path(place).expanduser()
-    path = path if path.is_absolute() else folder / path
-    try:
-        if path.stat().st_mode & 0o077:
-            return Unread.EXPOSED
-        return bytearray(path.read_bytes().rstrip(b"\r\n"))
-    except OSError:
-        return Unread.UNREADABLE
-
-
-def _source(reference: str, folder: Path, problems: Mapping[Unread, ConfigError]) -> SecretSource:
-    """Reads a secret by reference each time it is needed; the value is never kept."""
-
-    def read() -> bytearray:
-        found = _secret(reference, folder)
-        if isinstance(found, Unread):
-            raise ConfigError(problems[found].code, problems[found].message)
-        return found
-
-    return read
-
-
-def passphrase_source(reference: str, folder: Path) -> SecretSource:
-    return _source(
-        reference,
-        folder,
-        {
-            Unread.UNSET: ConfigError(
-                "keys.passphrase_missing", "the environment variable with the passphrase is not set"
-            ),
-            Unread.EXPOSED: ConfigError(
-                "keys.passphrase_permissions", "the passphrase file is readable by others; make it 0600"
-            ),
-            Unread.UNREADABLE: ConfigError("keys.passphrase_missing", "the passphrase file cannot be read"),
-        },
-    )
-
-
-def pin_source(reference: str, folder: Path) -> SecretSource:
-    return _source(
-        reference,
-        folder,
-        {
-            Unread.UNSET: ConfigError("keys.pin_missing", "the environment variable with the PIN is not set"),
-            Unread.EXPOSED: ConfigError(
-                "keys.pin_permissions", "the PIN file is readable by others; make it 0600"
-            ),
-            Unread.UNREADABLE: ConfigError("keys.pin_missing", "the PIN file cannot be read"),
-        },
-    )
-
-
-def api_key_source(reference: str, folder: Path) -> SecretSource:
-    return _source(
-        reference,
-        folder,
-        {
-            Unread.UNSET: ConfigError(
-                "embedder.key_missing", "the environment variable with the API key is not set"
-            ),
-            Unread.EXPOSED: ConfigError(
-                "embedder.key_permissions", "the file of the API key is readable by others; make it 0600"
-            ),
-            Unread.UNREADABLE: ConfigError("embedder.key_missing", "the file of the API key cannot be read"),
-        },
-    )
-
-
-def header_source(reference: str, folder: Path) -> SecretSource:
-    return _source(
-        reference,
-        folder,
-        {
-            Unread.UNSET: ConfigError(
-                "otel.header_missing", "the environment variable of a header of [otel] is not set"
-            ),
-            Unread.EXPOSED: ConfigError(
-                "otel.header_permissions",
-                "the file of a header of [otel] is readable by others; make it 0600",
-            ),
-            Unread.UNREADABLE: ConfigError(
-                "otel.header_missing", "the file of a header of [otel] cannot be read"
-            ),
-        },
-    )
 
 
 def detector(
@@ -231,21 +130,14 @@ def outside_index(config: VaultConfig, folder: Path) -> OutsideIndex | None:
     )
     client = qdrant.connect(
         asked.url,
-        api_key=_api_key(asked.api_key, folder) if asked.api_key is not None else None,
+        api_key=references.text(references.INDEX_KEY, asked.api_key, folder)
+        if asked.api_key is not None
+        else None,
         grpc_port=asked.grpc_port,
         ca=folder / Path(asked.ca).expanduser() if asked.ca is not None else None,
         timeout_s=asked.timeout_s,
     )
     return qdrant.QdrantIndex(client, layout)
-
-
-def _api_key(reference: str, folder: Path) -> str:
-    missing = ConfigError("index.api_key_missing", "the API key of the index cannot be read")
-    exposed = ConfigError(
-        "index.api_key_permissions", "the file of the API key is readable by others; make it 0600"
-    )
-    problems = {Unread.UNSET: missing, Unread.UNREADABLE: missing, Unread.EXPOSED: exposed}
-    return _source(reference, folder, problems)().decode("ascii", "replace")
 
 
 def default_key_folder(vault_name: str) -> Path:
@@ -342,8 +234,8 @@ def build(
     folder = folder.absolute()
     config = VaultConfig.load(folder)
     pack, found_by = policy(config, folder)
-    embedders = Embedders(folder, config.embedder, lambda reference: api_key_source(reference, folder))
-    told = listeners(config, folder, lambda reference: header_source(reference, folder)())
+    embedders = Embedders(folder, config.embedder)
+    told = listeners(config, folder)
     keys = provider(config.keys, folder)
     cache = KeyCache(config.keys.cache_entries, config.keys.cache_ttl_s)
     timeout_s = config.limits.lock_timeout_s
@@ -461,12 +353,7 @@ def telemetry_sender(stages: Stages, folder: Path) -> Sender | None:
 def _project_key(value: str, folder: Path) -> str:
     if PROJECT_KEY.fullmatch(value):
         return value
-    missing = ConfigError("telemetry.key_missing", "the project key of telemetry cannot be read")
-    exposed = ConfigError(
-        "telemetry.key_permissions", "the file of telemetry's project key is readable by others; make it 0600"
-    )
-    problems = {Unread.UNSET: missing, Unread.UNREADABLE: missing, Unread.EXPOSED: exposed}
-    found = _source(value, folder, problems)().decode("ascii", "replace")
+    found = references.text(references.PROJECT_KEY, value, folder)
     if not PROJECT_KEY.fullmatch(found):
         raise ConfigError("telemetry.key_form", "what telemetry's key refers to is no project key (phc_...)")
     return found

@@ -12,20 +12,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from vault import references
 from vault.config import EmbedderChoice, EmbedderConfig, RemoteConfig, VaultConfig
 from vault.embedding.interface import Embedder, identity
 from vault.embedding.static import StaticEmbedder
 from vault.errors import ConfigError
 
-KeySource = Callable[[str], Callable[[], bytearray]]
-
 
 class Embedders:
     """Raises ConfigError where the configured embedder's library, model or service cannot be had."""
 
-    def __init__(self, folder: Path, config: EmbedderConfig, key_source: KeySource) -> None:
+    def __init__(self, folder: Path, config: EmbedderConfig) -> None:
         self._folder = folder
-        self._key_source = key_source
         self._lock = threading.Lock()
         self._made: dict[EmbedderChoice, Embedder] = {}
         self._close: list[Callable[[], None]] = []
@@ -102,27 +100,28 @@ class Embedders:
             "revision": remote.revision,
             "batch": remote.batch,
             "ask_dimension": remote.ask_dimension,
-            "key": _key(self._key_source(remote.key)) if remote.key is not None else None,
+            "key": self._key(remote.key) if remote.key is not None else None,
         }
         if choice.provider == "azure":
             return AzureEmbedder(door, choice.model, api_version=remote.api_version, **options)
         kind = OpenAIEmbedder if choice.provider == "openai" else OllamaEmbedder
         return kind(door, choice.model, **options)
 
+    def _key(self, reference: str) -> Callable[[], str]:
+        key = references.source(references.EMBEDDER_KEY, reference, self._folder)
+
+        def read() -> str:
+            try:
+                text = key().decode("ascii")
+            except UnicodeDecodeError:
+                text = ""
+            if not text.isprintable() or not text.strip():
+                raise ConfigError("embedder.key_form", "the API key is not one line of printable ASCII")
+            return text
+
+        return read
+
 
 def _choices(config: EmbedderConfig) -> list[EmbedderChoice]:
     own = EmbedderChoice.model_validate({name: getattr(config, name) for name in EmbedderChoice.model_fields})
     return [own, *([config.previous] if config.previous is not None else [])]
-
-
-def _key(source: Callable[[], bytearray]) -> Callable[[], str]:
-    def read() -> str:
-        try:
-            key = source().decode("ascii")
-        except UnicodeDecodeError:
-            key = ""
-        if not key.isprintable() or not key.strip():
-            raise ConfigError("embedder.key_form", "the API key is not one line of printable ASCII")
-        return key
-
-    return read

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from vault import references
 from vault.config import OtelConfig, VaultConfig
 from vault.errors import ConfigError
 from vault.keys.keystore import Keystore
@@ -15,11 +16,10 @@ from vault.observe.guard import guard
 from vault.observe.logs import LogListener
 from vault.observe.pseudonyms import Names
 
-Secret = Callable[[str], bytearray]  # the secret behind `env:NAME` or `file:PATH`
 _PRINTABLE: Final = range(0x20, 0x7F)  # of a header's value (RFC 9110, 5.5)
 
 
-def listeners(config: VaultConfig, folder: Path, secret: Secret) -> list[Listener]:
+def listeners(config: VaultConfig, folder: Path) -> list[Listener]:
     """Who the configuration wants to be told; nobody where it wants nobody. Nothing is connected yet.
 
     Loggers of the vault and of its libraries are guarded from here on. Raises ConfigError without the extra of what is
@@ -29,7 +29,7 @@ def listeners(config: VaultConfig, folder: Path, secret: Secret) -> list[Listene
     logs = LogListener(config.logs.level)
     found: list[Listener] = [logs] if config.logs.level != "off" else []
     if config.otel.endpoint is not None and (config.otel.traces or config.otel.metrics):
-        found.append(_otlp(config.otel, folder, secret, logs.said))
+        found.append(_otlp(config.otel, folder, logs.said))
     return found
 
 
@@ -43,7 +43,7 @@ def observer(config: VaultConfig, told: list[Listener], keystore: Keystore) -> O
     return Observer(told, names, host_span)
 
 
-def _otlp(asked: OtelConfig, folder: Path, secret: Secret, tell: Callable[[Event], None]) -> Listener:
+def _otlp(asked: OtelConfig, folder: Path, tell: Callable[[Event], None]) -> Listener:
     try:
         from vault.door import Door
         from vault.observe.sending import OtlpListener
@@ -54,7 +54,7 @@ def _otlp(asked: OtelConfig, folder: Path, secret: Secret, tell: Callable[[Event
     headers = {}
     for entry in asked.headers:
         name, _, reference = entry.partition("=")
-        value = secret(reference)
+        value = references.read(references.OTEL_HEADER, reference, folder)
         if not value or any(byte not in _PRINTABLE for byte in value):
             raise ConfigError("otel.header_form", "a header of [otel] is not printable ASCII, or empty")
         headers[name] = value.decode("ascii")

@@ -24,7 +24,7 @@ from typing import IO, Any, Final
 import numpy as np
 
 from vault import errors
-from vault.compose import api_key_source, policy
+from vault.compose import policy
 from vault.config import VaultConfig
 from vault.embedders import Embedders
 from vault.embedding.interface import identity, model_id
@@ -156,7 +156,7 @@ def main(folder: Path) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what a library prints is no frame
     config = VaultConfig.load(folder)
     pack, detector = policy(config, folder)
-    embedders = Embedders(folder, config.embedder, lambda reference: api_key_source(reference, folder))
+    embedders = Embedders(folder, config.embedder)
     embedder = embedders.configured
     redactor = Redactor(detector, pack)
     _write(answers, _hello(pack.digest, detector.version, identity(embedder), embedder.dimension))

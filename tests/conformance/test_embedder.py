@@ -82,7 +82,7 @@ def make(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
             if provider == "narrow":
                 return NarrowEmbedder()
             config = EmbedderConfig.model_validate(settings_of(provider, place, url))
-            embedders = Embedders(place, config, lambda _: bytearray)
+            embedders = Embedders(place, config)
             stack.callback(embedders.close)
             return embedders.configured
 

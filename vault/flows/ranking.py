@@ -32,7 +32,7 @@ from vault.types import SearchHit
 MOST_DAYS: Final = 36_500
 _DAY_MS: Final = 86_400_000
 _DEEPER: Final = 4  # so many times more is asked of the index, where a filter or age may put others in front
-_REPEATS: Final = 4  # one row in so many is asked for besides, in the place of those that say the same as another
+_REPEATS: Final = 4  # one row in so many is asked for besides, for those that say the same as another
 _DIGITS: Final = 6  # of a score, as the index rounds it
 _LAST: Final = ".!,;:\u2026 "
 
