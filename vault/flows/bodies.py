@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Final
+from typing import Final
 
 from vault.crypto.primitives import SecretKey, hmac_sha256_each
 from vault.crypto.record import HEADER_BYTES, Header, Opener, RecordContext, open_, read_header, seal
@@ -98,9 +98,7 @@ def encode(body: Body) -> bytes:
 
 
 def decode(data: bytes) -> Body:
-    parsed: dict[str, Any] = _DECODER.raw_decode(data.decode())[
-        0
-    ]  # sealed by this module: nothing stands around it
+    parsed, _ = _DECODER.raw_decode(data.decode())  # written by `encode`: nothing stands around it
     return Body(**{"metadata": {}, "scope": {}, "pack": "", "detector": "", **parsed})
 
 
