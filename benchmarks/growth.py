@@ -39,6 +39,7 @@ ANSWERS: Final = 10  # of a search of the vault where nobody says otherwise
 ASKED: Final = 300
 BATCH: Final = 1_000
 TOUCHES: Final = 2  # of each tenant
+COMPARED: Final = 100  # questions whose answers are compared with the sealed index's
 KEEP: Final = "MEMVAULT_BENCH_KEEP"  # names a folder where filled systems stay, for the next run
 EDGE: Final = "memvault, Qdrant Edge"
 HEAD: Final = (
@@ -83,7 +84,7 @@ def grown(count: int, users: int) -> dict[str, Any]:
 
 
 def on_edge(count: int, users: int) -> dict[str, Any]:
-    """A vault with so many memories, which asks Qdrant's own engine."""
+    """A vault with so many memories, which asks Qdrant's own engine; how many of the ten best that loses."""
     from benchmarks.edge import EdgeClient
     from vault.index import qdrant
 
@@ -97,7 +98,30 @@ def on_edge(count: int, users: int) -> dict[str, Any]:
                 config.write_text(f"{text}\n[index.qdrant]\n")
             super().__init__(folder)
 
-    return measured("growth-edge", OnEdge, fill_vault, count, users)
+    def compared(memory: OnEdge) -> dict[str, Any]:
+        return {"lost": round(lost_beside_sealed(memory, asked(count, users)[:COMPARED]), 4)}
+
+    return measured("growth-edge", OnEdge, fill_vault, count, users, compared)
+
+
+def lost_beside_sealed(memory: Memvault, questions: list[Fact]) -> float:
+    """The share of the sealed index's ten best that the index elsewhere leaves out, on the same points."""
+    stages = memory.stages()
+    sealed, outside = stages.index, stages.outside
+    assert outside is not None
+    elsewhere, lost = outside.search, []
+
+    def both(reader: Any, query: Any, limit: int) -> Any:
+        found = elsewhere(reader, query, limit)
+        best = {hit.n for hit in sealed.search(reader, query, limit)[:ANSWERS]}
+        lost.append(len(best - {hit.n for hit in found[:ANSWERS]}) / max(len(best), 1))
+        return found
+
+    outside.search = both  # type: ignore[method-assign]
+    for fact in questions:
+        memory.search(fact, ANSWERS)
+    outside.search = elsewhere  # type: ignore[method-assign]
+    return sum(lost) / len(lost)
 
 
 def beside(count: int, users: int) -> dict[str, Any]:
@@ -136,9 +160,14 @@ def filled(
 
 
 def measured(
-    name: str, system: Callable[[Path], _S], fill: Callable[[_S, int, int], None], count: int, users: int
+    name: str,
+    system: Callable[[Path], _S],
+    fill: Callable[[_S, int, int], None],
+    count: int,
+    users: int,
+    further: Callable[[_S], dict[str, Any]] = lambda _system: {},
 ) -> dict[str, Any]:
-    """A system filled, opened again and asked."""
+    """A system filled, opened again and asked; `further` looks at it before it grows."""
     with filled(name, system, fill, count, users) as (folder, added, disk):
         started = time.perf_counter()
         memory = system(folder / "memory")
@@ -148,6 +177,7 @@ def measured(
         cold = searches(memory, first)
         searches(memory, questions)
         warm = searches(memory, questions)
+        more = further(memory)
         single = len(questions) / seconds(lambda: [memory.add(fact) for fact in questions])
         memory.close()
         return {
@@ -157,6 +187,7 @@ def measured(
             "disk_mb": round(disk / 1e6, 1),
             "cold": cold,
             "warm": warm,
+            **more,
         }
 
 

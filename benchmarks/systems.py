@@ -13,6 +13,7 @@ from benchmarks.facts import Fact
 from vault import Principal, Session, Vault
 from vault.embedding.interface import Embedder
 from vault.embedding.static import StaticEmbedder
+from vault.flows.context import Stages
 from vault.redaction.detect import BuiltinDetector
 
 LIMIT: Final = 20
@@ -42,7 +43,7 @@ class Memvault:
             Vault.init(folder, key_folder=folder.with_name(f"{folder.name}-keys")).close()
         self._vault = Vault.open(folder)
         if not self.names:
-            self._vault._opened().detector = BuiltinDetector(names=None)
+            self.stages().detector = BuiltinDetector(names=None)
         self._session: Session = self._vault.session(
             Principal("benchmark", "beside-mem0", ("app",)), purpose="service"
         )
@@ -60,9 +61,13 @@ class Memvault:
     def search(self, fact: Fact, limit: int = LIMIT) -> list[str]:
         return [hit.memory.id for hit in self._session.search(fact.question, user_id=fact.user, limit=limit)]
 
+    def stages(self) -> Stages:
+        """What the open vault is made of."""
+        return self._vault._opened()
+
     def cool(self) -> None:
         """Forget every unsealed point and every unwrapped key."""
-        stages = self._vault._opened()
+        stages = self.stages()
         stages.index.clear()
         stages.cache.flush()
 

@@ -134,6 +134,33 @@ def test_removing_is_as_if_never_added(rows: dict[int, tuple[int, Terms]], data:
     assert index.search(unit(7), asked, 50) == filled(left).search(unit(7), asked, 50)
 
 
+@given(ROWS, st.data())
+@settings(max_examples=50, deadline=None)
+def test_a_search_between_changes_leaves_nothing_behind(
+    rows: dict[int, tuple[int, Terms]], data: st.DataObject
+) -> None:
+    """What one search finds out about all rows is found out anew once rows come or go."""
+    index, asked, present = ScopeIndex(DIMENSION), {1: 1.0, 65537: 1.0}, dict[int, tuple[int, Terms]]()
+    for n, row in rows.items():
+        index.append(n, *quantise(unit(row[0])), row[1], n % 3)
+        present[n] = row
+        if data.draw(st.booleans()):
+            assert index.remove(n)
+            del present[n]
+        conversations = {n: n % 3 for n in present}
+        assert index.search(unit(7), asked, 50) == filled(present, conversations).search(unit(7), asked, 50)
+
+
+def test_what_was_found_out_about_rows_is_overwritten_when_they_go() -> None:
+    index = filled({n: (n, {n: 1}) for n in range(9)})
+    index.search(unit(1), {1: 1.0}, 3)
+    standing = index._standing()
+    assert standing.mean.any()
+    index.clear()
+    assert not standing.mean.any()
+    assert not standing.lengths.any()
+
+
 def test_grows_past_its_first_capacity() -> None:
     rows = {n: (n, {n % 7: 1, 1000 + n: 2, **{5000 + 20 * n + k: 1 for k in range(20)}}) for n in range(1500)}
     index = filled(rows)
