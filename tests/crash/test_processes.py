@@ -391,6 +391,7 @@ def test_a_fork_refuses_and_forgets(clinic: Vault) -> None:
     held += [key for versions in tenant.versions.values() for key in versions.values()]
     held += list(subject._uses.values())
     scope = next(iter(stages.index._scopes.values()))  # type: ignore[attr-defined]
+    assert len(scope.index) == 1
 
     def in_child() -> dict[str, Any]:
         def code(action: Callable[[], Any]) -> str:
@@ -412,13 +413,13 @@ def test_a_fork_refuses_and_forgets(clinic: Vault) -> None:
         wiped = all(key.closed and not any(key._buffer) for key in held)
         with Vault.open(clinic.folder) as own:
             added = session_of(own).add("Written by the child", user_id="u").memories
-        return {"codes": answers, "wiped": wiped, "facts": len(scope.facts), "added": len(added)}
+        return {"codes": answers, "wiped": wiped, "rows": len(scope.index), "added": len(added)}
 
     found = _in_child(in_child)
     assert set(found["codes"].values()) == {"vault.forked", "worked", "vault.closed"}
     assert {name for name, code in found["codes"].items() if code == "worked"} == {"close"}
     assert found["codes"]["after"] == "vault.closed"
-    assert (found["wiped"], found["facts"], found["added"]) == (True, 0, 1)
+    assert (found["wiped"], found["rows"], found["added"]) == (True, 0, 1)
     assert not any(key.closed for key in held)
     session.add("Tulips", user_id="u")
     stored = texts(session, user_id="u")
