@@ -40,6 +40,9 @@ from vault.index.score import Outline, whole_of
 # once what a scope shares is taken out.
 OVERSAMPLE: Final = 16
 LEAST: Final = 200
+_WIDER: Final = (
+    20_000  # in scopes above it, more by the root of their size: the more rows, the more are nearly as near
+)
 # So many points say what a scope's vectors have in common, and how long its memories are: candidates lie near the
 # question and cannot.
 SAMPLE: Final = 1_024
@@ -122,6 +125,8 @@ class QdrantIndex(OutsideIndex):
     def search(self, reader: OutsideReader, query: Query, limit: int) -> list[Hit]:
         absent, total = reader.absent(), reader.there()
         wanted = max(LEAST, OVERSAMPLE * limit)
+        if total > _WIDER:
+            wanted = round(wanted * math.sqrt(total / _WIDER))
         while wanted < total and len(absent) < total:  # else the records are read whole as soon
             hits = self._best_of(reader, query, limit, wanted, absent, total)
             if len(hits) >= limit:
